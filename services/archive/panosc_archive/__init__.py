@@ -1,0 +1,1 @@
+"""Archive gateway: files, bundles, HDF5 slices, fixity."""

@@ -1,0 +1,1 @@
+"""Catalogue engine: ingest, search API, embargo."""

@@ -1,0 +1,1 @@
+"""What all PaNOSC services share."""

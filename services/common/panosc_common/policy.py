@@ -1,0 +1,70 @@
+"""The facility's data policy: until when data are under embargo, and under which licence they are open.
+
+The operator takes the model as `Facility.spec.dataPolicy`; the services read it from a file that is mounted
+into their pods and re-read when it changes. Facilities differ in every number, so each is a field
+(ExPaNDS guidance, https://zenodo.org/record/6090282).
+"""
+
+import calendar
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from panosc_common.model import Document
+
+SpdxLicense = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", min_length=2, max_length=64)
+]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
+
+
+class Embargo(Document):
+    """How long data stay with their proposal before everybody may read them."""
+
+    months: int = Field(default=36, ge=0, le=1200)
+    """Calendar months from the end of the experiment to the day its data become public."""
+
+    max_extension_months: int = Field(default=24, ge=0, le=1200)
+    """Calendar months by which the facility's staff may extend an embargo at most."""
+
+
+class RawRetention(Document):
+    """How long raw data are kept; metadata are kept forever."""
+
+    years: int = Field(default=10, ge=1, le=1000)
+    """Years from the end of the experiment during which raw data are kept at least."""
+
+
+class DataPolicy(Document):
+    """What a facility promises about its data."""
+
+    url: HttpUrl | None = None
+    """Page on which the facility publishes its data policy."""
+
+    embargo: Embargo = Field(default_factory=Embargo)
+    """How long data stay with their proposal before everybody may read them."""
+
+    raw_retention: RawRetention = Field(default_factory=RawRetention)
+    """How long raw data are kept at least; metadata are kept forever."""
+
+    license: SpdxLicense = "CC-BY-4.0"
+    """SPDX identifier of the licence of data that are public."""
+
+    metadata_license: SpdxLicense = "CC0-1.0"
+    """SPDX identifier of the licence of the metadata."""
+
+
+def add_months(instant: datetime, months: int) -> datetime:
+    """The same day and time `months` calendar months later, or that month's last day if it is shorter.
+
+    PostgreSQL's `timestamptz + interval` in time zone UTC gives the same, which the catalogue relies on.
+    """
+    month = instant.month - 1 + months
+    year, month = instant.year + month // 12, month % 12 + 1
+    return instant.replace(year=year, month=month, day=min(instant.day, calendar.monthrange(year, month)[1]))
+
+
+def release_instant(end: datetime, policy: DataPolicy, extension_months: int = 0) -> datetime:
+    """When data of an experiment that ended at `end` (UTC) become public."""
+    return add_months(end, policy.embargo.months + extension_months)
