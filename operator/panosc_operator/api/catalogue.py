@@ -1,0 +1,224 @@
+"""Catalogue: the searchable record of a facility's data."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from panosc_common.model import Document
+from pydantic import ConfigDict, Field, StringConstraints
+
+from panosc_operator.api.cel import ListMap, ListSet, Rule, exactly_one_of, grows_only, immutable, rules
+from panosc_operator.api.meta import (
+    Count,
+    DeletionPolicy,
+    DnsLabel,
+    KindInfo,
+    ObjectName,
+    PrinterColumn,
+    Quantity,
+    Resource,
+    Status,
+    name_rule,
+)
+
+NEXUS_PATTERNS = ("*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus")
+"""Names that NeXus files usually have."""
+
+FilePattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Line = Annotated[str, StringConstraints(max_length=1024)]
+
+_NEW_CATALOGUE = "make a second Catalogue with the new database, let it fill, then delete this one"
+
+
+class NexusSource(Document):
+    """NeXus files of a DataArchive."""
+
+    archive: DnsLabel
+    """Name of the DataArchive in the same namespace whose files are read."""
+
+    include: Annotated[list[FilePattern], ListSet(), Field(min_length=1, max_length=32)] = Field(
+        default_factory=lambda: list(NEXUS_PATTERNS)
+    )
+    """Shell patterns of the names of files that are read, such as `*.nxs`."""
+
+
+class Source(Document):
+    """Where records come from: exactly one of the kinds of sources."""
+
+    model_config = rules(exactly_one_of("nexus"))
+
+    name: DnsLabel
+    """Name of the source in status, logs and metrics."""
+
+    nexus: NexusSource | None = None
+    """NeXus files of a DataArchive."""
+
+
+class ManagedDatabase(Document):
+    """A PostgreSQL that the operator runs for this catalogue."""
+
+    model_config = rules(
+        immutable("storageClass", _NEW_CATALOGUE),
+        grows_only("size", "a volume only grows; to go back to a smaller one, " + _NEW_CATALOGUE),
+    )
+
+    size: Quantity = "10Gi"
+    """Size of the database's volume; it may grow later if the storage class allows it, never shrink."""
+
+    storage_class: ObjectName | None = None
+    """StorageClass of the database's volume; the cluster's default if unset."""
+
+
+class ExternalDatabase(Document):
+    """A PostgreSQL that somebody else runs."""
+
+    secret: ObjectName
+    """Name of the Secret in the namespace whose key `uri` has the connection, such as postgresql://user:password@host/db."""
+
+
+class Database(Document):
+    """Where the records are kept: exactly one of `managed` and `external`."""
+
+    model_config = rules(
+        exactly_one_of("managed", "external"),
+        Rule(
+            rule="has(self.managed) == has(oldSelf.managed)",
+            message="the records are in the database first chosen, which can't be changed: " + _NEW_CATALOGUE,
+        ),
+    )
+
+    managed: ManagedDatabase | None = None
+    """A PostgreSQL that the operator runs for this catalogue."""
+
+    external: ExternalDatabase | None = None
+    """A PostgreSQL that somebody else runs."""
+
+
+class CatalogueSpec(Document):
+    """What is catalogued, and where the records are kept."""
+
+    sources: Annotated[list[Source], ListMap(("name",)), Field(max_length=16)] = Field(default_factory=list)
+    """Where records come from; without one, the catalogue is filled by `panosc-catalogue load`."""
+
+    database: Database = Field(default_factory=lambda: Database(managed=ManagedDatabase()))
+    """Where the records are kept: exactly one of `managed` and `external`."""
+
+    replicas: Annotated[int, Field(ge=1, le=50)] = 1
+    """How many pods answer searches."""
+
+    deletion_policy: DeletionPolicy = "Retain"
+    """Whether deleting the Catalogue also deletes its managed database (Delete) or keeps it (Retain)."""
+
+    suspend: bool = False
+    """While true, the operator leaves the catalogue's objects as they are."""
+
+
+class Problem(Document):
+    """A file that couldn't be read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    path: Annotated[str, StringConstraints(max_length=4096)]
+    """Path of the file below the archive's root."""
+
+    reason: Annotated[str, StringConstraints(max_length=64)]
+    """Cause in one word."""
+
+    message: Line = ""
+    """Cause in a sentence."""
+
+
+class SourceStatus(Document):
+    """What became of a source."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, StringConstraints(max_length=63)]
+    """Name of the source."""
+
+    state: Literal["Scanning", "Idle", "Failed"]
+    """What the ingest worker does with the source now."""
+
+    files: Count = 0
+    """Files that were seen and match the source's patterns."""
+
+    ingested: Count = 0
+    """Files whose records are in the catalogue."""
+
+    failed: Count = 0
+    """Files that couldn't be read."""
+
+    last_scan: datetime | None = None
+    """When the last complete scan ended."""
+
+    last_error: Line | None = None
+    """Why the source as a whole can't be read."""
+
+    problems: Annotated[list[Problem], Field(max_length=5)] = Field(default_factory=list)
+    """Some of the files that couldn't be read; the ingest worker's report has all."""
+
+
+class DatabaseStatus(Document):
+    """Where the records are kept."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    host: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Host of the database, if the operator runs it."""
+
+    secret: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Name of the Secret that has the connection."""
+
+
+class CatalogueStatus(Status):
+    """What the operator found out about a catalogue."""
+
+    url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """Where the search API is reached; its paths begin with /api."""
+
+    documents: Count | None = None
+    """How many documents (proposals, publications) are catalogued."""
+
+    datasets: Count | None = None
+    """How many datasets are catalogued, those under embargo included."""
+
+    public_datasets: Count | None = None
+    """How many datasets everybody may see now."""
+
+    sources: Annotated[list[SourceStatus], ListMap(("name",)), Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """What became of each source."""
+
+    database: DatabaseStatus | None = None
+    """Where the records are kept."""
+
+
+class Catalogue(Resource):
+    """The searchable record of a facility's data, with the PaNOSC search API."""
+
+    model_config = rules(name_rule(40, "the name of its objects and as the first part of its host name"))
+
+    info: ClassVar[KindInfo] = KindInfo(
+        kind="Catalogue",
+        plural="catalogues",
+        short_name="cat",
+        namespaced=True,
+        columns=(
+            PrinterColumn("Datasets", ".status.datasets", "integer", "How many datasets it has."),
+            PrinterColumn(
+                "Public", ".status.publicDatasets", "integer", "How many of them everybody may see."
+            ),
+            PrinterColumn(
+                "Documents", ".status.documents", "integer", "How many documents it has.", priority=1
+            ),
+        ),
+    )
+
+    kind: Literal["Catalogue"] = "Catalogue"
+    """Kind of the object."""
+
+    spec: CatalogueSpec = Field(default_factory=CatalogueSpec)
+    """What the catalogue is to be."""
+
+    status: CatalogueStatus = Field(default_factory=CatalogueStatus)
+    """What the operator found out; written by it alone."""

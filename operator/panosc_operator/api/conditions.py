@@ -1,0 +1,144 @@
+"""Condition types and their reasons: a part of the interface, listed in the reference page of each kind."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Described(StrEnum):
+    """Strings that carry the sentence by which the reference explains them."""
+
+    description: str
+
+    def __new__(cls, value: str, description: str) -> Self:
+        """A member whose value is `value`."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.description = description
+        return member
+
+
+class ConditionType(Described):
+    """Aspects of an object's state."""
+
+    READY = "Ready", "True while the object does what its spec says; the condition to wait for."
+    RECONCILING = (
+        "Reconciling",
+        "Present, and True, only while the operator or a child is still working (kstatus).",
+    )
+    STALLED = (
+        "Stalled",
+        "Present, and True, only while nothing will change without somebody's help (kstatus).",
+    )
+    INTACT = (
+        "Intact",
+        "False when the fixity check found a file damaged or missing; the archive goes on serving.",
+    )
+    SOURCES_READY = (
+        "SourcesReady",
+        "False when a source can't be read; what was ingested before stays searchable.",
+    )
+
+
+class FacilityReason(Described):
+    """Why a Facility is, or isn't, ready."""
+
+    AVAILABLE = "Available", "Namespace, rights, quota, network rules and gateway are as the spec says."
+    SUSPENDED = "Suspended", "`spec.suspend` is true: the operator leaves everything as it is."
+    INVALID_SPEC = "InvalidSpec", "The spec can't be used; the message names the field and what to write."
+    NAMESPACE_TAKEN = (
+        "NamespaceTaken",
+        "The namespace belongs to another facility, or to the system: choose another in `spec.namespace`.",
+    )
+    NAMESPACE_TERMINATING = (
+        "NamespaceTerminating",
+        "The namespace is being deleted; it is made again when it is gone.",
+    )
+    DOMAIN_TAKEN = "DomainTaken", "Another facility already has this domain: choose another in `spec.domain`."
+    GATEWAY_PROGRESSING = "GatewayProgressing", "The Gateway isn't programmed yet, so the hosts don't answer."
+    APPLY_FAILED = (
+        "ApplyFailed",
+        "The API server refused an object; the message has its name and the refusal.",
+    )
+    PROGRESSING = "Progressing", "Objects were made and aren't current yet."
+    DELETING = "Deleting", "The facility is being deleted; the message says what is still there."
+
+
+class DataArchiveReason(Described):
+    """Why a DataArchive is, or isn't, ready or intact."""
+
+    AVAILABLE = "Available", "The archive serves its files."
+    SUSPENDED = "Suspended", "`spec.suspend` is true: the operator leaves everything as it is."
+    INVALID_SPEC = "InvalidSpec", "The spec can't be used; the message names the field and what to write."
+    NO_FACILITY = (
+        "NoFacility",
+        "The namespace belongs to no Facility: make the object in one that does, or the Facility.",
+    )
+    CLAIM_NOT_FOUND = "ClaimNotFound", "The claim in `spec.storage.existingClaim` isn't in the namespace."
+    CLAIM_PENDING = "ClaimPending", "The claim isn't bound to a volume yet; its Events say what it waits for."
+    CLAIM_LOST = "ClaimLost", "The claim's volume is gone: restore the volume, or the claim from a backup."
+    PROGRESSING = "Progressing", "Children were made or changed and aren't current yet."
+    SERVICE_FAILED = "ServiceFailed", "A pod of the archive fails; the message names it and its last words."
+    ROUTE_NOT_ACCEPTED = (
+        "RouteNotAccepted",
+        "The gateway didn't accept the route; the message has its reason.",
+    )
+    APPLY_FAILED = (
+        "ApplyFailed",
+        "The API server refused an object; the message has its name and the refusal.",
+    )
+    DELETING = "Deleting", "The archive is being deleted; the message says what is still there."
+    NOT_CHECKED = "NotChecked", "No fixity check has ended yet."
+    STATUS_UNKNOWN = (
+        "StatusUnknown",
+        "The archive's indexer didn't answer; what is shown is the last known state.",
+    )
+    FILES_INTACT = "FilesIntact", "The last fixity check found every file as it was first seen."
+    FILES_DAMAGED = "FilesDamaged", "Files have other bytes than when first seen: restore them from a copy."
+    FILES_MISSING = "FilesMissing", "Files that were in the archive are gone: restore them from a copy."
+
+
+class CatalogueReason(Described):
+    """Why a Catalogue is, or isn't, ready, or why its sources aren't."""
+
+    AVAILABLE = "Available", "The search API answers and the database has the schema it needs."
+    SUSPENDED = "Suspended", "`spec.suspend` is true: the operator leaves everything as it is."
+    INVALID_SPEC = "InvalidSpec", "The spec can't be used; the message names the field and what to write."
+    NO_FACILITY = (
+        "NoFacility",
+        "The namespace belongs to no Facility: make the object in one that does, or the Facility.",
+    )
+    ARCHIVE_NOT_FOUND = "ArchiveNotFound", "A source names a DataArchive that isn't in the namespace."
+    ARCHIVE_NOT_READY = "ArchiveNotReady", "The DataArchive of a source has no bound claim yet."
+    DATABASE_SECRET_NOT_FOUND = (
+        "DatabaseSecretNotFound",
+        "The Secret in `spec.database.external.secret` isn't in the namespace.",
+    )
+    DATABASE_SECRET_INVALID = (
+        "DatabaseSecretInvalid",
+        "The Secret of the database lacks the key `uri` with a PostgreSQL connection URI.",
+    )
+    DATABASE_PROGRESSING = "DatabaseProgressing", "The database isn't ready yet."
+    DATABASE_FAILED = "DatabaseFailed", "The database's pod fails; the message names it and its last words."
+    MIGRATING = "Migrating", "The Job that brings the database to the current schema is running."
+    MIGRATION_FAILED = (
+        "MigrationFailed",
+        "The migration Job failed; read its log, remedy the cause and delete the Job: it is made again.",
+    )
+    PROGRESSING = "Progressing", "Children were made or changed and aren't current yet."
+    SERVICE_FAILED = "ServiceFailed", "A pod of the catalogue fails; the message names it and its last words."
+    ROUTE_NOT_ACCEPTED = (
+        "RouteNotAccepted",
+        "The gateway didn't accept the route; the message has its reason.",
+    )
+    APPLY_FAILED = (
+        "ApplyFailed",
+        "The API server refused an object; the message has its name and the refusal.",
+    )
+    DELETING = "Deleting", "The catalogue is being deleted; the message says what is still there."
+    STATUS_UNKNOWN = (
+        "StatusUnknown",
+        "The ingest worker didn't answer; what is shown is the last known state.",
+    )
+    INGESTING = "Ingesting", "A source's first scan is still running."
+    SOURCE_FAILED = "SourceFailed", "A source can't be read; the message names it and the cause."
+    SOURCES_READ = "SourcesRead", "All sources were read; files that couldn't be are listed per source."

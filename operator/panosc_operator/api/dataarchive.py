@@ -1,0 +1,237 @@
+"""DataArchive: a tree of files that is served, watched and checked for damage."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from panosc_common.model import Document
+from pydantic import ConfigDict, Field, StringConstraints
+
+from panosc_operator.api.cel import ListSet, Remedy, Rule, exactly_one_of, grows_only, immutable, rules
+from panosc_operator.api.meta import (
+    Count,
+    DeletionPolicy,
+    KindInfo,
+    ObjectName,
+    PrinterColumn,
+    Quantity,
+    Resource,
+    Status,
+    name_rule,
+)
+
+
+def _field(low: int, high: int, names: str = "") -> str:
+    """Pattern of one cron field: `*` or values from low to high or names, with ranges, steps and lists."""
+    digits = "|".join(str(value) for value in range(low, high + 1))
+    value = f"(0?({digits}){'|' + names if names else ''})"
+    item = rf"(\*|{value}(-{value})?)(/[1-9][0-9]?)?"
+    return f"{item}(,{item})*"
+
+
+_MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+_DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
+_CRON = " ".join((_field(0, 59), _field(0, 23), _field(1, 31), _field(1, 12, _MONTHS), _field(0, 6, _DAYS)))
+
+CronSchedule = Annotated[
+    str,
+    StringConstraints(pattern=rf"^(@(hourly|daily|weekly|monthly|yearly)|{_CRON})$", max_length=100),
+    Remedy("a cron schedule: minute, hour, day of month, month, day of week, such as '0 3 * * 0', or @daily"),
+]
+AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"]
+
+
+def _one_node() -> list[AccessMode]:
+    return ["ReadWriteOnce"]
+
+
+_NEW_ARCHIVE = "make a second DataArchive with the new storage, copy the files into it, then delete this one"
+
+
+class Claim(Document):
+    """A volume that the operator claims."""
+
+    model_config = rules(
+        immutable("storageClass", _NEW_ARCHIVE),
+        grows_only("size", "a volume only grows; to go back to a smaller one, " + _NEW_ARCHIVE),
+        Rule(
+            rule="self.accessModes == oldSelf.accessModes",
+            message="accessModes can't be changed: " + _NEW_ARCHIVE,
+            field_path=".accessModes",
+        ),
+    )
+
+    size: Quantity
+    """Size of the volume; it may grow later if the storage class allows it, never shrink."""
+
+    storage_class: ObjectName | None = None
+    """StorageClass of the volume; the cluster's default if unset."""
+
+    access_modes: Annotated[list[AccessMode], ListSet(), Field(min_length=1, max_length=3)] = Field(
+        default_factory=_one_node
+    )
+    """How pods on several nodes may mount the volume; ReadWriteMany lets every service scale over nodes."""
+
+
+class Storage(Document):
+    """Where the files are: exactly one of `claim` and `existingClaim`."""
+
+    model_config = rules(
+        exactly_one_of("claim", "existingClaim"),
+        Rule(
+            rule="has(self.claim) == has(oldSelf.claim)",
+            message="the files are in the storage first chosen, which can't be changed: " + _NEW_ARCHIVE,
+        ),
+        immutable("existingClaim", _NEW_ARCHIVE),
+    )
+
+    claim: Claim | None = None
+    """A new volume that the operator claims; it starts empty."""
+
+    existing_claim: ObjectName | None = None
+    """Name of a PersistentVolumeClaim in the namespace that holds the files; it is read, never changed."""
+
+
+class StateClaim(Document):
+    """The small volume for the fixity manifest."""
+
+    model_config = rules(
+        immutable(
+            "storageClass", "make a second DataArchive, whose manifest is made anew, then delete this one"
+        ),
+        grows_only("size", "a volume only grows; keep the present size"),
+    )
+
+    size: Quantity = "1Gi"
+    """Size of the volume: about 300 bytes for each file of the archive."""
+
+    storage_class: ObjectName | None = None
+    """StorageClass of the volume; the cluster's default if unset. It must be safe for SQLite: no NFS."""
+
+
+class Layout(Document):
+    """What the folders of the archive mean."""
+
+    model_config = rules(
+        Rule(
+            rule="!has(self.datasetDirectory) || self.datasetDirectory > self.proposalDirectory",
+            message="datasetDirectory must be deeper than proposalDirectory: proposals hold datasets",
+            message_expression=(
+                "'datasetDirectory ' + string(self.datasetDirectory) + ' must exceed proposalDirectory '"
+                " + string(self.proposalDirectory) + ', as proposals hold datasets'"
+            ),
+            field_path=".datasetDirectory",
+        ),
+    )
+
+    proposal_directory: Annotated[int, Field(ge=1, le=16)] = 1
+    """Which component of a file's path, counted from 1 at the archive's root, names its proposal."""
+
+    dataset_directory: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Which component of a file's path names its dataset; if unset, each NeXus file is one."""
+
+
+class Fixity(Document):
+    """How the files are checked for damage."""
+
+    schedule: CronSchedule = "0 3 * * 0"
+    """When all files are read and compared with their SHA-256 in the manifest, as cron schedule in UTC."""
+
+
+class DataArchiveSpec(Document):
+    """Which files are served, and how."""
+
+    storage: Storage
+    """Where the files are: exactly one of `claim` and `existingClaim`."""
+
+    state: StateClaim = Field(default_factory=StateClaim)
+    """The small volume for the fixity manifest."""
+
+    layout: Layout = Field(default_factory=Layout)
+    """What the folders of the archive mean."""
+
+    replicas: Annotated[int, Field(ge=1, le=50)] = 1
+    """How many pods serve files; they share the volume, so over several nodes it must be ReadWriteMany."""
+
+    fixity: Fixity = Field(default_factory=Fixity)
+    """How the files are checked for damage."""
+
+    deletion_policy: DeletionPolicy = "Retain"
+    """Whether deleting the DataArchive deletes the volumes made for it (Delete) or keeps them (Retain)."""
+
+    suspend: bool = False
+    """While true, the operator leaves the archive's objects as they are."""
+
+
+class FixityStatus(Document):
+    """What the fixity check found."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    known: Count = 0
+    """Files whose SHA-256 is in the manifest."""
+
+    pending: Count = 0
+    """Files that were seen and not read yet."""
+
+    damaged: Count = 0
+    """Files whose bytes differ from when they were first read."""
+
+    missing: Count = 0
+    """Files of the manifest that are gone."""
+
+    last_check: datetime | None = None
+    """When the last complete check ended."""
+
+
+class DataArchiveStatus(Status):
+    """What the operator found out about an archive."""
+
+    url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """Where the archive is reached."""
+
+    claim: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Name of the PersistentVolumeClaim that holds the files."""
+
+    capacity: Annotated[str, StringConstraints(max_length=40)] | None = None
+    """Size of the volume as the cluster gave it."""
+
+    files: Count | None = None
+    """How many files the archive holds."""
+
+    bytes: Count | None = None
+    """How many bytes the files have together."""
+
+    last_scan: datetime | None = None
+    """When the last complete walk through the archive ended."""
+
+    fixity: FixityStatus | None = None
+    """What the fixity check found."""
+
+
+class DataArchive(Resource):
+    """A tree of files that is served for download, watched for new files and checked for damage."""
+
+    model_config = rules(name_rule(40, "the name of its objects and as the first part of its host name"))
+
+    info: ClassVar[KindInfo] = KindInfo(
+        kind="DataArchive",
+        plural="dataarchives",
+        short_name="da",
+        namespaced=True,
+        columns=(
+            PrinterColumn("Files", ".status.files", "integer", "How many files it holds."),
+            PrinterColumn(
+                "Damaged", ".status.fixity.damaged", "integer", "How many files are damaged.", priority=1
+            ),
+            PrinterColumn("Capacity", ".status.capacity", description="Size of its volume.", priority=1),
+        ),
+    )
+
+    kind: Literal["DataArchive"] = "DataArchive"
+    """Kind of the object."""
+
+    spec: DataArchiveSpec
+    """What the archive is to be."""
+
+    status: DataArchiveStatus = Field(default_factory=DataArchiveStatus)
+    """What the operator found out; written by it alone."""

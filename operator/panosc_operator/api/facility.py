@@ -1,0 +1,249 @@
+"""Facility: a research infrastructure with its namespace, rights, limits, data policy and hosts."""
+
+from typing import Annotated, ClassVar, Literal
+
+from panosc_common.model import Document
+from panosc_common.policy import DataPolicy
+from pydantic import ConfigDict, Field, StringConstraints
+
+from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, quoted, rules
+from panosc_operator.api.countries import COUNTRY_CODES
+from panosc_operator.api.meta import (
+    Count,
+    DeletionPolicy,
+    DnsLabel,
+    DnsName,
+    KindInfo,
+    PrinterColumn,
+    Quantity,
+    Resource,
+    Status,
+    WebAddress,
+    name_rule,
+)
+
+Ror = Annotated[
+    str,
+    StringConstraints(pattern=r"^https://ror\.org/0[a-hj-km-np-tv-z0-9]{6}[0-9]{2}$", max_length=64),
+    Remedy(
+        "the facility's identifier in the Research Organization Registry, such as https://ror.org/02550n020"
+    ),
+]
+Country = Annotated[
+    str,
+    StringConstraints(min_length=2, max_length=2),
+    Rule(
+        rule=f"self in [{', '.join(map(quoted, COUNTRY_CODES))}]",
+        message="give an ISO 3166-1 alpha-2 country code such as FR",
+        message_expression=(
+            "'\\'' + self + '\\' is not an ISO 3166-1 alpha-2 country code: write two capital letters, "
+            "such as FR, DE or GB'"
+        ),
+    ),
+]
+DoiPrefix = Annotated[
+    str,
+    StringConstraints(pattern=r"^10\.\d{4,9}$", max_length=12),
+    Remedy("a DOI prefix: '10.' and four to nine digits, such as 10.5072"),
+]
+Email = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254),
+    Remedy("an e-mail address such as data@facility.eu"),
+]
+GroupName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+
+_VERSIONED_LICENSES = tuple(
+    Rule(
+        rule=f"!self.{name}.startsWith('CC') || self.{name}.matches('^CC.*-[0-9]\\\\.[0-9].*$')",
+        message=f"{name} lacks the licence's version: write the SPDX identifier, such as CC-BY-4.0",
+        message_expression=(
+            f"'\\'' + self.{name} + '\\' lacks the licence\\'s version: write its SPDX identifier, "
+            "such as CC-BY-4.0 (see spdx.org/licenses)'"
+        ),
+        field_path=f".{name}",
+    )
+    for name in ("license", "metadataLicense")
+)
+
+
+class Administrators(Document):
+    """Who may work in the facility's namespace."""
+
+    groups: Annotated[list[GroupName], ListSet(), Field(max_length=32)] = Field(default_factory=list)
+    """Groups, as the cluster's authentication names them, that may edit the PaNOSC kinds in the namespace."""
+
+
+class Contact(Document):
+    """Whom to write to about the facility's data."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    """Name of the person or office."""
+
+    email: Email
+    """E-mail address of the person or office."""
+
+    role: Annotated[str, StringConstraints(max_length=100)] | None = None
+    """What to write about, such as data, accounts or security."""
+
+
+class DoiIdentifiers(Document):
+    """DOIs of the facility's data."""
+
+    prefix: DoiPrefix
+    """Prefix under which the facility registers DOIs."""
+
+
+class Identifiers(Document):
+    """Persistent identifiers of the facility's data."""
+
+    doi: DoiIdentifiers | None = None
+    """DOIs of the facility's data."""
+
+
+class Quota(Document):
+    """What all services of the facility together may take from the cluster; without a field, no limit."""
+
+    cpu: Quantity | None = None
+    """CPU cores that pods may request."""
+
+    memory: Quantity | None = None
+    """Memory that pods may request."""
+
+    gpu: Annotated[int, Field(ge=0, le=100000)] | None = None
+    """GPUs (`nvidia.com/gpu`) that pods may request."""
+
+    storage: Quantity | None = None
+    """Size of all volume claims together."""
+
+
+class FacilitySpec(Document):
+    """What the federation's administrator says about a facility."""
+
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    """Full name of the facility, as people know it."""
+
+    abbreviation: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
+    """Short name of the facility, as its users say it."""
+
+    ror: Ror | None = None
+    """Identifier of the facility in the Research Organization Registry (ror.org)."""
+
+    country: Country | None = None
+    """Country of the facility, as ISO 3166-1 alpha-2 code."""
+
+    website: WebAddress | None = None
+    """Home page of the facility."""
+
+    namespace: DnsLabel | None = None
+    """Namespace of the facility's services, made or adopted; the facility's own name if unset."""
+
+    domain: DnsName | None = None
+    """Domain of the services' hosts; the facility's name below the operator's base domain if unset."""
+
+    administrators: Administrators = Field(default_factory=Administrators)
+    """Who may work in the facility's namespace."""
+
+    contacts: Annotated[list[Contact], ListMap(("email",)), Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """Whom to write to about the facility's data."""
+
+    data_policy: Annotated[DataPolicy, *_VERSIONED_LICENSES] = Field(default_factory=DataPolicy)
+    """What the facility promises about its data: embargo, retention, licences."""
+
+    identifiers: Identifiers = Field(default_factory=Identifiers)
+    """Persistent identifiers of the facility's data."""
+
+    quota: Quota = Field(default_factory=Quota)
+    """What all services of the facility together may take from the cluster."""
+
+    deletion_policy: DeletionPolicy = "Retain"
+    """Whether deleting the Facility deletes its namespace with all data (Delete), or keeps it (Retain)."""
+
+    suspend: bool = False
+    """While true, the operator leaves the facility's objects as they are."""
+
+
+class Endpoint(Document):
+    """A service of the facility that people can reach."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """Name of the object that offers the service."""
+
+    kind: Literal["DataArchive", "Catalogue"]
+    """Kind of the object that offers the service."""
+
+    url: Annotated[str, StringConstraints(max_length=2048)]
+    """Where the service is reached."""
+
+
+class FacilityStatus(Status):
+    """What the operator found out about a facility."""
+
+    namespace: Annotated[str, StringConstraints(max_length=63)] | None = None
+    """Namespace of the facility's services."""
+
+    domain: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Domain below which the services have their hosts."""
+
+    url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """Where the facility's search is reached, or else its archive; unset while it has neither."""
+
+    archives: Count | None = None
+    """How many DataArchives the facility has."""
+
+    catalogues: Count | None = None
+    """How many Catalogues the facility has."""
+
+    endpoints: Annotated[list[Endpoint], ListMap(("kind", "name")), Field(max_length=256)] = Field(
+        default_factory=list
+    )
+    """Services of the facility that people can reach."""
+
+
+_NAMESPACE = "(has({0}.spec.__namespace__) ? {0}.spec.__namespace__ : {0}.metadata.name)"
+_OLD, _NEW = _NAMESPACE.format("oldSelf"), _NAMESPACE.format("self")
+
+
+class Facility(Resource):
+    """A research infrastructure: gives its services a namespace, rights, limits, a data policy and hosts."""
+
+    model_config = rules(
+        name_rule(40, "a namespace and as a part of host names"),
+        Rule(
+            rule=f"{_OLD} == {_NEW}",
+            message="the namespace can't be changed, as it has the facility's data: make a second Facility",
+            message_expression=(
+                f"'the namespace can\\'t be changed from ' + {_OLD} + ' to ' + {_NEW} + "
+                "', as it has the facility\\'s data: make a second Facility and move the data'"
+            ),
+            field_path=".spec.namespace",
+        ),
+    )
+
+    info: ClassVar[KindInfo] = KindInfo(
+        kind="Facility",
+        plural="facilities",
+        short_name="fac",
+        namespaced=False,
+        columns=(
+            PrinterColumn("Archives", ".status.archives", "integer", "How many DataArchives it has."),
+            PrinterColumn("Catalogues", ".status.catalogues", "integer", "How many Catalogues it has."),
+            PrinterColumn(
+                "Namespace", ".status.namespace", description="Where its services run.", priority=1
+            ),
+            PrinterColumn("Domain", ".status.domain", description="Where its hosts are.", priority=1),
+        ),
+    )
+
+    kind: Literal["Facility"] = "Facility"
+    """Kind of the object."""
+
+    spec: FacilitySpec
+    """What the facility is to be."""
+
+    status: FacilityStatus = Field(default_factory=FacilityStatus)
+    """What the operator found out; written by it alone."""
