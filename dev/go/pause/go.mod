@@ -1,0 +1,3 @@
+module panosc.eu/dev/pause
+
+go 1.26

@@ -1,0 +1,3 @@
+import sys
+from panosc_dev import toolchain
+toolchain.ensure_all()

@@ -1,0 +1,78 @@
+"""The cgroup of a cluster: one folder in every hierarchy, on cgroup v1 and v2 alike.
+
+Every process of the cluster, pods included, lives below it. That is how tear-down finds them all.
+"""
+
+import os
+import time
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+_SYSTEM = "system"  # the cluster's own programs; cgroup v2 allows no processes beside child groups
+
+
+def hierarchies(root: Path = ROOT) -> list[Path]:
+    """Mount points of all hierarchies: the root itself on v2, one a controller on v1 (links left out)."""
+    if (root / "cgroup.controllers").exists():
+        return [root]
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "cgroup.procs").exists())
+
+
+def create(name: str) -> None:
+    """Make the cluster's group in every hierarchy; harmless if it is there."""
+    for hierarchy in hierarchies():
+        group = hierarchy / name
+        for folder in (group, group / _SYSTEM):
+            folder.mkdir(exist_ok=True)
+            _inherit_cpuset(folder)
+
+
+def _inherit_cpuset(folder: Path) -> None:
+    # A new v1 cpuset is empty and takes no process until it has processors and memory nodes.
+    for setting in ("cpuset.cpus", "cpuset.mems"):
+        path = folder / setting
+        parent = folder.parent / setting
+        if path.exists() and parent.exists() and not path.read_text().strip():
+            path.write_text(parent.read_text())
+
+
+def enter(name: str) -> None:
+    """Move the calling process into the cluster's group for its programs."""
+    pid = str(os.getpid())
+    for hierarchy in hierarchies():
+        (hierarchy / name / _SYSTEM / "cgroup.procs").write_text(pid)
+
+
+def _groups(name: str) -> list[Path]:
+    """All groups of the cluster, deepest first."""
+    found = []
+    for hierarchy in hierarchies():
+        for folder, _, _ in os.walk(hierarchy / name, topdown=False):
+            found.append(Path(folder))
+    return found
+
+
+def members(name: str) -> set[int]:
+    """Pids of all processes in the cluster's groups."""
+    pids: set[int] = set()
+    for group in _groups(name):
+        try:
+            pids.update(int(line) for line in (group / "cgroup.procs").read_text().split())
+        except (FileNotFoundError, OSError):
+            continue  # vanished meanwhile
+    return pids
+
+
+def remove(name: str, patience: float = 10) -> bool:
+    """Remove the cluster's groups; True when none is left. Groups of processes just ended need a moment."""
+    deadline = time.monotonic() + patience
+    while groups := _groups(name):
+        for group in groups:
+            try:
+                group.rmdir()
+            except OSError:
+                continue  # still busy: next round
+        if time.monotonic() > deadline:
+            return not _groups(name)
+        time.sleep(0.05)
+    return True

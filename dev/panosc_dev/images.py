@@ -1,0 +1,217 @@
+"""Container images: built by buildah when their inputs changed, kept as archives, imported once a cluster."""
+
+import fnmatch
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from panosc_dev import shell, toolchain
+from panosc_dev.paths import REPOSITORY, cache_directory
+from panosc_dev.progress import step
+
+LOCAL_PREFIX = "panosc.local"
+BASE = "docker.io/library/debian:trixie-slim"
+
+_IGNORED = ("__pycache__", "*.pyc")
+_HOST_CA = Path("/etc/ssl/certs/ca-certificates.crt")
+_BUILD_CA = "/run/build-ca.crt"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of this repository.
+
+    `inputs` are files and folders, relative to the repository, that decide what it holds. With `binary`, the
+    build context is just that compiled program beside the Containerfile's folder; else it is the repository.
+    """
+
+    name: str
+    containerfile: str
+    inputs: tuple[str, ...]
+    binary: str = ""
+    own_context: bool = False
+    on_base: bool = True
+
+
+def _service(name: str, folder: str) -> Image:
+    locked = ("pyproject.toml", "uv.lock", "services/common", folder)
+    return Image(name, f"{folder}/Containerfile", locked)
+
+
+def _program(name: str) -> Image:
+    return Image(name, f"images/{name}/Containerfile", (f"images/{name}",), binary=name, on_base=False)
+
+
+PRODUCT = (
+    _service("operator", "operator"),
+    _service("catalogue", "services/catalogue"),
+    _service("archive", "services/archive"),
+    Image("postgres", "images/postgres/Containerfile", ("images/postgres",)),
+)
+CLUSTER = (
+    _program("pause"),
+    _program("coredns"),
+    _program("local-path-provisioner"),
+    _program("envoy-gateway"),
+    Image("envoy", "images/envoy/Containerfile", ("images/envoy",), own_context=True),
+)
+
+
+def files_below(root: Path, inputs: Iterable[str]) -> list[Path]:
+    """All files that `inputs` (relative to `root`) name or hold, sorted, without caches."""
+    found = set()
+    for entry in inputs:
+        path = root / entry
+        candidates = [path] if path.is_file() else path.rglob("*")
+        found.update(
+            c
+            for c in candidates
+            if c.is_file() and not any(fnmatch.fnmatch(part, i) for part in c.parts for i in _IGNORED)
+        )
+    return sorted(found)
+
+
+def content_tag(root: Path, files: Sequence[Path], base: str) -> str:
+    """Tag from the files' names, modes and contents and from what lies below (`base`)."""
+    digest = hashlib.sha256(base.encode())
+    for path in files:
+        executable = bool(path.stat().st_mode & 0o100)
+        digest.update(f"{path.relative_to(root)}\0{executable}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _builder(*arguments: str | Path) -> list[str | Path]:
+    store = cache_directory() / "buildah"
+    return ["buildah", "--root", store, "--runroot", "/run/panosc/buildah", "--storage-driver", "overlay", *arguments]
+
+
+def _builder_environment() -> dict[str, str]:
+    scratch = cache_directory() / "tmp"  # cache mounts live here, so they belong on disk, beside the store
+    scratch.mkdir(parents=True, exist_ok=True)
+    return {"BUILDAH_ISOLATION": "chroot", "TMPDIR": str(scratch)}
+
+
+def _log(name: str) -> Path:
+    return cache_directory() / "logs" / f"image-{name}.log"
+
+
+def _has_image(reference: str) -> bool:
+    return shell.succeeds(_builder("inspect", "--type", "image", reference))
+
+
+def ensure_base() -> str:
+    """Have the Debian base image in the builder's store, from its registry or made here; return its id."""
+    query = _builder("images", "--quiet", "--no-trunc", BASE)
+    if not _has_image(BASE):
+        with toolchain.locked(cache_directory() / ".base.lock"):
+            if not _has_image(BASE):
+                _make_base()
+    return shell.output(query).strip()
+
+
+def _make_base() -> None:
+    env = _builder_environment()
+    if shell.succeeds(_builder("pull", "--quiet", "--retry", "0", BASE), seconds=60, env=env):
+        return
+    log = _log("base")
+    with (
+        step("Making the Debian base image: no registry has it (about 1 min)"),
+        tempfile.TemporaryDirectory(dir=env["TMPDIR"]) as scratch,
+    ):
+        root = f"{scratch}/root.tar"
+        shell.logged(
+            ["mmdebstrap", "--variant=minbase", "--aptopt=APT::Install-Recommends false", "trixie", root],
+            log,
+            seconds=900,
+        )
+        container = shell.output(_builder("from", "scratch"), env=env).strip()
+        shell.logged(_builder("add", container, root, "/"), log, seconds=300, env=env)
+        shell.logged(_builder("config", "--cmd", "bash", container), log, seconds=60, env=env)
+        shell.logged(_builder("commit", "--rm", container, BASE), log, seconds=300, env=env)
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that stands ready: its reference (name and content tag) and its archive."""
+
+    image: Image
+    reference: str
+    archive: Path
+
+
+def build(image: Image) -> Built:
+    """Build `image` unless an archive with the same content tag exists."""
+    files = files_below(REPOSITORY, [*image.inputs, image.containerfile])
+    if image.binary:
+        below = toolchain.binary(image.binary).parent.name
+    else:
+        below = ensure_base() if image.on_base else ""
+    reference = f"{LOCAL_PREFIX}/{image.name}:{content_tag(REPOSITORY, files, below)}"
+    archive = cache_directory() / "images" / f"{reference.rpartition('/')[2].replace(':', '-')}.tar"
+    built = Built(image, reference, archive)
+    if archive.exists():
+        return built
+    with toolchain.locked(archive.parent / f".{image.name}.lock"):
+        if not archive.exists():
+            with step(f"Building image {image.name}"):
+                _build(image, reference, archive)
+    return built
+
+
+def _build(image: Image, reference: str, archive: Path) -> None:
+    log = _log(image.name)
+    log.unlink(missing_ok=True)
+    env = _builder_environment()
+    options: list[str | Path] = ["--layers", "--pull-never", "--file", REPOSITORY / image.containerfile]
+    if _HOST_CA.exists():
+        options += ["--volume", f"{_HOST_CA}:{_BUILD_CA}:ro", "--build-arg", f"BUILD_CA={_BUILD_CA}"]
+    with tempfile.TemporaryDirectory(dir=env["TMPDIR"]) as scratch:
+        context = REPOSITORY
+        if image.own_context:
+            context = (REPOSITORY / image.containerfile).parent
+        if image.binary:
+            context = Path(scratch)
+            shutil.copy2(toolchain.binary(image.binary), context / image.binary)
+        shell.logged(_builder("bud", *options, "--tag", reference, context), log, seconds=1800, env=env)
+        partial = archive.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        # Uncompressed: compressing and expanding again costs more than the disk it saves.
+        shell.logged(
+            _builder("push", "--disable-compression", reference, f"docker-archive:{partial}:{reference}"),
+            log,
+            seconds=600,
+            env=env,
+        )
+    for old in archive.parent.glob(f"{image.name}-" + "?" * 16 + ".tar"):
+        old.unlink()
+    os.rename(partial, archive)
+
+
+def build_all(images: Sequence[Image]) -> dict[str, Built]:
+    """Build each image if its inputs changed; the result by image name."""
+    return {image.name: build(image) for image in images}
+
+
+def import_into(socket: Path, built: Iterable[Built], log: Path) -> None:
+    """Give the container runtime at `socket` the images that it does not have yet."""
+    ctr = [toolchain.binary("ctr"), "--address", socket, "--namespace", "k8s.io", "images"]
+    present = set(shell.output([*ctr, "list", "--quiet"]).split())
+    missing = [b for b in built if b.reference not in present]
+    for item in missing:
+        with step(f"Importing image {item.image.name}"):
+            shell.logged([*ctr, "import", item.archive], log, seconds=300)
+
+
+def push(built: Built, registry: str) -> str:
+    """Push an image to `registry` (host and path) and return the reference it has there."""
+    target = f"{registry.rstrip('/')}/{built.reference.partition('/')[2]}"
+    with step(f"Pushing {target}"):
+        if not _has_image(built.reference):
+            shell.logged(_builder("pull", f"docker-archive:{built.archive}"), _log(built.image.name), seconds=600)
+        shell.logged(_builder("push", built.reference, target), _log(built.image.name), seconds=1800)
+    return target
