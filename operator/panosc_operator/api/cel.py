@@ -104,20 +104,18 @@ def rules(*model_rules: Rule) -> ConfigDict:
 def exactly_one_of(*members: str) -> Rule:
     """The model is a union: one of its optional members is set, as in Kubernetes' own APIs."""
     listed = ", ".join(members)
-    present = " + ".join(f"(has(self.{member}) ? ['{member}'] : [])" for member in members)
+    count = " + ".join(f"(has(self.{member}) ? 1 : 0)" for member in members)
+    present = " + ".join(f"(has(self.{member}) ? ' {member}' : '')" for member in members)
     return Rule(
-        rule=f"({present}).size() == 1" if len(members) > 1 else f"has(self.{members[0]})",
+        rule=f"{count} == 1",
         message=f"set exactly one of: {listed}",
-        message_expression=(
-            f"'set exactly one of: {listed}; set now: ' + "
-            f"(({present}).size() == 0 ? 'none' : ({present}).join(', '))"
-        ),
+        message_expression=f"'set exactly one of: {listed}; set now:' + ({count} == 0 ? ' none' : {present})",
     )
 
 
 def immutable(field: str, remedy: str) -> Rule:
-    """An optional field of the model that keeps its value, or its absence, for the life of the object."""
-    shown = f"(has({{}}.{field}) ? string({{}}.{field}) : 'unset')"
+    """An optional string of the model that keeps its value, or its absence, for the life of the object."""
+    shown = f"(has({{}}.{field}) ? {{}}.{field} : 'unset')"
     old, new = shown.format("oldSelf", "oldSelf"), shown.format("self", "self")
     return Rule(
         rule=(

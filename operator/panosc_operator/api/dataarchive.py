@@ -20,17 +20,21 @@ from panosc_operator.api.meta import (
 )
 
 
-def _field(low: int, high: int, names: str = "") -> str:
-    """Pattern of one cron field: `*` or values from low to high or names, with ranges, steps and lists."""
-    digits = "|".join(str(value) for value in range(low, high + 1))
-    value = f"(0?({digits}){'|' + names if names else ''})"
+def _cron_field(value: str) -> str:
+    """Pattern of one cron field: `*` or values, with ranges, steps and lists."""
     item = rf"(\*|{value}(-{value})?)(/[1-9][0-9]?)?"
     return f"{item}(,{item})*"
 
 
-_MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
-_DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
-_CRON = " ".join((_field(0, 59), _field(0, 23), _field(1, 31), _field(1, 12, _MONTHS), _field(0, 6, _DAYS)))
+_CRON = " ".join(
+    (
+        _cron_field("[0-5]?[0-9]"),
+        _cron_field("([01]?[0-9]|2[0-3])"),
+        _cron_field("(0?[1-9]|[12][0-9]|3[01])"),
+        _cron_field("(0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)"),
+        _cron_field("([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)"),
+    )
+)
 
 CronSchedule = Annotated[
     str,
@@ -115,10 +119,6 @@ class Layout(Document):
         Rule(
             rule="!has(self.datasetDirectory) || self.datasetDirectory > self.proposalDirectory",
             message="datasetDirectory must be deeper than proposalDirectory: proposals hold datasets",
-            message_expression=(
-                "'datasetDirectory ' + string(self.datasetDirectory) + ' must exceed proposalDirectory '"
-                " + string(self.proposalDirectory) + ', as proposals hold datasets'"
-            ),
             field_path=".datasetDirectory",
         ),
     )

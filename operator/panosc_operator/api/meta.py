@@ -49,7 +49,7 @@ WebAddress = Annotated[
 ]
 
 _QUANTITY_RULE = Rule(
-    rule="isQuantity(string(self)) && quantity(string(self)).sign() > 0",
+    rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",
     message="give a positive Kubernetes quantity, such as 20Gi or 10Ti",
     message_expression=(
         "'\\'' + string(self) + '\\' is not a positive Kubernetes quantity: write 500m, 64, 20Gi or 10Ti'"
@@ -200,7 +200,7 @@ class Resource(Document):
     api_version: str = API_VERSION
     """Version of the API that the object is written in."""
 
-    metadata: ObjectMeta
+    metadata: Annotated[ObjectMeta, WithJsonSchema({"type": "object"})]  # the API server describes it itself
     """Name, labels and the like."""
 
 
