@@ -7,6 +7,7 @@ from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
 from panosc_operator.api.cel import ListMap, ListSet, Rule, exactly_one_of, grows_only, immutable, rules
+from panosc_operator.api.conditions import CatalogueReason, ConditionType
 from panosc_operator.api.meta import (
     Count,
     DeletionPolicy,
@@ -203,6 +204,8 @@ class Catalogue(Resource):
         plural="catalogues",
         short_name="cat",
         namespaced=True,
+        reasons=CatalogueReason,
+        conditions=(ConditionType.SOURCES_READY,),
         columns=(
             PrinterColumn("Datasets", ".status.datasets", "integer", "How many datasets it has."),
             PrinterColumn(

@@ -7,6 +7,7 @@ from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
 from panosc_operator.api.cel import ListSet, Remedy, Rule, exactly_one_of, grows_only, immutable, rules
+from panosc_operator.api.conditions import ConditionType, DataArchiveReason
 from panosc_operator.api.meta import (
     Count,
     DeletionPolicy,
@@ -218,6 +219,8 @@ class DataArchive(Resource):
         plural="dataarchives",
         short_name="da",
         namespaced=True,
+        reasons=DataArchiveReason,
+        conditions=(ConditionType.INTACT,),
         columns=(
             PrinterColumn("Files", ".status.files", "integer", "How many files it holds."),
             PrinterColumn(

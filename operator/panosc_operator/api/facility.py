@@ -7,6 +7,7 @@ from panosc_common.policy import DataPolicy
 from pydantic import ConfigDict, Field, StringConstraints
 
 from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, quoted, rules
+from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.api.countries import COUNTRY_CODES
 from panosc_operator.api.meta import (
     Count,
@@ -229,6 +230,7 @@ class Facility(Resource):
         plural="facilities",
         short_name="fac",
         namespaced=False,
+        reasons=FacilityReason,
         columns=(
             PrinterColumn("Archives", ".status.archives", "integer", "How many DataArchives it has."),
             PrinterColumn("Catalogues", ".status.catalogues", "integer", "How many Catalogues it has."),

@@ -8,6 +8,7 @@ from panosc_common.model import Document
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from panosc_operator.api.cel import VALIDATIONS, ListMap, Remedy, Rule
+from panosc_operator.api.conditions import ConditionType, Described
 
 GROUP = "panosc.eu"
 VERSION = "v1alpha1"
@@ -175,14 +176,23 @@ class KindInfo:
     plural: str
     short_name: str
     namespaced: bool
+    reasons: type[Described]
+    """Reasons of all conditions of the kind."""
     columns: tuple[PrinterColumn, ...] = field(default_factory=tuple)
     """Columns of this kind alone, shown between URL and Age."""
+    conditions: tuple[ConditionType, ...] = ()
+    """Condition types of this kind beside those of all kinds."""
     category: str = CATEGORY
 
     @property
     def crd_name(self) -> str:
         """Name of the CustomResourceDefinition."""
         return f"{self.plural}.{GROUP}"
+
+    @property
+    def condition_types(self) -> tuple[ConditionType, ...]:
+        """All condition types of the kind."""
+        return (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED, *self.conditions)
 
     @property
     def printer_columns(self) -> tuple[PrinterColumn, ...]:

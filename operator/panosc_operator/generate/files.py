@@ -6,6 +6,7 @@ from pathlib import Path
 from panosc_operator.api import KINDS
 from panosc_operator.generate.crd import definition
 from panosc_operator.generate.rbac import user_roles
+from panosc_operator.generate.reference import page
 from panosc_operator.generate.text import NOTE, to_yaml
 
 _CHART = "charts/panosc-operator/templates"
@@ -27,6 +28,7 @@ def generated_files() -> dict[str, str]:
         files[f"{_CHART}/crds/{kind.info.plural}.yaml"] = (
             NOTE + "{{- if .Values.crds.install }}\n" + to_yaml(crd) + "{{- end }}\n"
         )
+        files[f"docs/reference/{kind.info.kind.lower()}.md"] = page(kind)
     files[f"{_CHART}/rbac/users.yaml"] = user_roles()
     return files
 

@@ -120,9 +120,7 @@ def _resolve(raw: Schema, definitions: Mapping[str, Schema], path: str) -> Schem
 
 def _pattern_rule(schema: Schema) -> Rule:
     """A pattern as CEL rule: of a pattern itself the API server shows only the regular expression."""
-    remedy = (
-        schema.get(REMEDY) or f"text that matches {schema['pattern']} ({schema['description'].rstrip('.')})"
-    )
+    remedy = schema.get(REMEDY) or f"{schema['description'].rstrip('.')}, matching {schema['pattern']}"
     return Rule(
         rule=f"self.matches({quoted(schema['pattern'])})",
         message=f"write {remedy}",
