@@ -1,0 +1,108 @@
+"""The one way to a file: well-formed, below the root, public, and opened without following a link."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from panosc_common.problem import Problem
+
+from panosc_archive import paths
+from panosc_archive.visibility import CatalogueUnavailable, Visibility
+
+NOT_FOUND_DETAIL = "there is no such file, directory or dataset, or it is not public"
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def not_found() -> Problem:
+    """The same answer for what does not exist and for what the public may not see."""
+    return Problem(404, NOT_FOUND_DETAIL)
+
+
+def unavailable() -> Problem:
+    """What is public is unknown at the moment."""
+    return Problem(
+        503,
+        "the catalogue that knows what is public does not answer; try again in a moment",
+        headers={"Retry-After": "5"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Something in the archive that may be shown: real path, open descriptor and its status."""
+
+    path: str
+    descriptor: int
+    status: os.stat_result
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory (of which only what is visible may be shown)."""
+        return stat.S_ISDIR(self.status.st_mode)
+
+
+class Access:
+    """Decides about and opens files for everything that shows them."""
+
+    def __init__(self, root: Path, visibility: Visibility) -> None:
+        self.root = root
+        self.visibility = visibility
+
+    @asynccontextmanager
+    async def open(self, path: str) -> AsyncIterator[Located]:
+        """The file or directory at `path`, closed at the end of the context.
+
+        A file is public; of a directory the caller shows only what the catalogues list. Raises Problem: 404
+        for what is absent or not public, 503 while that is unknown, 500 if the file cannot be read.
+        """
+        try:
+            paths.check(path)
+        except paths.NotBeneath as error:
+            raise not_found() from error
+        located = await asyncio.to_thread(self._locate, path)
+        try:
+            # Asked for absent files too, so that the time of the answer does not tell them apart.
+            shown = (located and located.is_directory) or await self.public(
+                [located.path if located else path]
+            )
+            if located is None or not shown:
+                raise not_found()
+            if located.descriptor < 0:
+                log.error("public file cannot be read", path=located.path)
+                raise Problem(500, "the archive is not allowed to read this file; its operators are informed")
+            yield located
+        finally:
+            if located is not None and located.descriptor >= 0:
+                os.close(located.descriptor)
+
+    async def public(self, real_paths: Sequence[str]) -> set[str]:
+        """Those of the real paths that are public. Raises Problem 503 while that is unknown."""
+        try:
+            return await self.visibility.visible(real_paths)
+        except CatalogueUnavailable as error:
+            raise unavailable() from error
+
+    def _locate(self, path: str) -> Located | None:
+        try:
+            real = paths.resolve(self.root, path)
+        except paths.NotBeneath:
+            return None
+        try:
+            descriptor = paths.open_beneath(self.root, real)
+        except paths.NotBeneath:
+            return None
+        except OSError:
+            return self._unreadable(real)
+        return Located(real, descriptor, os.fstat(descriptor))
+
+    def _unreadable(self, real: str) -> Located | None:
+        try:
+            return Located(real, -1, os.stat(self.root / real, follow_symlinks=False))
+        except OSError:
+            return None

@@ -1,0 +1,59 @@
+"""How an archive is configured: environment variables `PANOSC_ARCHIVE_…`, or flags of the command line."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one archive's processes; every field is also an environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="PANOSC_ARCHIVE_", use_attribute_docstrings=True)
+
+    name: str = "archive"
+    """Name under which the catalogues know this archive."""
+
+    data_directory: Path = Path("/data")
+    """Root of the data; only read."""
+
+    state_directory: Path = Path("/state")
+    """Where the fixity manifest lives; written by `index` and `verify`, read by `serve`."""
+
+    catalogue_urls: list[str] = []
+    """Internal base URLs of the catalogues that decide what is public; none: nothing is public."""
+
+    public_url: str = ""
+    """Base of the URLs in answers, without a slash at the end; empty: URLs relative to the host."""
+
+    accel_prefix: str | None = None
+    """Internal location of the nginx in front that sends the bytes; unset: this process sends them."""
+
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+
+    scan_seconds: float = Field(default=10.0, gt=0)
+    """Seconds between two incremental scans of the tree."""
+
+    full_scan_seconds: float = Field(default=6 * 3600.0, gt=0)
+    """Seconds between two scans that look at every file."""
+
+    hash_settle_seconds: float = Field(default=10.0, ge=0)
+    """Age of a file from which it is hashed; a file that is still written would be hashed in vain."""
+
+    hash_mib_per_second: float = Field(default=200.0, gt=0)
+    """Bound on the rate at which `index` and `verify` read, so that users of the storage come first."""
+
+    hdf5_workers: int = Field(default=2, ge=1, le=64)
+    """Processes that read HDF5 files."""
+
+    hdf5_seconds: float = Field(default=20.0, gt=0)
+    """Time after which reading an HDF5 file is given up."""
+
+    hdf5_max_bytes: int = Field(default=64 * 2**20, gt=0)
+    """Size of the selected data from which a slice is refused; larger parts are downloaded as files."""
+
+    @property
+    def manifest_path(self) -> Path:
+        """The fixity manifest."""
+        return self.state_directory / "manifest.sqlite"

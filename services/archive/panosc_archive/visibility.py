@@ -1,0 +1,192 @@
+"""What the public may see: asked from the catalogues, which alone know the embargo.
+
+An answer is kept for at most a second, so that a changed policy takes effect at once and a viewer that reads
+a file in hundreds of ranges does not ask hundreds of times. Nothing is shown while a catalogue that could
+allow or forbid it is silent.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx2
+import structlog
+from pydantic import BaseModel, ValidationError
+
+CACHE_SECONDS = 1.0
+CACHE_ENTRIES = 100_000
+PATHS_PER_REQUEST = 1000
+TIMEOUT = httpx2.Timeout(3.0, connect=1.0)
+RETRY_PAUSE_SECONDS = 0.1
+RETRIED_STATUS = frozenset({502, 503, 504})
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class CatalogueUnavailable(Exception):
+    """A catalogue did not answer, or not in the agreed form: what is public is unknown."""
+
+
+class _Visible(BaseModel):
+    visible: list[str]
+
+
+class Child(BaseModel):
+    """A visible file, or a directory with something visible in it."""
+
+    name: str
+    type: str
+
+
+class Children(BaseModel):
+    """A page of a directory in order of the names' code points; `next` is the last name if more follow."""
+
+    entries: list[Child]
+    next: str | None = None
+
+
+class DatasetFile(BaseModel):
+    """A file of a dataset, by archive and path there; `size` (bytes) as the catalogue knows it."""
+
+    archive: str
+    path: str
+    size: int | None = None
+
+
+class Dataset(BaseModel):
+    """A public dataset and its files."""
+
+    pid: str
+    title: str | None = None
+    files: list[DatasetFile]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    visible: bool
+    until: float
+
+
+class Visibility:
+    """The catalogues' internal interface, for one archive."""
+
+    def __init__(self, archive: str, catalogue_urls: Sequence[str]) -> None:
+        self._archive = quote(archive, safe="")
+        self._urls = [url.rstrip("/") for url in catalogue_urls]
+        self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+        self._cache: dict[str, _Answer] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def visible(self, paths: Collection[str]) -> set[str]:
+        """Those of `paths` (real paths of files) that are public.
+
+        Raises CatalogueUnavailable if a catalogue is silent that would have to be asked.
+        """
+        now = time.monotonic()
+        cached = {path: answer for path in paths if (answer := self._cache.get(path)) and answer.until > now}
+        found = {path for path, answer in cached.items() if answer.visible}
+        unknown = [path for path in dict.fromkeys(paths) if path not in cached]
+        for start in range(0, len(unknown), PATHS_PER_REQUEST):
+            found |= await self._ask(unknown[start : start + PATHS_PER_REQUEST], now)
+        return found
+
+    async def children(self, directory: str, after: str, limit: int) -> Children:
+        """A page of what is visible in `directory`, of all catalogues together; empty if nothing is.
+
+        Raises CatalogueUnavailable if any catalogue is silent.
+        """
+        parameters = {"directory": directory, "after": after, "limit": str(limit)}
+        pages = await asyncio.gather(
+            *(
+                self._json("GET", f"{url}/internal/archives/{self._archive}/children", Children, parameters)
+                for url in self._urls
+            )
+        )
+        answers = [page for page in pages if page is not None]
+        entries = {entry.name: entry for page in answers for entry in page.entries}
+        # Behind the end of a page that goes on, the other catalogues' names would come out of order.
+        horizon = min((page.next for page in answers if page.next is not None), default=None)
+        names = sorted(name for name in entries if horizon is None or name <= horizon)
+        more = horizon is not None or len(names) > limit
+        names = names[:limit]
+        return Children(entries=[entries[name] for name in names], next=names[-1] if more and names else None)
+
+    async def dataset(self, pid: str) -> Dataset | None:
+        """The public dataset `pid`, or None if no catalogue shows one.
+
+        Raises CatalogueUnavailable if none shows it and one is silent.
+        """
+        silent: CatalogueUnavailable | None = None
+        for url in self._urls:
+            try:
+                target = f"{url}/internal/datasets/{quote(pid, safe='')}/files"
+                dataset = await self._json("GET", target, Dataset)
+            except CatalogueUnavailable as error:
+                silent = error
+                continue
+            if dataset is not None:
+                return dataset
+        if silent:
+            raise silent
+        return None
+
+    async def _ask(self, paths: list[str], now: float) -> set[str]:
+        found: set[str] = set()
+        silent: CatalogueUnavailable | None = None
+        for url in self._urls:
+            target = f"{url}/internal/archives/{self._archive}/visible"
+            try:
+                answer = await self._json("POST", target, _Visible, body={"paths": paths})
+            except CatalogueUnavailable as error:
+                silent = error
+                continue
+            found |= set(answer.visible if answer else ()) & set(paths)
+        if silent and len(found) < len(paths):
+            raise silent
+        if len(self._cache) > CACHE_ENTRIES:
+            self._cache.clear()
+        for path in paths:
+            self._cache[path] = _Answer(path in found, now + CACHE_SECONDS)
+        return found
+
+    async def _json(
+        self,
+        method: str,
+        url: str,
+        model: type[_Model],
+        parameters: dict[str, str] | None = None,
+        body: dict[str, list[str]] | None = None,
+    ) -> _Model | None:
+        """The answer as a model, None for 404. All requests only read, so that one repetition is harmless."""
+        response = None
+        for last in (False, True):
+            try:
+                response = await self._client.request(method, url, params=parameters, json=body)
+            except httpx2.HTTPError as error:
+                reason = f"{type(error).__name__} {error}".strip()
+            else:
+                if response.status_code not in RETRIED_STATUS:
+                    break
+                reason = f"HTTP status {response.status_code}"
+            if last:
+                log.warning("catalogue does not answer", url=url, reason=reason)
+                raise CatalogueUnavailable(f"{url}: {reason}")
+            await asyncio.sleep(RETRY_PAUSE_SECONDS)
+        assert response is not None  # noqa: S101 -- the loop ends by break or raise
+        if response.status_code == 404:
+            return None
+        try:
+            response.raise_for_status()
+            return model.model_validate_json(response.content)
+        except (httpx2.HTTPStatusError, ValidationError) as error:
+            log.error("catalogue answers in an unknown form", url=url, reason=str(error))
+            raise CatalogueUnavailable(f"{url}: unexpected answer") from error

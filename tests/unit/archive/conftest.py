@@ -1,0 +1,101 @@
+"""A real archive: tree, `panosc-archive serve` as a process, nginx before it, and a catalogue's double."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unit.archive.harness import (
+    NGINX,
+    REPOSITORY,
+    Archive,
+    CatalogueDouble,
+    Process,
+    archive_command,
+    free_port,
+    wait_for,
+)
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[Path]:
+    """A folder that nginx's workers (another user) may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="panosc-archive-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Iterator[CatalogueDouble]:
+    with CatalogueDouble("archive") as double:
+        yield double
+
+
+@pytest.fixture(scope="session")
+def random_bytes() -> bytes:
+    return np.random.default_rng(1).bytes(3_000_000)
+
+
+@pytest.fixture(scope="session")
+def environment(base: Path, catalogue: CatalogueDouble) -> dict[str, str]:
+    (base / "data").mkdir()
+    (base / "state").mkdir()
+    return {
+        "PANOSC_ARCHIVE_DATA_DIRECTORY": str(base / "data"),
+        "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
+        "PANOSC_ARCHIVE_CATALOGUE_URLS": f'["{catalogue.url}"]',
+        "PANOSC_ARCHIVE_PUBLIC_URL": "http://archive.example.org",
+        "PANOSC_ARCHIVE_HDF5_SECONDS": "5",
+        "PANOSC_ARCHIVE_HDF5_MAX_BYTES": "1000000",
+    }
+
+
+@pytest.fixture(scope="session")
+def standalone(base: Path, catalogue: CatalogueDouble, environment: dict[str, str]) -> Iterator[Archive]:
+    """The service sending the bytes itself."""
+    port, log = free_port(), base / "standalone.log"
+    with Process(archive_command("serve", "--port", str(port)), environment, log) as running:
+        wait_for(f"http://127.0.0.1:{port}/healthz", running.process, log)
+        yield Archive(base / "data", base / "state", port, catalogue, log, False)
+
+
+@pytest.fixture(scope="session")
+def behind_nginx(base: Path, catalogue: CatalogueDouble, environment: dict[str, str]) -> Iterator[Archive]:
+    """nginx with the image's own configuration, sending what the service decides."""
+    if not os.access(NGINX, os.X_OK):
+        pytest.fail(f"{NGINX} is missing: install Debian's package nginx-light")
+    api_port, port = free_port(), free_port()
+    temporary = base / "nginx"
+    temporary.mkdir(mode=0o777)
+    configuration = (REPOSITORY / "services/archive/nginx.conf").read_text()
+    for there, here in (
+        ("/tmp/", f"{temporary}/"),
+        ("127.0.0.1:8000", f"127.0.0.1:{api_port}"),
+        ("listen 8080;", f"listen 127.0.0.1:{port};"),
+        ("/data/", f"{base}/data/"),
+        ("worker_processes auto;", "worker_processes 1;"),
+    ):
+        assert there in configuration
+        configuration = configuration.replace(there, here)
+    (temporary / "nginx.conf").write_text(configuration)
+    api_log, log = base / "api.log", base / "nginx.log"
+    serve = archive_command("serve", "--port", str(api_port))
+    accelerated = {**environment, "PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"}
+    with (
+        Process(serve, accelerated, api_log) as api,
+        Process([NGINX, "-c", str(temporary / "nginx.conf")], {}, log) as nginx,
+    ):
+        wait_for(f"http://127.0.0.1:{api_port}/healthz", api.process, api_log)
+        wait_for(f"http://127.0.0.1:{port}/healthz", nginx.process, log)
+        yield Archive(base / "data", base / "state", port, catalogue, log, True)
+
+
+@pytest.fixture(params=["standalone", "behind_nginx"])
+def archive(request: pytest.FixtureRequest) -> Archive:
+    """Both ways of sending bytes: everything that a user sees must be the same."""
+    found: Archive = request.getfixturevalue(request.param)
+    return found

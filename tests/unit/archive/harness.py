@@ -1,0 +1,218 @@
+"""What the archive's tests run: the service's processes, nginx, and a catalogue's double."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+REPOSITORY = Path(__file__).parents[3]
+NGINX = "/usr/sbin/nginx"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:
+    """Until `url` answers 200; fails with the process's log if that does not happen."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"{process.args} ended with {process.returncode}:\n{log.read_text()}")
+        try:
+            if httpx2.get(url, timeout=1, trust_env=False).status_code == 200:
+                return
+        except httpx2.HTTPError:
+            time.sleep(0.05)
+    pytest.fail(f"{url} does not answer after {seconds} s:\n{log.read_text()}")
+
+
+class CatalogueDouble:
+    """The internal interface of a catalogue as agreed: strict about requests, answers set by the tests."""
+
+    def __init__(self, archive: str) -> None:
+        self.archive = archive
+        self.visible: set[str] = set()
+        self.datasets: dict[str, dict[str, Any]] = {}
+        self.failures: list[int] = []
+        """Statuses of the next answers, before it answers properly again."""
+        self.requests = 0
+        self.errors: list[str] = []
+        """Requests that break the agreement."""
+        self.port = free_port()
+        app = Starlette(
+            routes=[
+                Route("/internal/archives/{archive}/visible", self._visible, methods=["POST"]),
+                Route("/internal/archives/{archive}/children", self._children),
+                Route("/internal/datasets/{pid:path}", self._dataset),
+            ]
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, lifespan="off")
+        )
+        self._thread = threading.Thread(target=self._server.run)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "CatalogueDouble":
+        self._thread.start()
+        deadline = time.monotonic() + 10
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the catalogue's double does not start"
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _broken(self, error: str) -> Response:
+        self.errors.append(error)
+        return JSONResponse({"detail": error}, 422)
+
+    def _begin(self, request: Request) -> Response | None:
+        self.requests += 1
+        if self.failures:
+            return Response(status_code=self.failures.pop(0))
+        if request.path_params.get("archive", self.archive) != self.archive:
+            return self._broken(f"unknown archive {request.path_params}")
+        return None
+
+    async def _visible(self, request: Request) -> Response:
+        if refused := self._begin(request):
+            return refused
+        body = await request.json()
+        paths = body.get("paths")
+        if set(body) != {"paths"} or not isinstance(paths, list) or not 1 <= len(paths) <= 1000:
+            return self._broken(f"unknown body {body}")
+        if not all(isinstance(path, str) and path and "\0" not in path for path in paths):
+            return self._broken(f"paths that no file has: {body}")
+        return JSONResponse({"visible": [path for path in paths if path in self.visible]})
+
+    async def _children(self, request: Request) -> Response:
+        if refused := self._begin(request):
+            return refused
+        query = request.query_params
+        if not set(query) <= {"directory", "after", "limit"} or not 1 <= int(query["limit"]) <= 1000:
+            return self._broken(f"unknown query {query}")
+        directory, after, limit = query["directory"], query.get("after", ""), int(query["limit"])
+        prefix = f"{directory}/" if directory else ""
+        children: dict[str, str] = {}
+        for path in self.visible:
+            if path.startswith(prefix):
+                name, slash, _ = path[len(prefix) :].partition("/")
+                children[name] = "directory" if slash else "file"
+        names = sorted(name for name in children if name > after)
+        page = names[:limit]
+        return JSONResponse(
+            {
+                "entries": [{"name": name, "type": children[name]} for name in page],
+                "next": page[-1] if len(names) > limit else None,
+            }
+        )
+
+    async def _dataset(self, request: Request) -> Response:
+        if refused := self._begin(request):
+            return refused
+        raw = request.scope["raw_path"].decode()
+        pid, slash, rest = raw.removeprefix("/internal/datasets/").partition("/")
+        if not slash or rest != "files":
+            return self._broken(f"unknown path {raw}: the PID must be percent-encoded")
+        dataset = self.datasets.get(unquote(pid))
+        return JSONResponse(dataset) if dataset else JSONResponse({"detail": "not public"}, 404)
+
+
+class Process:
+    """A program of the archive, ended at the end of the context."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        self._file = log.open("wb")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PANOSC_")}
+        self.process = subprocess.Popen(
+            arguments, env={**clean, **environment}, stdout=self._file, stderr=subprocess.STDOUT
+        )
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._file.close()
+
+
+def archive_command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("panosc-archive")), *arguments]
+
+
+@dataclass
+class Archive:
+    """What a test needs of a running archive."""
+
+    root: Path
+    state: Path
+    port: int
+    catalogue: CatalogueDouble
+    log: Path
+    accelerated: bool
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @cached_property
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False)
+
+    def get(self, path: str, **options: object) -> httpx2.Response:
+        return self.request("GET", path, **options)
+
+    def request(self, method: str, path: str, **options: object) -> httpx2.Response:
+        return self.client.request(method, path, **options)  # type: ignore[arg-type]
+
+    def raw(self, target: str, method: str = "GET") -> tuple[int, bytes]:
+        """A request whose target goes over the wire exactly as given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            connection.endheaders()
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def publish(self, path: str, content: bytes | None = None) -> Path:
+        """A file in the tree that the catalogue shows."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if content is not None:
+            file.write_bytes(content)
+        self.catalogue.visible.add(path)
+        return file

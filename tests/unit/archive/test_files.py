@@ -1,0 +1,272 @@
+"""`/files`: bytes, ranges, conditions and listings, sent by the service itself and by nginx."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from unit.archive.harness import Archive
+
+RANGES = [
+    "bytes=0-0",
+    "bytes=0-99",
+    "bytes=1000000-1999999",
+    "bytes=2999990-",
+    "bytes=-7",
+    "bytes=5-9999999",
+]
+
+
+@pytest.fixture
+def scan(archive: Archive, random_bytes: bytes) -> Path:
+    return archive.publish("p1/d1/scan.h5", random_bytes)
+
+
+@pytest.mark.usefixtures("scan")
+class TestBytes:
+    def test_whole_file(self, archive: Archive, random_bytes: bytes) -> None:
+        response = archive.get("/files/p1/d1/scan.h5")
+        assert response.status_code == 200
+        assert response.content == random_bytes
+        assert response.headers["content-length"] == "3000000"
+        assert response.headers["accept-ranges"] == "bytes"
+        assert response.headers["content-type"] == "application/x-hdf5"
+        assert response.headers["content-disposition"] == "attachment; filename*=UTF-8''scan.h5"
+        assert response.headers["x-content-type-options"] == "nosniff"
+
+    @pytest.mark.parametrize("span", RANGES)
+    def test_range(self, archive: Archive, random_bytes: bytes, span: str) -> None:
+        response = archive.get("/files/p1/d1/scan.h5", headers={"Range": span})
+        first, _, last = span.removeprefix("bytes=").partition("-")
+        start = int(first) if first else len(random_bytes) - int(last)
+        end = min(int(last) + 1 if first and last else len(random_bytes), len(random_bytes))
+        assert response.status_code == 206
+        assert response.content == random_bytes[start:end]
+        assert response.headers["content-range"] == f"bytes {start}-{end - 1}/3000000"
+
+    def test_several_ranges_in_one_answer(self, archive: Archive, random_bytes: bytes) -> None:
+        response = archive.get("/files/p1/d1/scan.h5", headers={"Range": "bytes=0-9,1000-1009"})
+        assert response.status_code == 206
+        assert response.headers["content-type"].startswith("multipart/byteranges")
+        assert random_bytes[:10] in response.content
+        assert random_bytes[1000:1010] in response.content
+
+    def test_range_behind_the_end(self, archive: Archive) -> None:
+        response = archive.get("/files/p1/d1/scan.h5", headers={"Range": "bytes=3000000-"})
+        assert response.status_code == 416
+        assert response.headers["content-range"] == "bytes */3000000"
+
+    def test_head_tells_without_sending(self, archive: Archive) -> None:
+        head = archive.request("HEAD", "/files/p1/d1/scan.h5")
+        assert head.status_code == 200
+        assert head.content == b""
+        assert head.headers["content-length"] == "3000000"
+        assert head.headers["etag"] == archive.get("/files/p1/d1/scan.h5").headers["etag"]
+
+    @pytest.mark.parametrize(
+        ("header", "value", "status"),
+        [
+            ("If-None-Match", "{etag}", 304),
+            ("If-None-Match", '"other", W/{etag}', 304),
+            ("If-None-Match", '"other"', 200),
+            ("If-Modified-Since", "{modified}", 304),
+            ("If-Modified-Since", "Mon, 01 Jan 1990 00:00:00 GMT", 200),
+            ("If-Modified-Since", "nonsense", 200),
+            ("If-Match", "{etag}", 200),
+            ("If-Match", '"other"', 412),
+            ("If-Unmodified-Since", "Mon, 01 Jan 1990 00:00:00 GMT", 412),
+        ],
+    )
+    def test_condition(self, archive: Archive, header: str, value: str, status: int) -> None:
+        now = archive.request("HEAD", "/files/p1/d1/scan.h5").headers
+        asked = value.format(etag=now["etag"], modified=now["last-modified"])
+        response = archive.get("/files/p1/d1/scan.h5", headers={header: asked})
+        assert response.status_code == status
+        assert (len(response.content) == 3_000_000) is (status == 200)
+
+    def test_if_range_of_a_changed_file_gets_all_of_it(self, archive: Archive, random_bytes: bytes) -> None:
+        etag = archive.request("HEAD", "/files/p1/d1/scan.h5").headers["etag"]
+        span = {"Range": "bytes=10-19"}
+        same = archive.get("/files/p1/d1/scan.h5", headers={**span, "If-Range": etag})
+        assert (same.status_code, same.content) == (206, random_bytes[10:20])
+        other = archive.get("/files/p1/d1/scan.h5", headers={**span, "If-Range": '"0-0"'})
+        assert (other.status_code, other.content) == (200, random_bytes)
+
+    def test_many_clients_at_once_get_their_own_parts(self, archive: Archive, random_bytes: bytes) -> None:
+        def part(start: int) -> bool:
+            headers = {"Range": f"bytes={start}-{start + 999}"}
+            return (
+                archive.get("/files/p1/d1/scan.h5", headers=headers).content
+                == random_bytes[start : start + 1000]
+            )
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(part, range(0, 200_000, 1000)))
+
+    def test_other_sites_may_read(self, archive: Archive) -> None:
+        origin = {"Origin": "https://h5web.example.org"}
+        response = archive.get("/files/p1/d1/scan.h5", headers=origin)
+        assert response.headers["access-control-allow-origin"] == "*"
+        asked = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "Range"}
+        assert archive.request("OPTIONS", "/files/p1/d1/scan.h5", headers=asked).status_code == 200
+
+    def test_writing_is_refused(self, archive: Archive, scan: Path) -> None:
+        for method in ("PUT", "DELETE", "POST"):
+            response = archive.request(method, "/files/p1/d1/scan.h5")
+            assert response.status_code == 405
+            assert response.json()["status"] == 405
+        assert scan.exists()
+
+
+def test_both_senders_give_the_same_validators(
+    standalone: Archive, behind_nginx: Archive, random_bytes: bytes
+) -> None:
+    standalone.publish("p1/d1/same.h5", random_bytes)
+    mine, nginx = (one.request("HEAD", "/files/p1/d1/same.h5").headers for one in (standalone, behind_nginx))
+    for name in ("etag", "last-modified", "content-type", "content-length", "content-disposition"):
+        assert mine[name] == nginx[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space", "100%", "100%25", "ü", "a+b&c=d?e#f;g", "new\nline", "'\"\\", "日本", "..x", "%2e"],
+)
+def test_odd_name(archive: Archive, name: str) -> None:
+    archive.publish(f"odd/{name}", name.encode())
+    response = archive.get(f"/files/odd/{quote(name, safe='')}")
+    assert (response.status_code, response.content) == (200, name.encode())
+    listed = {entry["name"]: entry for entry in archive.get("/files/odd/").json()["entries"]}
+    assert listed[name]["url"] == f"http://archive.example.org/files/odd/{quote(name, safe='')}"
+
+
+def test_empty_file(archive: Archive) -> None:
+    archive.publish("p1/empty", b"")
+    response = archive.get("/files/p1/empty")
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_not_visible_and_not_existing_are_told_apart_by_nothing(archive: Archive) -> None:
+    (archive.root / "secret").mkdir(exist_ok=True)
+    (archive.root / "secret/embargoed.h5").write_bytes(b"secret")
+    answers = [
+        archive.get(path)
+        for path in (
+            "/files/secret/embargoed.h5",
+            "/files/secret/nothing.h5",
+            "/files/secret",
+            "/files/nothing/",
+        )
+    ]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert answers[0].json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "there is no such file, directory or dataset, or it is not public",
+    }
+
+
+def test_listing_shows_only_what_is_visible(archive: Archive) -> None:
+    archive.publish("listing/a.h5", b"123")
+    archive.publish("listing/sub/deep/b.h5", b"12")
+    (archive.root / "listing/hidden.h5").write_bytes(b"1")
+    (archive.root / "listing/hidden").mkdir(exist_ok=True)
+    os.utime(archive.root / "listing/a.h5", (1_000_000_000, 1_000_000_000))
+    for path in ("/files/listing", "/files/listing/"):
+        assert archive.get(path).json() == {
+            "path": "listing",
+            "entries": [
+                {
+                    "name": "a.h5",
+                    "type": "file",
+                    "size": 3,
+                    "modified": "2001-09-09T01:46:40Z",
+                    "url": "http://archive.example.org/files/listing/a.h5",
+                },
+                {
+                    "name": "sub",
+                    "type": "directory",
+                    "url": "http://archive.example.org/files/listing/sub/",
+                },
+            ],
+        }
+
+
+def test_root_is_listed(archive: Archive) -> None:
+    archive.publish("listing/a.h5", b"123")
+    for path in ("/files", "/files/"):
+        names = [entry["name"] for entry in archive.get(path).json()["entries"]]
+        assert "listing" in names
+        assert "secret" not in names
+
+
+def test_listing_in_pages(archive: Archive) -> None:
+    names = [f"{number:02}ü" for number in range(7)]
+    for name in names:
+        archive.publish(f"pages/{name}", b"")
+    seen, url = [], "http://archive.example.org/files/pages/?limit=3"
+    while url:
+        page = archive.get(url.removeprefix("http://archive.example.org")).json()
+        assert len(page["entries"]) <= 3
+        seen += [entry["name"] for entry in page["entries"]]
+        url = page.get("next")
+    assert seen == names
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "ten", "1e3", "²"])
+def test_page_limit_out_of_bounds(archive: Archive, limit: str) -> None:
+    response = archive.get("/files/", params={"limit": limit})
+    assert response.status_code == 422
+    assert limit in response.json()["detail"]
+
+
+def test_file_that_is_replaced_is_sent_as_one_version(standalone: Archive) -> None:
+    old, new = b"o" * 3_000_000, b"n" * 3_000_000
+    file = standalone.publish("p1/replaced", old)
+    assert standalone.get("/files/p1/replaced").content == old
+    file.with_suffix(".new").write_bytes(new)
+    file.with_suffix(".new").rename(file)
+    assert standalone.get("/files/p1/replaced").content == new
+
+
+def test_visibility_follows_the_catalogue_within_a_second(archive: Archive) -> None:
+    archive.publish("p1/embargo-changes", b"x")
+    assert archive.get("/files/p1/embargo-changes").status_code == 200
+    archive.catalogue.visible.remove("p1/embargo-changes")
+    time.sleep(1.1)
+    assert archive.get("/files/p1/embargo-changes").status_code == 404
+
+
+def test_reader_of_many_ranges_asks_the_catalogue_once(archive: Archive, scan: Path) -> None:
+    time.sleep(1.1)
+    before = archive.catalogue.requests
+    for start in range(20):
+        archive.get("/files/p1/d1/scan.h5", headers={"Range": f"bytes={start}-{start}"})
+    assert archive.catalogue.requests - before <= 2
+
+
+def test_catalogue_that_stumbles_is_asked_again(archive: Archive) -> None:
+    archive.publish("p1/stumble", b"x")
+    time.sleep(1.1)
+    archive.catalogue.failures = [503]
+    assert archive.get("/files/p1/stumble").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/files/p1/silence", "/files/p1/", "/files/p1/absent"])
+def test_nothing_is_shown_while_the_catalogue_is_silent(archive: Archive, path: str) -> None:
+    archive.publish("p1/silence", b"x")
+    time.sleep(1.1)
+    archive.catalogue.failures = [503, 503]
+    response = archive.get(path)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert response.headers["content-type"] == "application/problem+json"
+    assert archive.get(path).status_code in (200, 404)
+
+
+def test_the_catalogue_was_always_asked_as_agreed(archive: Archive) -> None:
+    assert archive.catalogue.errors == []
