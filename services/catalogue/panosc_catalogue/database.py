@@ -1,0 +1,97 @@
+"""The pool of database connections that the HTTP side reads through, and what can go wrong with it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+log = structlog.stdlib.get_logger(__name__)
+
+CONNECT_SECONDS = 5
+WAIT_SECONDS = 3.0
+RETRY_AFTER_SECONDS = 2
+
+
+class DatabaseUnavailable(Exception):
+    """The database does not answer; it may again in a moment."""
+
+
+class QueryRefused(ValueError):
+    """PostgreSQL refuses what the query asks for; the message says why."""
+
+
+class QueryTimeout(Exception):
+    """The query took longer than a query may."""
+
+
+class Database:
+    """Reads through a pool: one statement a call, in its own transaction, within the statement timeout."""
+
+    def __init__(self, url: str, *, size: int, statement_timeout_seconds: float) -> None:
+        self.timeout_seconds = statement_timeout_seconds
+        options = {
+            "statement_timeout": f"{int(statement_timeout_seconds * 1000)}",
+            # The parameters decide which index is right; a generic plan knows none of them.
+            "plan_cache_mode": "force_custom_plan",
+            "default_transaction_read_only": "on",
+            "jit": "off",
+        }
+        self._pool = AsyncConnectionPool(
+            url,
+            min_size=min(2, size),
+            max_size=size,
+            timeout=WAIT_SECONDS,
+            # After a failed attempt the next request starts another, so the pool need not insist for long.
+            reconnect_timeout=CONNECT_SECONDS,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": "panosc-catalogue",
+                "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            },
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Database"]:
+        """The pool at work; it connects in the background, so that a missing database delays no start."""
+        await self._pool.open(wait=False)
+        try:
+            yield self
+        finally:
+            await self._pool.close()
+
+    async def row(self, sql: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The statement's first row.
+
+        A connection that broke since its last use is replaced and the statement repeated once: it only reads.
+        Raises DatabaseUnavailable, QueryRefused, QueryTimeout.
+        """
+        return next(iter(await self.rows(sql, parameters)), None)
+
+    async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """All the statement's rows; as `row`."""
+        try:
+            try:
+                return await self._execute(sql, parameters)
+            except psycopg.OperationalError as error:
+                if isinstance(error, PoolTimeout | psycopg.errors.QueryCanceled):
+                    raise
+                await self._pool.check()
+                return await self._execute(sql, parameters)
+        except psycopg.errors.QueryCanceled as error:
+            raise QueryTimeout(f"The query took longer than {self.timeout_seconds:g} s") from error
+        except (psycopg.errors.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+            message = error.diag.message_primary or str(error)
+            raise QueryRefused(message[:1].upper() + message[1:]) from error
+        except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            log.warning("database unavailable", why=str(error))
+            raise DatabaseUnavailable("The database does not answer; try again in a moment") from error
+
+    async def _execute(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(sql, parameters)
+            return await cursor.fetchall()

@@ -1,0 +1,42 @@
+"""Bring the database's schema to the revision that this program expects."""
+
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+LOCK = 0x50614E4F5343  # "PaNOSC": the advisory lock that only one migration holds at a time
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
+
+
+def expected_revision() -> str:
+    """The newest revision that this program knows."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("the package holds no migrations: it was not installed completely")
+    return revision
+
+
+def migrate(database_url: str) -> str:
+    """Migrate in one transaction; waits while another process migrates. Returns the revision reached.
+
+    Raises sqlalchemy.exc.OperationalError if the database cannot be reached.
+    """
+    url = sqlalchemy.make_url(database_url).set(drivername="postgresql+psycopg")
+    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 10})
+    try:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+    return expected_revision()

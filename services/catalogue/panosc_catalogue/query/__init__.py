@@ -1,0 +1,1 @@
+"""The search API's filter language, compiled to one SQL statement a request."""

@@ -1,0 +1,302 @@
+"""From the validated filter to one SQL statement that answers with finished JSON."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS, Kind, Model
+from panosc_catalogue.query.syntax import (
+    Comparison,
+    Condition,
+    Contains,
+    Filter,
+    Include,
+    Junction,
+    Scalar,
+)
+
+SCORE = 0.5
+"""Every item's score where nothing ranks them: federations drop items whose score is 0 or 1."""
+
+_COMPARE = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_CASTS = {
+    Kind.TEXT: "text",
+    Kind.TEXTS: "text",
+    Kind.NUMBER: "double precision",
+    Kind.DATE: "timestamptz",
+    Kind.BOOLEAN: "boolean",
+}
+# ICU's rules fold case in every script, whatever locale the database was made with.
+_FOLDING = ' COLLATE "und-x-icu"'
+_BYTEWISE = ' COLLATE "C"'
+
+
+@dataclass
+class Statement:
+    """SQL text and its parameters; `clock` None means the database's own time."""
+
+    sql: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def items(query: Filter) -> Statement:
+    """The JSON array of the filter's items, as text."""
+    compiler = _Compiler()
+    rows = compiler.rows(query, "t", [compiler.condition(query, "t")])
+    return compiler.statement(f"SELECT coalesce(json_agg(x.item), '[]'::json)::text FROM ({rows}) x")
+
+
+def item(query: Filter, pid: str) -> Statement:
+    """The JSON object of the row with this pid, as text; no row where the public sees none.
+
+    The filter says what the answer holds, not whether the item exists: includes do not restrict it.
+    """
+    compiler = _Compiler()
+    rows = compiler.rows(query, "t", [f"t.pid = {compiler.parameter(pid, 'text')}"])
+    return compiler.statement(f"SELECT x.item::text FROM ({rows}) x")
+
+
+def count(query: Filter) -> Statement:
+    """The number of rows that pass the filter's conditions and joins, whatever its limit."""
+    compiler = _Compiler()
+    condition = compiler.condition(query, "t")
+    return compiler.statement(f"SELECT count(*) FROM {query.model.rows} t WHERE {condition}")
+
+
+def related_items(parent: Model, relation: str, pid: str, query: Filter) -> Statement:
+    """The JSON array of what `relation` leads to from the row with this pid; no row where there is none."""
+    compiler = _Compiler()
+    array = compiler.array(Include(relation, parent.relations[relation], query), "p")
+    return compiler.statement(_of_parent(compiler, parent, pid, f"({array})::text"))
+
+
+def related_count(parent: Model, relation: str, pid: str, query: Filter) -> Statement:
+    """How many rows `relation` leads to from the row with this pid; no row where there is none."""
+    compiler = _Compiler()
+    include = Include(relation, parent.relations[relation], query)
+    source, conditions = compiler.related(include, "p", "r")
+    conditions.append(compiler.condition(query, "r"))
+    counted = f"(SELECT count(*) FROM {source} WHERE {' AND '.join(conditions)})"
+    return compiler.statement(_of_parent(compiler, parent, pid, counted))
+
+
+def _of_parent(compiler: "_Compiler", parent: Model, pid: str, column: str) -> str:
+    return f"SELECT {column} FROM {parent.rows} p WHERE p.pid = {compiler.parameter(pid, 'text')}"
+
+
+class _Compiler:
+    """Numbers the parameters and aliases of one statement."""
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Any] = {}
+        self._aliases = 0
+
+    def statement(self, sql: str) -> Statement:
+        return Statement(sql, self._parameters)
+
+    def parameter(self, value: Scalar | list[Any], cast: str) -> str:
+        name = f"p{len(self._parameters)}"
+        self._parameters[name] = value
+        return f"%({name})s::{cast}"
+
+    def _alias(self) -> str:
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def rows(self, query: Filter, alias: str, conditions: list[str], source: str = "") -> str:
+        """SELECT of the finished items in order: limited first, so that only these are assembled."""
+        model = query.model
+        order = ", ".join(
+            [
+                *(
+                    f"{column} {'DESC' if part.descending else 'ASC'} NULLS LAST"
+                    for part in query.order
+                    for column in _sort_keys(part.field.kind, part.field.sql.format(alias), alias)
+                ),
+                model.key.format(alias),
+            ]
+        )
+        limit = "" if query.limit is None else f" LIMIT {self.parameter(query.limit, 'bigint')}"
+        skip = "" if not query.skip else f" OFFSET {self.parameter(query.skip, 'bigint')}"
+        inner = (
+            f"SELECT {alias}.* FROM {source or f'{model.rows} {alias}'} "
+            f"WHERE {' AND '.join(conditions)} ORDER BY {order}{limit}{skip}"
+        )
+        return f"SELECT {self.object(query, alias)} AS item FROM ({inner}) {alias} ORDER BY {order}"
+
+    def object(self, query: Filter, alias: str) -> str:
+        pairs = [f"'{name}', {query.model.fields[name].shown.format(alias)}" for name in query.fields]
+        if query.model.scored:
+            pairs.append(f"'score', {SCORE}")
+        grouped: dict[str, list[Include]] = {}
+        for include in query.includes:
+            grouped.setdefault(include.name, []).append(include)
+        for name, includes in grouped.items():
+            if includes[0].relation.many:
+                pairs.append(f"'{name}', ({self.merged(includes, alias)})")
+            else:
+                pairs.append(f"'{name}', ({self.single(includes, alias)})")
+        return f"json_build_object({', '.join(pairs)})"
+
+    def related(self, include: Include, parent: str, alias: str) -> tuple[str, list[str]]:
+        """FROM clause of a relation's rows and the conditions that tie them to the parent."""
+        relation = include.relation
+        link = f"{alias}l"
+        source = f"{MODELS[relation.target].rows} {alias} {relation.link.format(parent, alias, link)}"
+        return source, [relation.on.format(parent, alias, link)]
+
+    def array(self, include: Include, parent: str, except_for: tuple[Include, ...] = ()) -> str:
+        """SELECT of a to-many relation's items as one JSON array, without those that `except_for` brings."""
+        alias = self._alias()
+        source, conditions = self.related(include, parent, alias)
+        conditions.append(self.condition(include.scope, alias))
+        conditions.extend(f"({self.condition(other.scope, alias)}) IS NOT TRUE" for other in except_for)
+        rows = self.rows(include.scope, alias, conditions, source)
+        return f"SELECT coalesce(json_agg(x.item), '[]'::json) FROM ({rows}) x"
+
+    def merged(self, includes: list[Include], parent: str) -> str:
+        """One array of a relation that is included several times, in the order of the includes."""
+        if len(includes) == 1:
+            return self.array(includes[0], parent)
+        parts = " UNION ALL ".join(
+            f"SELECT {position} AS position, e.value AS item, e.ordinality AS place FROM "
+            f"json_array_elements(({self.array(include, parent, tuple(includes[:position]))})) "
+            "WITH ORDINALITY e"
+            for position, include in enumerate(includes)
+        )
+        return f"SELECT coalesce(json_agg(u.item ORDER BY u.position, u.place), '[]'::json) FROM ({parts}) u"
+
+    def single(self, includes: list[Include], parent: str) -> str:
+        """SELECT of a to-one relation's item; several includes of it are all to be true of it."""
+        alias = self._alias()
+        source, conditions = self.related(includes[0], parent, alias)
+        conditions.extend(self.condition(include.scope, alias) for include in includes)
+        return self.rows(includes[0].scope, alias, conditions, source)
+
+    def condition(self, query: Filter, alias: str) -> str:
+        """What a row must satisfy: the filter's where, and a related row for each restricting include."""
+        parts = [] if query.where is None else [self.where(query.where, alias)]
+        for include in query.includes:
+            if include.restricts:
+                other = self._alias()
+                source, conditions = self.related(include, alias, other)
+                conditions.append(self.condition(include.scope, other))
+                parts.append(f"EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})")
+        return " AND ".join(parts) or "true"
+
+    def where(self, condition: Condition, alias: str) -> str:
+        match condition:
+            case Junction(conditions, every):
+                joiner = " AND " if every else " OR "
+                return f"({joiner.join(self.where(part, alias) for part in conditions) or 'true'})"
+            case Contains(fields, text):
+                pattern = self.parameter(f"%{_escape(text)}%", "text")
+                return (
+                    "("
+                    + " OR ".join(f"{f.sql.format(alias)}{_FOLDING} ILIKE {pattern}" for f in fields)
+                    + ")"
+                )
+            case Comparison():
+                return self.comparison(condition, alias)
+
+    def comparison(self, test: Comparison, alias: str) -> str:
+        column = test.field.sql.format(alias)
+        if test.field.kind is Kind.TEXTS:
+            element = self._alias()
+            if test.operands == (None,):
+                positive = f"cardinality({column}) = 0"
+            else:
+                inside = self.positive(test, Kind.TEXT, f"{element}.value", "")
+                positive = f"EXISTS (SELECT 1 FROM unnest({column}) {element}(value) WHERE {inside})"
+        else:
+            positive = self.positive(test, test.field.kind, column, alias)
+        return f"({positive}) IS NOT TRUE" if test.negated else f"({positive})"
+
+    def positive(self, test: Comparison, kind: Kind, column: str, alias: str) -> str:
+        if test.operator == "like":
+            pattern = self.parameter(_like_pattern(str(test.operands[0])), "text")
+            if kind is Kind.VALUE:
+                column = _value_text(alias)
+            return f"{column}{_FOLDING} ILIKE {pattern}" if test.ignore_case else f"{column} LIKE {pattern}"
+        if test.operator == "regexp":
+            if kind is Kind.VALUE:
+                column = _value_text(alias)
+            pattern = self.parameter(str(test.operands[0]), "text")
+            return f"{column}{_FOLDING} ~* {pattern}" if test.ignore_case else f"{column} ~ {pattern}"
+        if test.operator == "inq":
+            return " OR ".join(self.one_of(kind, column, alias, test.operands)) or "false"
+        if test.operands == (None,):
+            return f"{column} IS NULL" + (f" AND {alias}.number_value IS NULL" if kind is Kind.VALUE else "")
+        if kind is Kind.VALUE:
+            kind, column = _value_column(alias, test.operands[0])
+        operands = [self.parameter(operand, _CASTS[kind]) for operand in test.operands]
+        column = column if test.operator == "eq" else _sortable(kind, column)
+        if test.operator == "between":
+            return f"{column} BETWEEN {operands[0]} AND {operands[1]}"
+        return f"{column} {_COMPARE[test.operator]} {operands[0]}"
+
+    def one_of(self, kind: Kind, column: str, alias: str, operands: tuple[Scalar, ...]) -> list[str]:
+        """The alternatives that together mean: the column has one of these values."""
+        parts = []
+        if None in operands:
+            parts.append(
+                f"{column} IS NULL" + (f" AND {alias}.number_value IS NULL" if kind is Kind.VALUE else "")
+            )
+        present = [operand for operand in operands if operand is not None]
+        if kind is Kind.VALUE:
+            numbers = [operand for operand in present if isinstance(operand, float)]
+            texts = [operand for operand in present if isinstance(operand, str)]
+            groups: list[tuple[Kind, str, list[Any]]] = [
+                (Kind.NUMBER, f"{alias}.number_value", numbers),
+                (Kind.TEXT, column, texts),
+            ]
+        else:
+            groups = [(kind, column, present)]
+        parts.extend(
+            f"{name} = ANY({self.parameter(values, _CASTS[group] + '[]')})"
+            for group, name, values in groups
+            if values
+        )
+        return parts
+
+
+def _value_column(alias: str, operand: Scalar) -> tuple[Kind, str]:
+    """A parameter's value compares as number with a number, as text with anything else."""
+    if isinstance(operand, float):
+        return Kind.NUMBER, f"{alias}.number_value"
+    return Kind.TEXT, f"{alias}.text_value"
+
+
+def _value_text(alias: str) -> str:
+    return f"coalesce({alias}.text_value, {alias}.number_value::text)"
+
+
+def _sortable(kind: Kind, column: str) -> str:
+    return column + _BYTEWISE if kind in (Kind.TEXT, Kind.VALUE) else column
+
+
+def _sort_keys(kind: Kind, column: str, alias: str) -> list[str]:
+    keys = [_sortable(kind, column)]
+    return [f"{alias}.number_value", *keys] if kind is Kind.VALUE else keys
+
+
+def _escape(text: str) -> str:
+    """`text` as a LIKE pattern that matches just it."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _like_pattern(pattern: str) -> str:
+    """The pattern, matching anywhere if it has no wildcard for many; a last backslash means itself."""
+    if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+        pattern += "\\"
+    return pattern if "%" in pattern else f"%{pattern}%"
+
+
+def bind(statement: Statement, embargo_months: int, clock: datetime | None) -> tuple[str, dict[str, Any]]:
+    """The statement with the policy and the instant for which it answers (None: the database's now)."""
+    parameters = dict(statement.parameters)
+    if MONTHS in statement.sql:
+        parameters["embargo_months"] = embargo_months
+    if CLOCK in statement.sql:
+        parameters["clock"] = clock
+    return statement.sql, parameters

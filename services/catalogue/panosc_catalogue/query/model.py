@@ -1,0 +1,266 @@
+"""The search API's data model as tables: fields, relations and the SQL behind them.
+
+`{0}` in a piece of SQL stands for the alias of the model's row, `{1}` for the alias of the related row,
+`{2}` for the alias of the table that links both. `MONTHS` and `CLOCK` are the two parameters of every
+statement: the policy's embargo and the instant for which the answer holds (null: the database's now).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+MONTHS = "%(embargo_months)s::integer"
+CLOCK = "coalesce(%(clock)s::timestamptz, now())"
+
+
+class Kind(Enum):
+    """How a field's values compare."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    BOOLEAN = "boolean"
+    TEXTS = "list of text"
+    VALUE = "number or text"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A property of a model; `sql` is the expression that is compared, `shown` the one that is answered."""
+
+    kind: Kind
+    sql: str
+    shown: str
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A way from one model to another: `link` is joined to the related rows, `on` ties both to the parent."""
+
+    target: str
+    on: str
+    many: bool = True
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model: `rows` is the source of its public rows, `key` breaks ties of every order."""
+
+    name: str
+    rows: str
+    key: str
+    fields: Mapping[str, Field]
+    relations: Mapping[str, Relation]
+    text: tuple[str, ...] = ()
+    scored: bool = False
+
+
+def _text(column: str) -> Field:
+    return Field(Kind.TEXT, f"{{0}}.{column}", f"{{0}}.{column}")
+
+
+def _number(column: str) -> Field:
+    return Field(Kind.NUMBER, f"{{0}}.{column}", f"{{0}}.{column}")
+
+
+def _identifier(column: str) -> Field:
+    return Field(Kind.TEXT, f"{{0}}.{column}::text", f"{{0}}.{column}::text")
+
+
+def _boolean(column: str) -> Field:
+    return Field(Kind.BOOLEAN, f"{{0}}.{column}", f"{{0}}.{column}")
+
+
+def _date(column: str) -> Field:
+    shown = f"to_char({{0}}.{column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    return Field(Kind.DATE, f"{{0}}.{column}", shown)
+
+
+def _texts(column: str) -> Field:
+    return Field(Kind.TEXTS, f"{{0}}.{column}", f"{{0}}.{column}")
+
+
+VALUE = Field(
+    Kind.VALUE,
+    "{0}.text_value",
+    "CASE WHEN {0}.text_value IS NULL THEN to_json({0}.number_value) ELSE to_json({0}.text_value) END",
+)
+"""A parameter's value: answered as the source gave it, compared as number or as text as the operand is."""
+
+_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        model.name: model
+        for model in (
+            Model(
+                "Dataset",
+                _DATASETS,
+                "{0}.pid",
+                {
+                    "pid": _text("pid"),
+                    "title": _text("title"),
+                    "isPublic": _boolean("is_public"),
+                    "creationDate": _date("creation_date"),
+                    "size": _number("size"),
+                },
+                {
+                    "documents": Relation(
+                        "Document",
+                        "{2}.dataset_id = {0}.id",
+                        link="JOIN document_dataset {2} ON {2}.document_id = {1}.id",
+                    ),
+                    "techniques": Relation(
+                        "Technique",
+                        "{2}.dataset_id = {0}.id",
+                        link="JOIN dataset_technique {2} ON {2}.technique_id = {1}.id",
+                    ),
+                    "instrument": Relation("Instrument", "{1}.id = {0}.instrument_id", many=False),
+                    "files": Relation("File", "{1}.dataset_id = {0}.id"),
+                    "parameters": Relation("Parameter", "{1}.dataset_id = {0}.id"),
+                    "samples": Relation(
+                        "Sample",
+                        "{2}.dataset_id = {0}.id",
+                        link="JOIN dataset_sample {2} ON {2}.sample_id = {1}.id",
+                    ),
+                },
+                text=("title",),
+                scored=True,
+            ),
+            Model(
+                "Document",
+                f"visible_document({MONTHS})",
+                "{0}.pid",
+                {
+                    "pid": _text("pid"),
+                    "isPublic": _boolean("is_public"),
+                    "type": _text("type"),
+                    "title": _text("title"),
+                    "summary": _text("summary"),
+                    "doi": _text("doi"),
+                    "startDate": _date("start_date"),
+                    "endDate": _date("end_date"),
+                    "releaseDate": _date("release_date"),
+                    "license": _text("license"),
+                    "keywords": _texts("keywords"),
+                },
+                {
+                    "datasets": Relation(
+                        "Dataset",
+                        "{2}.document_id = {0}.id",
+                        link="JOIN document_dataset {2} ON {2}.dataset_id = {1}.id",
+                    ),
+                    "members": Relation("Member", "{1}.document_id = {0}.id"),
+                    "parameters": Relation("Parameter", "{1}.document_id = {0}.id"),
+                },
+                text=("title", "summary"),
+                scored=True,
+            ),
+            Model(
+                "Instrument",
+                "visible_instrument",
+                "{0}.pid",
+                {"pid": _text("pid"), "name": _text("name"), "facility": _text("facility")},
+                {"datasets": Relation("Dataset", "{1}.instrument_id = {0}.id")},
+                text=("name", "facility"),
+                scored=True,
+            ),
+            Model(
+                "File",
+                "visible_file",
+                "{0}.id",
+                {
+                    "id": _identifier("id"),
+                    "name": _text("name"),
+                    "path": _text("path"),
+                    "size": _number("size"),
+                },
+                {"dataset": Relation("Dataset", "{1}.id = {0}.dataset_id", many=False)},
+                text=("name",),
+            ),
+            Model(
+                "Parameter",
+                "parameter",
+                "{0}.position, {0}.id",
+                {
+                    "id": _identifier("id"),
+                    "name": _text("name"),
+                    "value": VALUE,
+                    "unit": _text("unit"),
+                },
+                {
+                    "dataset": Relation("Dataset", "{1}.id = {0}.dataset_id", many=False),
+                    "document": Relation("Document", "{1}.id = {0}.document_id", many=False),
+                },
+            ),
+            Model(
+                "Sample",
+                "sample",
+                "{0}.pid",
+                {"pid": _text("pid"), "name": _text("name"), "description": _text("description")},
+                {
+                    "datasets": Relation(
+                        "Dataset",
+                        "{2}.sample_id = {0}.id",
+                        link="JOIN dataset_sample {2} ON {2}.dataset_id = {1}.id",
+                    )
+                },
+                text=("name", "description"),
+            ),
+            Model(
+                "Technique",
+                "technique",
+                "{0}.pid",
+                {"pid": _text("pid"), "name": _text("name"), "panetId": _text("panet_id")},
+                {
+                    "datasets": Relation(
+                        "Dataset",
+                        "{2}.technique_id = {0}.id",
+                        link="JOIN dataset_technique {2} ON {2}.dataset_id = {1}.id",
+                    )
+                },
+                text=("name",),
+            ),
+            Model(
+                "Member",
+                "visible_member",
+                "{0}.position, {0}.id",
+                {"id": _identifier("id"), "role": _text("role")},
+                {
+                    "document": Relation("Document", "{1}.id = {0}.document_id", many=False),
+                    "person": Relation("Person", "{1}.id = {0}.person_id", many=False),
+                    "affiliation": Relation("Affiliation", "{1}.id = {0}.affiliation_id", many=False),
+                },
+            ),
+            Model(
+                "Person",
+                "person",
+                "{0}.id",
+                {
+                    "id": _identifier("id"),
+                    "fullName": _text("full_name"),
+                    "orcid": _text("orcid"),
+                    "researcherId": _text("researcher_id"),
+                    "firstName": _text("first_name"),
+                    "lastName": _text("last_name"),
+                },
+                {"members": Relation("Member", "{1}.person_id = {0}.id")},
+            ),
+            Model(
+                "Affiliation",
+                "affiliation",
+                "{0}.id",
+                {
+                    "id": _identifier("id"),
+                    "name": _text("name"),
+                    "address": _text("address"),
+                    "city": _text("city"),
+                    "country": _text("country"),
+                },
+                {"members": Relation("Member", "{1}.affiliation_id = {0}.id")},
+            ),
+        )
+    }
+)

@@ -1,0 +1,78 @@
+"""The validated filter: what a request asks for, with every name resolved and every operand typed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from panosc_catalogue.query.model import Field, Model, Relation
+
+Scalar = str | float | bool | datetime | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One operator on one field; the negative operators are `negated` positive ones."""
+
+    field: Field
+    operator: str
+    operands: tuple[Scalar, ...]
+    negated: bool = False
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True)
+class Contains:
+    """Free text in any of the model's text fields, case-insensitively."""
+
+    fields: tuple[Field, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Junction:
+    """All (`every`) or any of the conditions; empty: true for all, false for any."""
+
+    conditions: tuple["Condition", ...]
+    every: bool
+
+
+Condition = Comparison | Contains | Junction
+
+
+@dataclass(frozen=True)
+class Include:
+    """A relation whose items are nested into their parent's."""
+
+    name: str
+    relation: Relation
+    scope: "Filter"
+
+    @property
+    def restricts(self) -> bool:
+        """Whether a parent without such an item is left out (inner join)."""
+        return self.scope.restricts
+
+
+@dataclass(frozen=True)
+class Order:
+    """A field to sort by."""
+
+    field: Field
+    descending: bool
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A whole filter on one model; `limit` None means all, `fields` are those answered."""
+
+    model: Model
+    where: Condition | None = None
+    includes: tuple[Include, ...] = ()
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    skip: int = 0
+    fields: tuple[str, ...] = ()
+
+    @property
+    def restricts(self) -> bool:
+        """Whether not every row passes."""
+        return self.where is not None or any(include.restricts for include in self.includes)

@@ -1,0 +1,266 @@
+"""Records as they are imported: the search API's own model, related things nested into one another.
+
+Tolerant where real catalogues are untidy (empty dates, null lists, numbers as identifiers, foreign-key fields
+that nobody asked for), strict where a record would be useless: without its pid and title.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return value
+
+
+def _nothing(value: object) -> object:
+    """Empty text as it stands for an absent value."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the years 1 to 9999") from error
+
+
+def _truth(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _list(value: object) -> object:
+    return [] if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float), AfterValidator(_no_nul)]
+Identifier = Annotated[Text, Field(min_length=1, max_length=2000)]
+OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_input_type=str | float | None)]
+Date = Annotated[
+    Annotated[datetime, AfterValidator(_utc)] | None,
+    BeforeValidator(_nothing, json_schema_input_type=datetime | Literal[""] | None),
+]
+Value = Annotated[
+    Annotated[float, Strict(), Field(allow_inf_nan=False)]
+    | Annotated[str, Strict(), AfterValidator(_no_nul)]
+    | None,
+    BeforeValidator(_truth, json_schema_input_type=float | str | bool | None),
+]
+Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class Record(BaseModel):
+    """A record; what it does not know it passes over."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+
+class Person(Record):
+    """A person."""
+
+    id: OptionalText = None
+    """Identifier in the catalogue that the record is from."""
+    full_name: Text
+    """Name as it is written in full."""
+    orcid: OptionalText = None
+    """ORCID iD, as number or as URL."""
+    researcher_id: OptionalText = None
+    """Another researcher identifier."""
+    first_name: OptionalText = None
+    """Given name."""
+    last_name: OptionalText = None
+    """Family name."""
+
+
+class Affiliation(Record):
+    """The institution of a member at the time."""
+
+    id: OptionalText = None
+    """Identifier, ROR where there is one."""
+    name: OptionalText = None
+    """Name."""
+    address: OptionalText = None
+    """Postal address."""
+    city: OptionalText = None
+    """City."""
+    country: OptionalText = None
+    """Country."""
+
+
+class Member(Record):
+    """A person's part in a document."""
+
+    role: OptionalText = None
+    """For example `principal investigator`."""
+    person: Person | None = None
+    """Who."""
+    affiliation: Affiliation | None = None
+    """From where."""
+
+
+class Parameter(Record):
+    """A measured or set quantity."""
+
+    name: Identifier
+    """Name, for example `sample_temperature`."""
+    value: Value = None
+    """Number or text."""
+    unit: OptionalText = None
+    """Unit of a number."""
+
+
+class Sample(Record):
+    """What was measured."""
+
+    pid: Identifier
+    """Persistent identifier."""
+    name: Text
+    """Name."""
+    description: OptionalText = None
+    """Description."""
+
+
+class Technique(Record):
+    """An experimental technique."""
+
+    pid: Identifier
+    """Persistent identifier."""
+    name: Text
+    """Name."""
+    panet_id: OptionalText = None
+    """IRI of the term in the PaNET ontology."""
+
+
+class File(Record):
+    """A file of a dataset."""
+
+    name: Text
+    """Name."""
+    path: OptionalText = None
+    """Path; the name where it is absent."""
+    size: Size | None = None
+    """Bytes."""
+
+
+class Instrument(Record):
+    """A beamline or instrument."""
+
+    pid: Identifier
+    """Persistent identifier."""
+    name: Text
+    """Name."""
+    facility: Text
+    """Facility that it belongs to."""
+
+
+class DocumentHeader(Record):
+    """A document (proposal, session, publication) without its datasets."""
+
+    pid: Identifier
+    """Persistent identifier, a DOI where there is one."""
+    is_public: bool | None = None
+    """Ignored: the metadata of a document are public from the start."""
+    type: Annotated[Text, BeforeValidator(lambda value: "unknown" if _nothing(value) is None else value)] = (
+        "unknown"
+    )
+    """For example `proposal` or `publication`."""
+    title: Text
+    """Title."""
+    summary: OptionalText = None
+    """Abstract."""
+    doi: OptionalText = None
+    """DOI."""
+    start_date: Date = None
+    """Start of the experiment; UTC where no zone is given."""
+    end_date: Date = None
+    """End of the experiment: with the facility's data policy it decides when the datasets become public."""
+    release_date: Date = None
+    """When the datasets become public, where that is known better than the data policy knows."""
+    license: OptionalText = None
+    """SPDX identifier of the licence."""
+    keywords: Annotated[list[Text], BeforeValidator(_list, json_schema_input_type=list[Text] | None)] = []
+    """Keywords."""
+    members: list[Member] | None = None
+    """The people; absent: those known stay."""
+    parameters: list[Parameter] | None = None
+    """Quantities; absent: those known stay."""
+
+
+class DatasetRecord(Record):
+    """A dataset with what belongs to it."""
+
+    pid: Identifier
+    """Persistent identifier."""
+    title: Text
+    """Title."""
+    is_public: bool | None = None
+    """True: public now, whatever the data policy says. Else the data policy decides."""
+    creation_date: Date = None
+    """When the data were taken; UTC where no zone is given."""
+    end_date: Date = None
+    """When the measurement ended; counts for the embargo where no document tells the end."""
+    size: Size | None = None
+    """Bytes; where absent the sum of the files."""
+    instrument: Instrument | None = None
+    """Where it was measured; absent: the one known stays."""
+    documents: list[DocumentHeader] | None = None
+    """Documents that it belongs to; the first decides its embargo, unless another did so before."""
+    techniques: list[Technique] | None = None
+    """Techniques; absent: those known stay."""
+    samples: list[Sample] | None = None
+    """Samples; absent: those known stay."""
+    parameters: list[Parameter] | None = None
+    """Quantities; absent: those known stay."""
+    files: list[File] | None = None
+    """Files; absent: those known stay. Files that a later record lacks are hidden, not removed."""
+
+
+class DocumentRecord(DocumentHeader):
+    """A document with its datasets."""
+
+    datasets: list[DatasetRecord] | None = None
+    """Datasets that belong to it; they are added to those known."""
+
+
+class DocumentLine(DocumentRecord):
+    """A Document in a file to load."""
+
+    kind: Literal["Document"]
+    """What the line describes."""
+
+
+class DatasetLine(DatasetRecord):
+    """A Dataset in a file to load."""
+
+    kind: Literal["Dataset"]
+    """What the line describes."""
+
+
+class InstrumentLine(Instrument):
+    """An Instrument in a file to load."""
+
+    kind: Literal["Instrument"]
+    """What the line describes."""
+
+
+Line = DocumentLine | DatasetLine | InstrumentLine
+LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of one line of a file to load."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of a file that `panosc-catalogue load` takes",
+        **LINE.json_schema(by_alias=True),
+    }

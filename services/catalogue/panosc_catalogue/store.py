@@ -1,0 +1,415 @@
+"""Writing records: idempotent, a few set-based statements for a whole batch.
+
+Each statement takes its rows as one JSON array, which PostgreSQL unpacks: fewer round trips than rows, and the
+same statement text for every batch. Rows are sorted by their key, so that two writers never wait for each
+other in a circle.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+import psycopg
+
+from panosc_catalogue.query.parse import number
+from panosc_catalogue.records import (
+    Affiliation,
+    DatasetRecord,
+    DocumentHeader,
+    DocumentRecord,
+    File,
+    Instrument,
+    Member,
+    Parameter,
+    Person,
+    Record,
+    Sample,
+    Technique,
+)
+
+AnyRecord = DocumentRecord | DatasetRecord | Instrument
+_R = TypeVar("_R", bound=Record)
+_ORCID = re.compile(r"\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx]")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where records are from."""
+
+    source: str
+    """Name of the source, or `load`."""
+    archive: str | None = None
+    """The archive whose files these are."""
+
+
+@dataclass
+class _Batch:
+    """The records of a batch taken apart, each thing once; of several versions the last counts."""
+
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    documents: dict[str, DocumentHeader] = field(default_factory=dict)
+    datasets: dict[str, DatasetRecord] = field(default_factory=dict)
+    links: dict[tuple[str, str], None] = field(default_factory=dict)
+
+    def add(self, record: AnyRecord) -> None:
+        if isinstance(record, Instrument):
+            self.instruments[record.pid] = record
+        elif isinstance(record, DatasetRecord):
+            self._dataset(record)
+        else:
+            self.documents[record.pid] = record
+            for dataset in record.datasets or ():
+                self.links[record.pid, dataset.pid] = None
+                self._dataset(dataset)
+
+    def _dataset(self, record: DatasetRecord) -> None:
+        self.datasets[record.pid] = record
+        if record.instrument:
+            self.instruments[record.instrument.pid] = record.instrument
+        for document in record.documents or ():
+            self.documents[document.pid] = document
+            self.links[document.pid, record.pid] = None
+
+
+def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], origin: Origin) -> None:
+    """Insert or update the records and all that is nested in them, within the caller's transaction.
+
+    Raises psycopg.DataError if PostgreSQL refuses a value.
+    """
+    batch = _Batch()
+    for record in records:
+        batch.add(record)
+    run = _Run(connection, origin)
+    run.instruments(batch.instruments.values())
+    documents = run.documents(batch.documents)
+    datasets = run.datasets(batch.datasets)
+    run.link(documents, datasets, batch.links)
+    run.files(datasets, batch.datasets)
+    run.tags("technique", datasets, {pid: record.techniques for pid, record in batch.datasets.items()})
+    run.tags("sample", datasets, {pid: record.samples for pid, record in batch.datasets.items()})
+    run.parameters("dataset_id", datasets, {pid: record.parameters for pid, record in batch.datasets.items()})
+    run.parameters(
+        "document_id", documents, {pid: record.parameters for pid, record in batch.documents.items()}
+    )
+    run.members(documents, {pid: record.members for pid, record in batch.documents.items()})
+
+
+class _Run:
+    def __init__(self, connection: psycopg.Connection[Any], origin: Origin) -> None:
+        self._connection = connection
+        self._origin = origin
+
+    def _execute(self, sql: str, rows: list[dict[str, Any]], **parameters: Any) -> list[tuple[Any, ...]]:
+        arguments = {
+            "rows": orjson.dumps(rows).decode(),
+            "source": self._origin.source,
+            "archive": self._origin.archive,
+            **parameters,
+        }
+        cursor = self._connection.execute(sql, arguments)
+        return cursor.fetchall() if cursor.description else []
+
+    def instruments(self, records: Iterable[Instrument]) -> None:
+        rows = [record.model_dump(include={"pid", "name", "facility"}) for record in records]
+        if rows:
+            self._execute(_INSTRUMENTS, _sorted(rows, "pid"))
+
+    def documents(self, records: Mapping[str, DocumentHeader]) -> dict[str, int]:
+        """Upsert; returns the row id of each pid."""
+        columns = set(DocumentHeader.model_fields) - {"is_public", "members", "parameters"}
+        rows = [record.model_dump(include=columns) for record in records.values()]
+        return {pid: row for row, pid in self._execute(_DOCUMENTS, _sorted(rows, "pid"))} if rows else {}
+
+    def datasets(self, records: Mapping[str, DatasetRecord]) -> dict[str, int]:
+        """Upsert; returns the row id of each pid."""
+        rows = [
+            {
+                "pid": record.pid,
+                "title": record.title,
+                "creation_date": record.creation_date,
+                "end_date": record.end_date,
+                "size": record.size if record.size is not None else _total(record.files),
+                "released": record.is_public is True,
+                "instrument": record.instrument.pid if record.instrument else None,
+            }
+            for record in records.values()
+        ]
+        return {pid: row for row, pid in self._execute(_DATASETS, _sorted(rows, "pid"))} if rows else {}
+
+    def link(
+        self, documents: dict[str, int], datasets: dict[str, int], links: Iterable[tuple[str, str]]
+    ) -> None:
+        rows = [
+            {"document": documents[document], "dataset": datasets[dataset], "position": position}
+            for position, (document, dataset) in enumerate(links)
+        ]
+        if rows:
+            self._execute(_LINKS, rows)
+            self._execute(_OWNERS, rows)
+
+    def files(self, datasets: dict[str, int], records: Mapping[str, DatasetRecord]) -> None:
+        given = {datasets[pid]: record.files for pid, record in records.items() if record.files is not None}
+        rows = {
+            (dataset, file.path or file.name): {
+                "dataset": dataset,
+                "path": file.path or file.name,
+                "name": file.name,
+                "size": file.size,
+            }
+            for dataset, files in given.items()
+            for file in files
+        }
+        if given:
+            self._execute(_FILES, list(rows.values()))
+            self._execute(_LOST_FILES, list(rows.values()), datasets=list(given))
+
+    def tags(
+        self, table: str, datasets: dict[str, int], given: Mapping[str, list[Technique] | list[Sample] | None]
+    ) -> None:
+        """Upsert techniques or samples, and make the datasets' links to them just those given."""
+        present = {datasets[pid]: tags for pid, tags in given.items() if tags is not None}
+        things = {tag.pid: tag.model_dump() for tags in present.values() for tag in tags}
+        if not present:
+            return
+        ids: dict[str, int] = {}
+        if things:
+            upserted = self._execute(_TAGS[table], _sorted(list(things.values()), "pid"))
+            ids = {pid: row for row, pid in upserted}
+        pairs = {(dataset, ids[tag.pid]) for dataset, tags in present.items() for tag in tags}
+        rows = [{"dataset": dataset, "tag": tag} for dataset, tag in sorted(pairs)]
+        self._execute(_TAG_LINKS[table], rows, datasets=list(present))
+
+    def parameters(
+        self, column: str, owners: dict[str, int], given: Mapping[str, list[Parameter] | None]
+    ) -> None:
+        present = {owners[pid]: values for pid, values in given.items() if values is not None}
+        rows = [
+            {"owner": owner, "position": position, "name": p.name, "unit": p.unit, **_value(p)}
+            for owner, values in present.items()
+            for position, p in enumerate(values)
+        ]
+        if present:
+            self._execute(_PARAMETERS[column], rows, owners=list(present))
+
+    def members(self, documents: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
+        present = {documents[pid]: members for pid, members in given.items() if members is not None}
+        if present:
+            rows = [
+                {"document": document, "dataset": None, **row}
+                for document, members in present.items()
+                for row in self.people(members)
+            ]
+            self._execute(_MEMBERS, rows, documents=list(present), datasets=[])
+
+    def people(self, members: list[Member]) -> list[dict[str, Any]]:
+        """Upsert the members' persons and affiliations; returns rows that name them by key."""
+        persons = {_person_key(m.person): m.person for m in members if m.person}
+        affiliations = {
+            key: m.affiliation for m in members if m.affiliation and (key := _affiliation_key(m.affiliation))
+        }
+        if persons:
+            rows = [{"key": key, **person.model_dump(exclude={"id"})} for key, person in persons.items()]
+            self._execute(_PERSONS, _sorted(rows, "key"))
+        if affiliations:
+            rows = [{"key": key, **place.model_dump(exclude={"id"})} for key, place in affiliations.items()]
+            self._execute(_AFFILIATIONS, _sorted(rows, "key"))
+        return [
+            {
+                "position": position,
+                "role": member.role,
+                "person": _person_key(member.person) if member.person else None,
+                "affiliation": _affiliation_key(member.affiliation) if member.affiliation else None,
+            }
+            for position, member in enumerate(members)
+        ]
+
+
+def write_dataset_members(
+    connection: psycopg.Connection[Any], dataset_pid: str, members: list[Member], origin: Origin
+) -> None:
+    """Make `members` those that this dataset contributes to its document."""
+    found = connection.execute(
+        "SELECT id, document_id FROM dataset WHERE pid = %s", (dataset_pid,)
+    ).fetchone()
+    if found is None or found[1] is None:
+        return
+    run = _Run(connection, origin)
+    rows = [{"document": found[1], "dataset": found[0], **row} for row in run.people(members)]
+    run._execute(_MEMBERS, rows, documents=[], datasets=[found[0]])
+
+
+def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: str(row[key]))
+
+
+def _total(files: list[File] | None) -> int | None:
+    sizes = [file.size for file in files or () if file.size is not None]
+    return min(sum(sizes), 2**63 - 1) if sizes else None
+
+
+def _value(parameter: Parameter) -> dict[str, Any]:
+    """The value as the table holds it: text only where the source gave text, a number wherever it is one."""
+    if isinstance(parameter.value, str):
+        return {"text_value": parameter.value, "number_value": number(parameter.value)}
+    return {"text_value": None, "number_value": parameter.value}
+
+
+def _person_key(person: Person) -> str:
+    orcid = _ORCID.search(person.orcid or "")
+    if orcid:
+        return f"orcid:{orcid[0].upper()}"
+    return f"id:{person.id}" if person.id else f"name:{person.full_name.casefold()}"
+
+
+def _affiliation_key(affiliation: Affiliation) -> str | None:
+    if affiliation.id:
+        return f"id:{affiliation.id}"
+    parts = (affiliation.name, affiliation.address, affiliation.city, affiliation.country)
+    return "name:" + "|".join(part or "" for part in parts).casefold() if any(parts) else None
+
+
+_INSTRUMENTS = """
+INSERT INTO instrument (pid, name, facility, source)
+SELECT pid, name, facility, %(source)s
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, facility text)
+ON CONFLICT (pid) DO UPDATE SET
+    name = excluded.name, facility = excluded.facility, source = excluded.source,
+    updated_at = now(), deleted_at = NULL
+"""
+
+_DOCUMENTS = """
+INSERT INTO document
+    (pid, type, title, summary, doi, start_date, end_date, release_date, license, keywords, source)
+SELECT pid, type, title, summary, doi, start_date, end_date, release_date, license, keywords, %(source)s
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+    pid text, type text, title text, summary text, doi text, start_date timestamptz, end_date timestamptz,
+    release_date timestamptz, license text, keywords text[])
+ON CONFLICT (pid) DO UPDATE SET
+    type = excluded.type, title = excluded.title, summary = excluded.summary, doi = excluded.doi,
+    start_date = excluded.start_date, end_date = excluded.end_date, release_date = excluded.release_date,
+    license = excluded.license, keywords = excluded.keywords, source = excluded.source,
+    updated_at = now(), deleted_at = NULL
+RETURNING id, pid
+"""
+
+_DATASETS = """
+INSERT INTO dataset (pid, title, creation_date, end_date, size, released, instrument_id, source)
+SELECT r.pid, r.title, r.creation_date, r.end_date, r.size, r.released, i.id, %(source)s
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+    pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint, released boolean,
+    instrument text)
+LEFT JOIN instrument i ON i.pid = r.instrument
+ON CONFLICT (pid) DO UPDATE SET
+    title = excluded.title, creation_date = excluded.creation_date, end_date = excluded.end_date,
+    size = coalesce(excluded.size, dataset.size), released = excluded.released,
+    instrument_id = coalesce(excluded.instrument_id, dataset.instrument_id), source = excluded.source,
+    updated_at = now(), deleted_at = NULL
+RETURNING id, pid
+"""
+
+_LINKS = """
+INSERT INTO document_dataset (document_id, dataset_id)
+SELECT document, dataset FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(document bigint, dataset bigint)
+ON CONFLICT DO NOTHING
+"""
+
+_OWNERS = """
+UPDATE dataset d SET document_id = first.document
+FROM (
+    SELECT DISTINCT ON (dataset) dataset, document
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(document bigint, dataset bigint, position integer)
+    ORDER BY dataset, position
+) first
+WHERE d.id = first.dataset AND d.document_id IS NULL
+"""
+
+_FILES = """
+INSERT INTO file (dataset_id, archive, path, name, size)
+SELECT dataset, %(archive)s, path, name, size
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, path text, name text, size bigint)
+ON CONFLICT (dataset_id, path) DO UPDATE SET
+    archive = excluded.archive, name = excluded.name, size = excluded.size, deleted_at = NULL
+"""
+
+_LOST_FILES = """
+UPDATE file f SET deleted_at = now()
+WHERE f.dataset_id = ANY(%(datasets)s) AND f.deleted_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, path text)
+    WHERE r.dataset = f.dataset_id AND r.path = f.path)
+"""
+
+_TAGS = {
+    "technique": """
+        INSERT INTO technique (pid, name, panet_id)
+        SELECT pid, name, panet_id
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, panet_id text)
+        ON CONFLICT (pid) DO UPDATE SET name = excluded.name, panet_id = excluded.panet_id
+        RETURNING id, pid
+    """,
+    "sample": """
+        INSERT INTO sample (pid, name, description)
+        SELECT pid, name, description
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, description text)
+        ON CONFLICT (pid) DO UPDATE SET name = excluded.name, description = excluded.description
+        RETURNING id, pid
+    """,
+}
+
+_TAG_LINKS = {
+    table: f"""
+        WITH given AS (
+            SELECT dataset, tag FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, tag bigint)
+        ), removed AS (
+            DELETE FROM dataset_{table} l WHERE l.dataset_id = ANY(%(datasets)s)
+            AND NOT EXISTS (SELECT 1 FROM given g WHERE g.dataset = l.dataset_id AND g.tag = l.{table}_id)
+        )
+        INSERT INTO dataset_{table} (dataset_id, {table}_id) SELECT dataset, tag FROM given ON CONFLICT DO NOTHING
+    """  # noqa: S608 -- the names of our own tables
+    for table in _TAGS
+}
+
+_PARAMETERS = {
+    column: f"""
+        WITH removed AS (DELETE FROM parameter WHERE {column} = ANY(%(owners)s))
+        INSERT INTO parameter ({column}, position, name, text_value, number_value, unit)
+        SELECT owner, position, name, text_value, number_value, unit
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+            owner bigint, position integer, name text, text_value text, number_value double precision, unit text)
+    """  # noqa: S608 -- the names of our own columns
+    for column in ("dataset_id", "document_id")
+}
+
+_PERSONS = """
+INSERT INTO person (key, full_name, orcid, researcher_id, first_name, last_name)
+SELECT key, full_name, orcid, researcher_id, first_name, last_name
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+    key text, full_name text, orcid text, researcher_id text, first_name text, last_name text)
+ON CONFLICT (key) DO UPDATE SET
+    full_name = excluded.full_name, orcid = excluded.orcid, researcher_id = excluded.researcher_id,
+    first_name = excluded.first_name, last_name = excluded.last_name
+"""
+
+_AFFILIATIONS = """
+INSERT INTO affiliation (key, name, address, city, country)
+SELECT key, name, address, city, country
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(key text, name text, address text, city text, country text)
+ON CONFLICT (key) DO UPDATE SET
+    name = excluded.name, address = excluded.address, city = excluded.city, country = excluded.country
+"""
+
+# What a document names itself and what its datasets name are replaced apart from each other.
+_MEMBERS = """
+WITH removed AS (
+    DELETE FROM member
+    WHERE (document_id = ANY(%(documents)s::bigint[]) AND dataset_id IS NULL)
+    OR dataset_id = ANY(%(datasets)s::bigint[])
+)
+INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role)
+SELECT r.document, r.dataset, r.position, p.id, a.id, r.role
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+    document bigint, dataset bigint, position integer, person text, affiliation text, role text)
+LEFT JOIN person p ON p.key = r.person
+LEFT JOIN affiliation a ON a.key = r.affiliation
+"""

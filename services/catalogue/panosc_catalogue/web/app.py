@@ -1,0 +1,108 @@
+"""The catalogue's HTTP application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+
+import psycopg
+from panosc_common import logs, metrics, problem
+from panosc_common.server import OrjsonResponse
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.migrate import expected_revision
+from panosc_catalogue.settings import PolicyFile, Settings, load_config
+from panosc_catalogue.web import openapi
+from panosc_catalogue.web.internal import Internal
+from panosc_catalogue.web.search import Clock, Search
+
+
+def _now() -> None:
+    return None
+
+
+def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
+    """The application.
+
+    `clock` gives the instant for which embargoes are judged; None means the database's own time.
+    """
+    if settings.database_url is None:
+        raise ValueError("database_url is missing")
+    database = Database(
+        settings.database_url.get_secret_value(),
+        size=settings.pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
+    policy = PolicyFile(settings.policy_file)
+    facility = load_config(settings.config_file).facility
+    search = Search(database, policy, settings.max_limit, clock)
+    internal = Internal(database, policy, clock)
+    description = cache(openapi.document)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with database.opened():
+            yield
+
+    async def ready(request: Request) -> Response:
+        """Whether searches can be answered: database reachable, schema as this program expects it."""
+        try:
+            row = await database.row("SELECT version_num FROM alembic_version", {})
+        except (DatabaseUnavailable, QueryTimeout) as error:
+            raise problem.Problem(503, str(error), headers={"Retry-After": "2"}) from error
+        except psycopg.errors.UndefinedTable as error:
+            raise problem.Problem(
+                503, "the database has no schema yet: run `panosc-catalogue migrate`"
+            ) from error
+        if row is None or row[0] != expected_revision():
+            message = (
+                f"the schema is at revision {row[0] if row else None}, not {expected_revision()}: migrate it"
+            )
+            raise problem.Problem(503, message)
+        return OrjsonResponse({"status": "ready"})
+
+    async def healthy(request: Request) -> Response:
+        """The process answers; whether the database does is a matter of readiness."""
+        return OrjsonResponse({"status": "ok"})
+
+    async def index(request: Request) -> Response:
+        """What this is, and where to go."""
+        links = {"search": "/api/Datasets", "documentation": "/docs", "openapi": "/openapi.json"}
+        return JSONResponse({"facility": facility.display_name, "service": "PaNOSC catalogue", **links})
+
+    async def docs(request: Request) -> Response:
+        """A page to read."""
+        return HTMLResponse(openapi.page(facility.display_name))
+
+    async def describe(request: Request) -> Response:
+        """The API for programs."""
+        return OrjsonResponse(description())
+
+    return Starlette(
+        lifespan=lifespan,
+        middleware=[Middleware(metrics.RequestMetrics)],
+        exception_handlers=problem.EXCEPTION_HANDLERS,
+        routes=[
+            Route("/", index),
+            Route("/docs", docs),
+            Route("/openapi.json", describe),
+            Route("/healthz", healthy),
+            Route("/readyz", ready),
+            Route("/metrics", metrics.endpoint),
+            Route("/api/{rest:path}", search.endpoint),
+            Route("/internal/archives/{archive}/visible", internal.visible, methods=["POST"]),
+            Route("/internal/archives/{archive}/children", internal.children),
+            Route("/internal/datasets/{pid:path}/files", internal.files),
+        ],
+    )
+
+
+def from_environment() -> Starlette:
+    """The application of one worker process."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,108 @@
+"""What archives ask: which of their files the public may see. Not routed to the outside, yet shows no more."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from panosc_common.problem import Problem
+from panosc_common.server import OrjsonResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from panosc_catalogue.database import (
+    RETRY_AFTER_SECONDS,
+    Database,
+    DatabaseUnavailable,
+    QueryRefused,
+    QueryTimeout,
+)
+from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.settings import PolicyFile
+from panosc_catalogue.web.search import Clock
+
+MAX_PATHS = 1000
+_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
+# Visibility is decided per row by an index look-up; the files of one directory are a range of the index.
+_VISIBLE_FILES = f"visible_file f JOIN {_DATASETS} d ON d.id = f.dataset_id"
+
+
+class _Paths(BaseModel):
+    paths: list[str] = Field(max_length=MAX_PATHS)
+
+
+@dataclass(frozen=True)
+class Internal:
+    """Answers archives."""
+
+    database: Database
+    policy: PolicyFile
+    clock: Clock
+
+    async def visible(self, request: Request) -> Response:
+        """`POST /internal/archives/{archive}/visible`: which of the paths are public files."""
+        try:
+            asked = _Paths.model_validate_json(await request.body())
+        except ValidationError as error:
+            raise Problem(400, f'the body must be {{"paths": [{MAX_PATHS} at most]}}: {error}') from error
+        sql = f"SELECT DISTINCT f.path FROM {_VISIBLE_FILES} WHERE f.archive = %(archive)s AND f.path = ANY(%(paths)s)"  # noqa: S608
+        parameters = {
+            "archive": request.path_params["archive"],
+            "paths": [p for p in asked.paths if "\0" not in p],
+        }
+        rows = await self._rows(sql, parameters)
+        return OrjsonResponse({"visible": [path for (path,) in rows]})
+
+    async def children(self, request: Request) -> Response:
+        """`GET /internal/archives/{archive}/children`: names below a directory that lead to public files."""
+        query = request.query_params
+        directory = query.get("directory", "").strip("/")
+        limit = query.get("limit", str(MAX_PATHS))
+        if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PATHS:
+            raise Problem(400, f"limit must be a number from 1 to {MAX_PATHS}")
+        prefix = f"{directory}/" if directory else ""
+        sql = f"""
+            SELECT name, bool_or(below) FROM (
+                SELECT split_part(rest, '/', 1) AS name, strpos(rest, '/') > 0 AS below FROM (
+                    SELECT substr(f.path, length(%(prefix)s::text) + 1) AS rest FROM {_VISIBLE_FILES}
+                    WHERE f.archive = %(archive)s AND f.path ^@ %(prefix)s::text
+                ) files
+            ) names
+            WHERE name COLLATE "C" > %(after)s::text
+            GROUP BY name ORDER BY name COLLATE "C" LIMIT %(limit)s
+        """  # noqa: S608
+        parameters = {
+            "archive": request.path_params["archive"],
+            "prefix": prefix,
+            "after": query.get("after", ""),
+            "limit": int(limit) + 1,
+        }
+        rows = await self._rows(sql, parameters)
+        page = rows[: int(limit)]
+        entries = [{"name": name, "type": "directory" if below else "file"} for name, below in page]
+        return OrjsonResponse({"entries": entries, "next": page[-1][0] if len(rows) > len(page) else None})
+
+    async def files(self, request: Request) -> Response:
+        """`GET /internal/datasets/{pid}/files`: a public dataset's files."""
+        sql = f"""
+            SELECT d.title, coalesce(json_agg(json_build_object('archive', f.archive, 'path', f.path, 'size', f.size)
+                ORDER BY f.path) FILTER (WHERE f.id IS NOT NULL), '[]'::json)
+            FROM {_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
+            WHERE d.pid = %(pid)s GROUP BY d.id, d.title
+        """  # noqa: S608
+        pid = request.path_params["pid"]
+        rows = await self._rows(sql, {"pid": pid})
+        if not rows:
+            raise Problem(404, "there is no such public dataset")
+        title, files = rows[0]
+        return OrjsonResponse({"pid": pid, "title": title, "files": files})
+
+    async def _rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
+            raise Problem(400, "a NUL character is in no path or pid")
+        parameters |= {"embargo_months": self.policy.current().embargo.months, "clock": self.clock()}
+        try:
+            return await self.database.rows(sql, parameters)
+        except QueryRefused as error:
+            raise Problem(400, str(error)) from error
+        except (DatabaseUnavailable, QueryTimeout) as error:
+            raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error

@@ -1,0 +1,145 @@
+"""The search API: `/api/{Datasets,Documents,Instruments}` and what hangs below them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import unquote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from panosc_catalogue.database import (
+    RETRY_AFTER_SECONDS,
+    Database,
+    DatabaseUnavailable,
+    QueryRefused,
+    QueryTimeout,
+)
+from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.errors import FilterError
+from panosc_catalogue.query.model import MODELS, Model
+from panosc_catalogue.query.parse import parse_filter, parse_where
+from panosc_catalogue.query.syntax import Filter
+from panosc_catalogue.settings import PolicyFile
+from panosc_catalogue.web import querystring
+from panosc_catalogue.web.errors import ApiError
+
+COLLECTIONS = {f"{name}s".lower(): MODELS[name] for name in ("Dataset", "Document", "Instrument")}
+Clock = Callable[[], datetime | None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Answers searches; `clock` gives the instant they are answered for, None for the database's now."""
+
+    database: Database
+    policy: PolicyFile
+    max_limit: int
+    clock: Clock
+
+    async def endpoint(self, request: Request) -> Response:
+        """`GET /api/…`, of which the part behind `/api/` is still percent-encoded here."""
+        try:
+            return await self._answer(request)
+        except (FilterError, QueryRefused) as error:
+            return ApiError(400, str(error), name="BadRequestError", code="INVALID_FILTER").response()
+        except QueryTimeout as error:
+            message = f"{error}; narrow the filter or ask for less at a time"
+            return ApiError(503, message, name="ServiceUnavailableError", code="QUERY_TIMEOUT").response()
+        except DatabaseUnavailable as error:
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return ApiError(503, str(error), name="ServiceUnavailableError", headers=headers).response()
+        except ApiError as error:
+            return error.response()
+
+    async def _answer(self, request: Request) -> Response:
+        collection, *rest = _segments(request)
+        model = COLLECTIONS.get(collection.lower())
+        if model is None:
+            known = ", ".join(f"/api/{other.name}s" for other in COLLECTIONS.values())
+            raise ApiError(404, f'Shared class "{collection[:64]}" not found; there are: {known}')
+        if not rest:
+            return await self._list(model, request)
+        if [part.lower() for part in rest] == ["count"]:
+            return await self._count(model, request)
+        if model.name == "Dataset" and len(rest) > 1 and rest[-1].lower() == "files":
+            return await self._files(model, "/".join(rest[:-1]), request)
+        if model.name == "Dataset" and len(rest) > 2 and [p.lower() for p in rest[-2:]] == ["files", "count"]:
+            return await self._file_count(model, "/".join(rest[:-2]), request)
+        return await self._item(model, "/".join(rest), request)
+
+    async def _list(self, model: Model, request: Request) -> Response:
+        query, headers = self._limited(parse_filter(model, querystring.read(request.query_params, "filter")))
+        row = await self._run(sql.items(query))
+        return _json(str(row[0]) if row else "[]", headers)
+
+    async def _count(self, model: Model, request: Request) -> Response:
+        row = await self._run(sql.count(_counted(model, request)))
+        return _json(orjson.dumps({"count": row[0] if row else 0}).decode())
+
+    async def _item(self, model: Model, pid: str, request: Request) -> Response:
+        query = parse_filter(model, querystring.read(request.query_params, "filter"))
+        row = await self._run(sql.item(replace(query, skip=0, limit=None), _checked(pid)))
+        if row is None:
+            raise _unknown(model, pid)
+        return _json(str(row[0]))
+
+    async def _files(self, model: Model, pid: str, request: Request) -> Response:
+        query = parse_filter(MODELS["File"], querystring.read(request.query_params, "filter"))
+        query, headers = self._limited(query)
+        row = await self._run(sql.related_items(model, "files", _checked(pid), query))
+        if row is None:
+            raise _unknown(model, pid)
+        return _json(str(row[0]), headers)
+
+    async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
+        query = _counted(MODELS["File"], request)
+        row = await self._run(sql.related_count(model, "files", _checked(pid), query))
+        if row is None:
+            raise _unknown(model, pid)
+        return _json(orjson.dumps({"count": row[0]}).decode())
+
+    def _limited(self, query: Filter) -> tuple[Filter, dict[str, str]]:
+        """The filter with a limit that holds, and headers that tell which one it is."""
+        if query.limit is not None and query.limit <= self.max_limit:
+            return query, {"X-Limit": str(query.limit)}
+        capped = {} if query.limit is None else {"X-Limit-Capped": "true"}
+        return replace(query, limit=self.max_limit), {"X-Limit": str(self.max_limit), **capped}
+
+    async def _run(self, statement: sql.Statement) -> tuple[object, ...] | None:
+        months = self.policy.current().embargo.months
+        return await self.database.row(*sql.bind(statement, months, self.clock()))
+
+
+def _counted(model: Model, request: Request) -> Filter:
+    """What to count: `where`, and as an extension the joins and the where of a whole `filter`."""
+    query = parse_filter(model, querystring.read(request.query_params, "filter"))
+    where = parse_where(model, querystring.read(request.query_params, "where"))
+    return query if where is None else replace(query, where=where)
+
+
+def _segments(request: Request) -> list[str]:
+    """The path's components below `/api/`, decoded one by one: a pid may hold encoded slashes.
+
+    Clients that do not encode them are understood too: what is left over between the collection and a known
+    last component is the pid.
+    """
+    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    path = raw.decode("ascii", "replace").split("?", 1)[0]
+    return [unquote(part) for part in path.rstrip("/").split("/")[2:]] or [""]
+
+
+def _checked(pid: str) -> str:
+    if "\0" in pid:
+        raise FilterError("the pid holds a NUL character")
+    return pid
+
+
+def _unknown(model: Model, pid: str) -> ApiError:
+    message = f'Unknown "{model.name}" id "{pid}".'
+    return ApiError(404, message, code="MODEL_NOT_FOUND")
+
+
+def _json(text: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(text.encode(), media_type="application/json", headers=headers)
