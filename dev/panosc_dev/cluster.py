@@ -95,7 +95,7 @@ class LocalCluster:
 
     def _healthy(self) -> bool:
         running = self.daemons_running()
-        return len(running) >= 8 and all(running.values()) and netns.exists(self.paths.name) and self.ready()
+        return len(running) == components.DAEMONS and all(running.values()) and netns.exists(self.paths.name) and self.ready()
 
     def _plan(self, pause: images.Built) -> Cluster:
         link = _recorded_link(self.paths)
@@ -121,6 +121,7 @@ class LocalCluster:
         for daemon in components.after_apiserver(cluster):
             self._run(daemon)
         wait_until(self._node_ready, "the node's readiness", 90, self.paths.log("kubelet"))
+        self._run(components.network_policies(cluster))
 
     def _write_files(self, cluster: Cluster) -> None:
         for folder in (self.paths.run, self.paths.logs / "pods", self.paths.volumes):

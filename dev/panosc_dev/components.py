@@ -12,6 +12,7 @@ from panosc_dev.pki import Subject
 API_PORT = 6443
 CLUSTER_DNS = "10.96.0.10"
 NODE_PODS = "10.244.0.0/24"  # the first network that the controller manager gives out: there is one node
+DAEMONS = 8
 _ETCD = "http://127.0.0.1:2379"
 
 
@@ -162,19 +163,23 @@ def after_apiserver(cluster: Cluster) -> tuple[Daemon, ...]:
             "--conntrack-tcp-timeout-established=0s",
             "--conntrack-tcp-timeout-close-wait=0s",
         ),
-        Daemon(
-            "kube-router",
-            (
-                str(cluster.tool("kube-router")),
-                _config(cluster, "kube-router"),
-                "--run-firewall=true",
-                "--run-router=false",
-                "--run-service-proxy=false",
-                f"--service-cluster-ip-range={SERVICE_NETWORK}",
-                f"--hostname-override={cluster.name}",
-                "--enable-cni=false",
-                "--health-port=0",
-            ),
+    )
+
+
+def network_policies(cluster: Cluster) -> Daemon:
+    """What enforces network policies; it gives up unless its node is registered."""
+    return Daemon(
+        "kube-router",
+        (
+            str(cluster.tool("kube-router")),
+            _config(cluster, "kube-router"),
+            "--run-firewall=true",
+            "--run-router=false",
+            "--run-service-proxy=false",
+            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            f"--hostname-override={cluster.name}",
+            "--enable-cni=false",
+            "--health-port=0",
         ),
     )
 

@@ -38,8 +38,9 @@ class Image:
 
 
 def _service(name: str, folder: str) -> Image:
-    locked = ("pyproject.toml", "uv.lock", "services/common", folder)
-    return Image(name, f"{folder}/Containerfile", locked)
+    members = ("operator", "services/archive", "services/catalogue")
+    lock = ("pyproject.toml", "uv.lock", *(f"{member}/pyproject.toml" for member in members))
+    return Image(name, f"{folder}/Containerfile", (*lock, "services/common", folder))
 
 
 def _program(name: str) -> Image:

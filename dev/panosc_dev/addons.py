@@ -1,0 +1,104 @@
+"""What every cluster has beside Kubernetes itself: names, volumes, the gateway."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from panosc_dev import images, shell, toolchain
+from panosc_dev.cluster import LocalCluster
+from panosc_dev.components import CLUSTER_DNS
+from panosc_dev.progress import say, step
+
+DOMAIN = "panosc.localhost"
+GATEWAY_NAMESPACE = "envoy-gateway-system"
+GATEWAY_SERVICE = "panosc-gateway"
+NODE_PORT = 30080
+
+_MANIFESTS = Path(__file__).parent / "manifests"
+
+
+def render(name: str, values: Mapping[str, object]) -> str:
+    """The manifest called `name` with its `$variables` filled in; KeyError if one has no value.
+
+    `$revision` changes with anything else in it: pods that carry it roll when their configuration changes.
+    """
+    text = (_MANIFESTS / f"{name}.yaml").read_text()
+    revision = hashlib.sha256(repr((text, sorted(values.items()))).encode()).hexdigest()[:16]
+    return Template(text).substitute(values, revision=revision)
+
+
+def manifest_values(built: Mapping[str, images.Built], volumes: Path, gateway_port: int) -> dict[str, object]:
+    """Values of all manifests."""
+    references = {f"image_{name.replace('-', '_')}": item.reference for name, item in built.items()}
+    return {
+        **references,
+        # Any image with a shell makes and removes a volume's folder; this one is here anyhow.
+        "image_shell": built["envoy"].reference,
+        "cluster_dns": CLUSTER_DNS,
+        "domain_pattern": re.escape(DOMAIN),
+        "gateway_namespace": GATEWAY_NAMESPACE,
+        "gateway_service": GATEWAY_SERVICE,
+        "gateway_port": gateway_port,
+        "node_port": NODE_PORT,
+        "volumes": volumes,
+    }
+
+
+def install(cluster: LocalCluster, gateway_port: int) -> None:
+    """Install or update the add-ons; nothing happens for those that stand as they should."""
+    built = images.build_all(images.CLUSTER)
+    values = manifest_values(built, cluster.paths.volumes, gateway_port)
+    log = cluster.paths.log("import")
+    with step("Installing names, volumes and gateway"):
+        images.import_into(cluster.paths.containerd_socket, [built["coredns"], built["local-path-provisioner"]], log)
+        cluster.apply(render("coredns", values) + "---\n" + render("storage", values))
+        images.import_into(cluster.paths.containerd_socket, built.values(), log)
+        _install_gateway_controller(cluster, built["envoy-gateway"].reference)
+        cluster.apply(render("gateway", values))
+        for namespace in ("kube-system", "local-path-storage", GATEWAY_NAMESPACE):
+            cluster.kubectl(
+                "wait", "--for=condition=Available", "deployments", "--all", f"--namespace={namespace}",
+                "--timeout=180s", seconds=200,
+            )
+
+
+def _install_gateway_controller(cluster: LocalCluster, image: str) -> None:
+    chart = toolchain.envoy_gateway_charts() / "gateway-helm"
+    settings = {
+        "deployment": {"envoyGateway": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
+        "topologyInjector": {"enabled": False},  # spreads over zones; there is one node
+    }
+    wanted = hashlib.sha256(json.dumps([toolchain.ENVOY_GATEWAY_MODULE, image, settings]).encode()).hexdigest()
+    stamp = cluster.paths.state / "gateway-controller.sha256"
+    if stamp.exists() and stamp.read_text() == wanted:
+        say("Envoy Gateway is installed")
+        return
+    crds = chart / "charts" / "crds" / "crds"
+    cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--field-manager=panosc-dev", "--recursive", "-f", str(crds),
+        seconds=120,
+    )
+    # The module holds the chart as its release process finds it: values.yaml is still a template.
+    copy = cluster.paths.run / "envoy-gateway-chart"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(chart, copy)
+    template = (copy / "values.tmpl.yaml").read_text()
+    (copy / "values.yaml").write_text(
+        template.replace("${GatewayImagePullPolicy}", "IfNotPresent").replace("${GatewayImage}", image)
+    )
+    (copy / "settings.json").write_text(json.dumps(settings))
+    helm(
+        cluster, "upgrade", "--install", "envoy-gateway", str(copy), f"--namespace={GATEWAY_NAMESPACE}",
+        "--create-namespace", "--skip-crds", f"--values={copy / 'settings.json'}", "--timeout=3m",
+    )
+    stamp.write_text(wanted)
+
+
+def helm(cluster: LocalCluster, *arguments: str) -> None:
+    """Run helm against `cluster`; its output goes to a log of its own."""
+    command = [toolchain.binary("helm"), f"--kubeconfig={cluster.paths.kubeconfig}", *arguments]
+    shell.logged(command, cluster.paths.log("helm"), seconds=300)
