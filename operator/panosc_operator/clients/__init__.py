@@ -1,0 +1,1 @@
+"""Others' interfaces, one small module each, with timeouts."""

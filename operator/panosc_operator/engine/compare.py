@@ -1,0 +1,72 @@
+"""Whether a live object already is as desired, given that the API server fills in and rewrites fields."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+_SUFFIXES = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10) ** 3, "M": Decimal(10) ** 6, "G": Decimal(10) ** 9,
+    "T": Decimal(10) ** 12, "P": Decimal(10) ** 15, "E": Decimal(10) ** 18,
+    "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30,
+    "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
+}  # fmt: skip
+_QUANTITIES = frozenset({"requests", "limits", "hard", "default", "defaultRequest", "max", "min"})
+"""Fields whose values are quantities, which the API server writes in a shorter form if there is one."""
+_LIST_KEYS = ("name", "uid", "type", "mountPath", "containerPort", "port", "topologyKey", "ip")
+"""Fields by which the items of a list are told apart, in order of preference."""
+
+
+def parse_quantity(text: str | int) -> Decimal:
+    """The number a Kubernetes quantity such as `500m` or `20Gi` stands for; raises ValueError for others."""
+    text = str(text)
+    number = text.rstrip("numkMGTPEi")
+    try:
+        return Decimal(number) * _SUFFIXES[text[len(number) :]]
+    except (InvalidOperation, KeyError):
+        raise ValueError(f"{text!r} is not a quantity; write it like 500m, 64 or 20Gi") from None
+
+
+def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
+    """Whether every desired field has its value in the live object; what else is there doesn't count."""
+    if isinstance(desired, Mapping):
+        return _contains_fields(live, desired, quantities)
+    if isinstance(desired, list):
+        return _contains_items(live, desired)
+    if live == desired:
+        return True
+    if live is None:
+        return not desired  # the API server leaves out empty strings, false and zero
+    return quantities and _same_quantity(live, desired)
+
+
+def _contains_fields(live: Any, desired: Mapping[str, Any], quantities: bool) -> bool:
+    if live is None:
+        live = {}
+    if not isinstance(live, Mapping):
+        return False
+    return all(
+        contains(live.get(name), value, quantities=quantities or name in _QUANTITIES)
+        for name, value in desired.items()
+    )
+
+
+def _contains_items(live: Any, desired: list[Any]) -> bool:
+    live = live or []
+    if not desired:
+        return True
+    if not isinstance(live, list):
+        return False
+    for name in _LIST_KEYS:
+        if all(isinstance(item, Mapping) and name in item for item in [*desired, *live]):
+            by_name = {item[name]: item for item in live}
+            if len(by_name) == len(live):
+                return all(contains(by_name.get(item[name]), item) for item in desired)
+    return len(live) == len(desired) and all(map(contains, live, desired))
+
+
+def _same_quantity(live: Any, desired: Any) -> bool:
+    try:
+        return parse_quantity(live) == parse_quantity(desired)
+    except ValueError:
+        return False

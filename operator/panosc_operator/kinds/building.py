@@ -1,0 +1,256 @@
+"""Pure builders of what several kinds need alike: labels, restricted pods, services, routes."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from panosc_operator.api.meta import (
+    GROUP,
+    LABEL_COMPONENT,
+    LABEL_FACILITY,
+    LABEL_INSTANCE,
+    LABEL_NAME,
+    LABEL_PART_OF,
+)
+from panosc_operator.engine.desired import Desired, digest
+from panosc_operator.engine.resources import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    PERSISTENT_VOLUME_CLAIM,
+    POD_DISRUPTION_BUDGET,
+    SERVICE,
+    Object,
+)
+
+USER = 10001
+"""User and group of all our containers."""
+API_PORT = 8080
+STATUS_PORT = 8081
+GATEWAY_NAME = "panosc"
+FACILITY_CONFIG = "panosc-facility"
+CHECKSUM_CONFIG = f"{GROUP}/config"
+"""Annotation of pods with the hash of the configuration they were started with."""
+
+GRACE_SECONDS = 30
+
+
+class Part:
+    """One component of a resource, such as the API of a catalogue: how it is named and labelled."""
+
+    def __init__(self, software: str, instance: str, component: str, namespace: str, facility: str) -> None:
+        self.namespace = namespace
+        self.selector = {
+            LABEL_NAME: software,
+            LABEL_INSTANCE: instance,
+            LABEL_COMPONENT: component,
+        }
+        self.labels = {**self.selector, LABEL_PART_OF: "panosc", LABEL_FACILITY: facility}
+
+    def metadata(self, name: str) -> Object:
+        """Metadata of an object of this component."""
+        return {"name": name, "namespace": self.namespace, "labels": dict(self.labels)}
+
+
+def resources(cpu: str, memory: str, *, memory_limit: str) -> Object:
+    """What a container is promised, and the memory it may take; idle CPU is anybody's."""
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory_limit}}
+
+
+def container(
+    name: str,
+    image: str,
+    pull_policy: str,
+    *,
+    requirements: Object,
+    mounts: Mapping[str, str] | None = None,
+    read_only_mounts: Mapping[str, str] | None = None,
+    environment: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Object:
+    """A container that may do nothing but run; its only writable folder beside `mounts` is /tmp.
+
+    `mounts` are paths by volume; `environment` has strings, or mappings that become `valueFrom`.
+    """
+    writable = {"tmp": "/tmp", **(mounts or {})}  # noqa: S108 - a volume of the pod's own
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": pull_policy,
+        "resources": requirements,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "env": [
+            {"name": key, "value": value} if isinstance(value, str) else {"name": key, "valueFrom": value}
+            for key, value in sorted((environment or {}).items())
+        ],
+        "volumeMounts": [
+            *({"name": volume, "mountPath": path} for volume, path in writable.items()),
+            *(
+                {"name": volume, "mountPath": path, "readOnly": True}
+                for volume, path in (read_only_mounts or {}).items()
+            ),
+        ],
+        **fields,
+    }
+
+
+def pod(containers: list[Object], volumes: list[Object], **fields: Any) -> Object:
+    """The spec of a pod that satisfies the restricted Pod Security Standard."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            # Changing the group of every file of an archive at each start would take hours.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": containers,
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
+        **fields,
+    }
+
+
+def deployment(
+    part: Part,
+    name: str,
+    spec: Object,
+    *,
+    replicas: int = 1,
+    alone: bool = False,
+    config: Any = None,
+    restart_on: tuple[str, ...] = (),
+) -> Desired:
+    """A Deployment of a component.
+
+    `alone`: its pod must not run beside its successor. `config`: what its pods read only when they start.
+    """
+    spec = dict(spec)
+    if replicas > 1:
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": part.selector},
+            }
+        ]
+    strategy: Object = {"type": "Recreate"} if alone else _ROLLING
+    template_metadata: Object = {"labels": dict(part.labels)}
+    if config is not None:
+        template_metadata["annotations"] = {CHECKSUM_CONFIG: digest(config)}
+    return Desired(
+        DEPLOYMENT,
+        {
+            "metadata": part.metadata(name),
+            "spec": {
+                "replicas": replicas,
+                "revisionHistoryLimit": 2,
+                "strategy": strategy,
+                "selector": {"matchLabels": dict(part.selector)},
+                "template": {"metadata": template_metadata, "spec": spec},
+            },
+        },
+        replace=True,
+        restart_on=restart_on,
+    )
+
+
+_ROLLING: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+
+
+def disruption_budget(part: Part, name: str) -> Desired:
+    """Keeps one pod of a component with several while nodes are drained."""
+    return Desired(
+        POD_DISRUPTION_BUDGET,
+        {
+            "metadata": part.metadata(name),
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(part.selector)}},
+        },
+    )
+
+
+def service(part: Part, name: str, port: int, *, port_name: str = "http") -> Desired:
+    """A Service in front of a component's pods, under the port they listen on."""
+    ports = [{"name": port_name, "port": port, "targetPort": port, "protocol": "TCP"}]
+    return Desired(
+        SERVICE,
+        {
+            "metadata": part.metadata(name),
+            "spec": {"type": "ClusterIP", "selector": dict(part.selector), "ports": ports},
+        },
+    )
+
+
+def route(part: Part, name: str, host: str, matches: list[Object]) -> Desired:
+    """An HTTPRoute from the facility's Gateway to the Service of the same name."""
+    rule = {"matches": matches, "backendRefs": [{"name": name, "port": API_PORT}]}
+    return Desired(
+        HTTP_ROUTE,
+        {
+            "metadata": part.metadata(name),
+            "spec": {"parentRefs": [{"name": GATEWAY_NAME}], "hostnames": [host], "rules": [rule]},
+        },
+    )
+
+
+def path_match(kind: str, value: str) -> Object:
+    """A match of an HTTPRoute: `PathPrefix` or `Exact`."""
+    return {"path": {"type": kind, "value": value}}
+
+
+def config_map(part: Part, name: str, documents: Mapping[str, Any], *, retain: bool = False) -> Desired:
+    """A ConfigMap with JSON documents by file name."""
+    data = {file: json.dumps(content, indent=2, sort_keys=True) + "\n" for file, content in documents.items()}
+    return Desired(CONFIG_MAP, {"metadata": part.metadata(name), "data": data}, retain=retain)
+
+
+def claim(part: Part, name: str, size: str, storage_class: str | None, access_modes: list[str]) -> Desired:
+    """A PersistentVolumeClaim, which outlives its owner."""
+    spec: Object = {"accessModes": access_modes, "resources": {"requests": {"storage": size}}}
+    if storage_class:
+        spec["storageClassName"] = storage_class
+    return Desired(PERSISTENT_VOLUME_CLAIM, {"metadata": part.metadata(name), "spec": spec}, retain=True)
+
+
+def claim_volume(name: str, claim_name: str, *, read_only: bool = False) -> Object:
+    """A pod's volume from a claim."""
+    source: Object = {"claimName": claim_name}
+    if read_only:
+        source["readOnly"] = True
+    return {"name": name, "persistentVolumeClaim": source}
+
+
+def config_volume(name: str, config_map_name: str, *, optional: bool = False) -> Object:
+    """A pod's volume from a ConfigMap."""
+    source: Object = {"name": config_map_name}
+    if optional:
+        source["optional"] = True
+    return {"name": name, "configMap": source}
+
+
+def http_probe(path: str, port: int, *, period: int, failures: int) -> Object:
+    """A probe by HTTP."""
+    return {
+        "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
+        "periodSeconds": period,
+        "timeoutSeconds": 3,
+        "failureThreshold": failures,
+    }
+
+
+def probes(port: int, *, live: str = "/healthz", ready: str = "/healthz") -> Object:
+    """Fields of a container whose health is asked by HTTP: slow starts are waited for, up to two minutes."""
+    return {
+        "startupProbe": http_probe(live, port, period=1, failures=120),
+        "livenessProbe": http_probe(live, port, period=10, failures=3),
+        "readinessProbe": http_probe(ready, port, period=5, failures=2),
+    }

@@ -1,0 +1,110 @@
+"""What a Catalogue depends on: its facility, its sources' archives, its database, its worker's report."""
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from panosc_operator.api import Catalogue, DataArchive, Facility
+from panosc_operator.api.meta import GROUP
+from panosc_operator.engine.health import assess
+from panosc_operator.engine.kind import Reader
+from panosc_operator.engine.resources import JOB, SECRET, STATEFUL_SET, Key, Object
+from panosc_operator.kinds.relations import read_facility
+from panosc_operator.settings import Settings
+
+POSTGRES_PORT = 5432
+
+
+@dataclass(frozen=True)
+class External:
+    """A database that somebody else runs, as far as its Secret tells."""
+
+    found: bool = False
+    """Whether the Secret is there."""
+    usable: bool = False
+    """Whether it has a PostgreSQL connection URI."""
+    port: int = POSTGRES_PORT
+    """Port of the database."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A Catalogue and what it depends on."""
+
+    catalogue: Catalogue
+    settings: Settings
+    facility: Facility | None = None
+    """The facility that the namespace belongs to."""
+    archives: dict[str, DataArchive] = field(default_factory=dict)
+    """The archives that the sources name, as far as they are there."""
+    external: External | None = None
+    """The database, if somebody else runs it."""
+    database_ready: bool = False
+    """Whether the database accepts connections, as far as the operator can tell."""
+    started_migrations: frozenset[str] = frozenset()
+    """Names of the migration Jobs that were let go."""
+    report: Object | None = None
+    """What the ingest worker last said."""
+    report_is_current: bool = False
+    """Whether the ingest worker still answers."""
+
+    @property
+    def missing_archives(self) -> list[str]:
+        """The archives that the sources name and that aren't there."""
+        named = [source.nexus.archive for source in self.catalogue.spec.sources if source.nexus]
+        return sorted(set(named) - set(self.archives))
+
+
+def database_name(catalogue: Catalogue) -> str:
+    """Name of the objects of the database that the operator runs."""
+    return f"{catalogue.metadata.name}-postgres"
+
+
+async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> Observation:
+    """Read what the catalogue depends on."""
+    namespace, cache = catalogue.metadata.namespace, reader.cache
+    archives = {}
+    for source in catalogue.spec.sources:
+        if source.nexus:
+            obj = cache.get(Key(GROUP, DataArchive.info.kind, namespace, source.nexus.archive))
+            if obj is not None and not obj["metadata"].get("deletionTimestamp"):
+                archives[source.nexus.archive] = DataArchive.model_validate(obj)
+    external = None
+    if catalogue.spec.database.external:
+        secret = await reader.read(SECRET, namespace, catalogue.spec.database.external.secret)
+        external = _external(secret)
+        ready = external.usable
+    else:
+        key = Key(STATEFUL_SET.group, STATEFUL_SET.kind, namespace, database_name(catalogue))
+        ready = assess(cache.get(key)).current
+    report, current = reader.services.latest(
+        Key(GROUP, catalogue.info.kind, namespace, catalogue.metadata.name)
+    )
+    return Observation(
+        catalogue,
+        settings,
+        facility=read_facility(reader, namespace),
+        archives=archives,
+        external=external,
+        database_ready=ready,
+        started_migrations=frozenset(
+            obj["metadata"]["name"]
+            for obj in cache.owned_by(catalogue.info.kind, catalogue.metadata.name, namespace)
+            if obj["kind"] == JOB.kind and not obj["spec"].get("suspend")
+        ),
+        report=report,
+        report_is_current=current,
+    )
+
+
+def _external(secret: Object | None) -> External:
+    if secret is None:
+        return External()
+    try:
+        uri = urlsplit(base64.b64decode(secret.get("data", {}).get("uri", ""), validate=True).decode())
+        if uri.scheme not in ("postgresql", "postgres"):
+            return External(found=True)
+        return External(found=True, usable=True, port=uri.port or POSTGRES_PORT)
+    except (binascii.Error, ValueError):
+        return External(found=True)

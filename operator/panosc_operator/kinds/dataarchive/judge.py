@@ -1,0 +1,165 @@
+"""What the state of a DataArchive means."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from panosc_operator.api.conditions import ConditionType, DataArchiveReason
+from panosc_operator.engine.health import State, assess
+from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
+from panosc_operator.engine.resources import DEPLOYMENT, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM
+from panosc_operator.kinds.dataarchive.observe import Observation
+from panosc_operator.kinds.dataarchive.plan import index_name, public_url
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged."""
+
+    observed: Observation
+    children: Children
+
+
+def judge(observed: Observation, children: Children) -> Judgement:
+    """Readiness, integrity and status of the archive."""
+    return Judgement(
+        first_finding(_POLICIES, Case(observed, children)),
+        f"files are served at {public_url(observed)}",
+        conditions=(_intact(observed),),
+        status=_status(observed),
+    )
+
+
+def _no_facility(case: Case) -> Finding | None:
+    # Host, data policy and fences come from the facility; what runs is left as it is.
+    if case.observed.facility is not None:
+        return None
+    namespace = case.observed.archive.metadata.namespace
+    message = f"namespace {namespace} belongs to no Facility: make one with spec.namespace: {namespace}"
+    return Finding(DataArchiveReason.NO_FACILITY, message, stalled=True)
+
+
+def _claim_not_found(case: Case) -> Finding | None:
+    # A claim of somebody else's is waited for, never made.
+    name = case.observed.archive.spec.storage.existing_claim
+    if name is None or case.observed.claim is not None:
+        return None
+    message = (
+        f"PersistentVolumeClaim {name} isn't in the namespace: "
+        "make it, or name another in spec.storage.existingClaim"
+    )
+    return Finding(DataArchiveReason.CLAIM_NOT_FOUND, message, stalled=True)
+
+
+def _refused(case: Case) -> Finding | None:
+    # The API server said no, and will again.
+    refused = case.children.refused()
+    return Finding(DataArchiveReason.APPLY_FAILED, refused[0].message, stalled=True) if refused else None
+
+
+def _claim_lost(case: Case) -> Finding | None:
+    # Data are at stake: say so before anything else that is wrong.
+    health = assess(case.observed.claim)
+    if health.state is not State.FAILED:
+        return None
+    message = f"PersistentVolumeClaim {case.observed.claim_name}: {health.message}"
+    return Finding(DataArchiveReason.CLAIM_LOST, message, stalled=True)
+
+
+def _service_failed(case: Case) -> Finding | None:
+    # A Deployment that doesn't get further says why.
+    archive = case.observed.archive
+    for name in (archive.metadata.name, index_name(archive)):
+        health = case.children.health(DEPLOYMENT, name)
+        if health.state is State.FAILED:
+            return Finding(DataArchiveReason.SERVICE_FAILED, f"Deployment {name}: {health.message}")
+    return None
+
+
+def _claim_pending(case: Case) -> Finding | None:
+    # Many storage classes wait for the first pod, so this is usually short.
+    for key, health in case.children.not_current():
+        if key.kind == PERSISTENT_VOLUME_CLAIM.kind:
+            return Finding(DataArchiveReason.CLAIM_PENDING, f"{key}: {health.message}")
+    return None
+
+
+def _route(case: Case) -> Finding | None:
+    # Pods that no one reaches from outside are not a service.
+    health = case.children.health(HTTP_ROUTE, case.observed.archive.metadata.name)
+    if health.state is not State.FAILED:
+        return None
+    return Finding(DataArchiveReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}")
+
+
+def _children(case: Case) -> Finding | None:
+    # Anything else that isn't there or isn't current.
+    for key, health in case.children.not_current():
+        return Finding(DataArchiveReason.PROGRESSING, f"{key}: {health.message}")
+    return None
+
+
+_POLICIES = (
+    _no_facility,
+    _claim_not_found,
+    _claim_lost,
+    _refused,
+    _service_failed,
+    _claim_pending,
+    _route,
+    _children,
+)
+
+
+def _intact(observed: Observation) -> Assessment:
+    """Whether the files are as they were first seen; the rest of a damaged archive is served all the same."""
+    report = observed.report
+    if report is None:
+        return _assessment("Unknown", DataArchiveReason.STATUS_UNKNOWN, "the indexer hasn't answered yet")
+    fixity = report.get("fixity") or {}
+    for count, files, status, reason in (
+        ("damaged", "damagedFiles", "damaged", DataArchiveReason.FILES_DAMAGED),
+        ("missing", "missingFiles", "missing", DataArchiveReason.FILES_MISSING),
+    ):
+        if fixity.get(count):
+            names = ", ".join(
+                str(one.get("path", one) if isinstance(one, dict) else one)
+                for one in fixity.get(files, [])[:5]
+            )
+            message = f"{fixity[count]} files are {status}, such as {names}: restore them from a copy"
+            return _assessment("False", reason, message)
+    if not observed.report_is_current:
+        return _assessment(
+            "Unknown", DataArchiveReason.STATUS_UNKNOWN, "the indexer doesn't answer at present"
+        )
+    if not fixity.get("lastCheck"):
+        return _assessment("Unknown", DataArchiveReason.NOT_CHECKED, "no fixity check has ended yet")
+    return _assessment(
+        "True", DataArchiveReason.FILES_INTACT, "the last check found every file as first seen"
+    )
+
+
+def _assessment(status: str, reason: DataArchiveReason, message: str) -> Assessment:
+    return Assessment(ConditionType.INTACT, status, reason, message)
+
+
+def _status(observed: Observation) -> dict[str, Any]:
+    archive = observed.archive
+    former = archive.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    status: dict[str, Any] = {"claim": observed.claim_name}
+    url = public_url(observed)
+    if url:
+        status["url"] = url
+    capacity = ((observed.claim or {}).get("status") or {}).get("capacity", {}).get("storage")
+    if capacity:
+        status["capacity"] = capacity
+    if observed.report is None:
+        # Until the indexer answers, what it said to an earlier operator is the last that is known.
+        return {
+            name: former[name] for name in ("files", "bytes", "lastScan", "fixity") if name in former
+        } | status
+    report = observed.report
+    status |= {name: report[name] for name in ("files", "bytes", "lastScan") if report.get(name) is not None}
+    fixity = report.get("fixity") or {}
+    shown = ("known", "pending", "damaged", "missing", "lastCheck")
+    status["fixity"] = {name: fixity[name] for name in shown if fixity.get(name) is not None}
+    return status

@@ -1,0 +1,52 @@
+"""What a DataArchive depends on: its facility, volume and readers, and what its indexer reports."""
+
+from dataclasses import dataclass
+
+from panosc_operator.api import Catalogue, DataArchive, Facility
+from panosc_operator.api.meta import GROUP
+from panosc_operator.engine.kind import Reader
+from panosc_operator.engine.resources import PERSISTENT_VOLUME_CLAIM, Key, Object
+from panosc_operator.kinds.relations import archives_of_catalogue, data_claim, read_facility
+from panosc_operator.settings import Settings
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A DataArchive and what it depends on."""
+
+    archive: DataArchive
+    settings: Settings
+    facility: Facility | None = None
+    """The facility that the namespace belongs to."""
+    claim_name: str = ""
+    """Name of the claim that holds the files."""
+    claim: Object | None = None
+    """That claim, if it is there."""
+    catalogues: tuple[str, ...] = ()
+    """Names of the catalogues in the namespace that read this archive."""
+    report: Object | None = None
+    """What the indexer last said."""
+    report_is_current: bool = False
+    """Whether the indexer still answers."""
+
+
+async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> Observation:
+    """Read what the archive depends on."""
+    namespace, name = archive.metadata.namespace, archive.metadata.name
+    claim_name = data_claim(archive)
+    catalogues = sorted(
+        obj["metadata"]["name"]
+        for obj in reader.cache.all(GROUP, Catalogue.info.kind, namespace)
+        if name in archives_of_catalogue(obj) and not obj["metadata"].get("deletionTimestamp")
+    )
+    report, current = reader.services.latest(Key(GROUP, archive.info.kind, namespace, name))
+    return Observation(
+        archive,
+        settings,
+        facility=read_facility(reader, namespace),
+        claim_name=claim_name,
+        claim=await reader.read(PERSISTENT_VOLUME_CLAIM, namespace, claim_name),
+        catalogues=tuple(catalogues),
+        report=report,
+        report_is_current=current,
+    )

@@ -1,0 +1,178 @@
+"""What a DataArchive becomes: volumes, the server of files, the indexer, the fixity check, a route."""
+
+import json
+
+from panosc_operator.api import DataArchive
+from panosc_operator.engine.desired import Desired
+from panosc_operator.engine.resources import CRON_JOB, Object
+from panosc_operator.kinds.building import (
+    API_PORT,
+    STATUS_PORT,
+    Part,
+    claim,
+    claim_volume,
+    container,
+    deployment,
+    disruption_budget,
+    path_match,
+    pod,
+    probes,
+    resources,
+    route,
+    service,
+)
+from panosc_operator.kinds.dataarchive.observe import Observation
+from panosc_operator.kinds.relations import domain_of, host_of
+
+DATA, STATE = "/data", "/state"
+NGINX_CONFIG = "/etc/panosc/nginx.conf"
+
+
+def index_name(archive: DataArchive) -> str:
+    """Name of the indexer's objects."""
+    return f"{archive.metadata.name}-index"
+
+
+def state_claim(archive: DataArchive) -> str:
+    """Name of the claim that holds the fixity manifest."""
+    return f"{archive.metadata.name}-state"
+
+
+def public_url(observed: Observation) -> str | None:
+    """Where the archive is reached; None without a facility."""
+    if observed.facility is None:
+        return None
+    domain = domain_of(observed.facility, observed.settings.base_domain)
+    return observed.settings.url_of(host_of(observed.archive, domain))
+
+
+def plan(observed: Observation) -> list[Desired] | None:
+    """All objects of the archive; None while what it needs isn't there."""
+    archive, facility = observed.archive, observed.facility
+    if facility is None or (archive.spec.storage.existing_claim and observed.claim is None):
+        return None
+    name, namespace, owner = archive.metadata.name, archive.metadata.namespace or "", facility.metadata.name
+
+    def part(component: str) -> Part:
+        return Part("archive", name, component, namespace, owner)
+
+    volumes = [
+        claim_volume("data", observed.claim_name, read_only=True),
+        claim_volume("state", state_claim(archive)),
+    ]
+    host = host_of(archive, domain_of(facility, observed.settings.base_domain))
+    return [
+        *_claims(archive, part("storage")),
+        *_server(observed, part("api"), volumes),
+        service(part("api"), name, API_PORT),
+        route(part("api"), name, host, [path_match("PathPrefix", "/")]),
+        _indexer(observed, part("index"), volumes),
+        service(part("index"), index_name(archive), STATUS_PORT, port_name="status"),
+        _fixity_check(observed, part("fixity"), volumes),
+    ]
+
+
+def _claims(archive: DataArchive, part: Part) -> list[Desired]:
+    state = archive.spec.state
+    claims = [claim(part, state_claim(archive), state.size, state.storage_class, ["ReadWriteOnce"])]
+    wanted = archive.spec.storage.claim
+    if wanted:
+        modes: list[str] = [*wanted.access_modes]
+        claims.insert(
+            0, claim(part, f"{archive.metadata.name}-data", wanted.size, wanted.storage_class, modes)
+        )
+    return claims
+
+
+def _environment(observed: Observation) -> dict[str, str]:
+    archive = observed.archive
+    namespace = archive.metadata.namespace
+    catalogues = [f"http://{name}.{namespace}.svc:{API_PORT}" for name in observed.catalogues]
+    return {
+        "PANOSC_ARCHIVE_NAME": archive.metadata.name,
+        "PANOSC_ARCHIVE_DATA_DIRECTORY": DATA,
+        "PANOSC_ARCHIVE_STATE_DIRECTORY": STATE,
+        "PANOSC_ARCHIVE_CATALOGUE_URLS": json.dumps(catalogues),
+        "PANOSC_ARCHIVE_PUBLIC_URL": public_url(observed) or "",
+    }
+
+
+def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[Desired]:
+    """nginx in front, which sends the bytes; behind it the service, which decides who gets them."""
+    archive, settings = observed.archive, observed.settings
+    gateway = container(
+        "gateway",
+        settings.image_archive,
+        settings.image_pull_policy,
+        requirements=resources("20m", "32Mi", memory_limit="256Mi"),
+        read_only_mounts={"data": DATA},
+        command=["nginx", "-c", NGINX_CONFIG],
+        ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
+        **probes(API_PORT),
+    )
+    api = container(
+        "api",
+        settings.image_archive,
+        settings.image_pull_policy,
+        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
+        read_only_mounts={"data": DATA, "state": STATE},
+        environment=_environment(observed) | {"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
+        command=["panosc-archive", "serve", "--host", "127.0.0.1", "--port", "8000"],
+    )
+    replicas = archive.spec.replicas
+    served = deployment(part, archive.metadata.name, pod([gateway, api], volumes), replicas=replicas)
+    return [served, disruption_budget(part, archive.metadata.name)] if replicas > 1 else [served]
+
+
+def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desired:
+    settings = observed.settings
+    index = container(
+        "index",
+        settings.image_archive,
+        settings.image_pull_policy,
+        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
+        mounts={"state": STATE},
+        read_only_mounts={"data": DATA},
+        environment=_environment(observed),
+        command=["panosc-archive", "index", "--port", str(STATUS_PORT)],
+        ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
+        **probes(STATUS_PORT),
+    )
+    # Two writers of one SQLite file on a network volume would be one too many.
+    return deployment(part, index_name(observed.archive), pod([index], volumes), alone=True)
+
+
+def _fixity_check(observed: Observation, part: Part, volumes: list[Object]) -> Desired:
+    settings, archive = observed.settings, observed.archive
+    verify = container(
+        "verify",
+        settings.image_archive,
+        settings.image_pull_policy,
+        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
+        mounts={"state": STATE},
+        read_only_mounts={"data": DATA},
+        environment=_environment(observed),
+        command=["panosc-archive", "verify"],
+    )
+    job = {
+        "backoffLimit": 2,
+        "template": {
+            "metadata": {"labels": dict(part.labels)},
+            "spec": pod([verify], volumes, restartPolicy="Never"),
+        },
+    }
+    return Desired(
+        CRON_JOB,
+        {
+            "metadata": part.metadata(f"{archive.metadata.name}-fixity"),
+            "spec": {
+                "schedule": archive.spec.fixity.schedule,
+                "timeZone": "Etc/UTC",
+                "concurrencyPolicy": "Forbid",
+                "startingDeadlineSeconds": 3600,
+                "successfulJobsHistoryLimit": 1,
+                "failedJobsHistoryLimit": 1,
+                "jobTemplate": {"metadata": {"labels": dict(part.labels)}, "spec": job},
+            },
+        },
+    )

@@ -1,0 +1,108 @@
+"""What the state of a Facility means."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from panosc_operator.api.conditions import FacilityReason
+from panosc_operator.engine.kind import Children, Finding, Judgement, first_finding
+from panosc_operator.engine.resources import GATEWAY
+from panosc_operator.kinds.building import GATEWAY_NAME
+from panosc_operator.kinds.facility.observe import Observation
+from panosc_operator.kinds.facility.plan import is_terminating, namespace_objection
+
+ENDPOINTS_SHOWN = 256
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged."""
+
+    observed: Observation
+    children: Children
+
+
+def judge(observed: Observation, children: Children) -> Judgement:
+    """Readiness and status of the facility."""
+    finding = first_finding(_POLICIES, Case(observed, children))
+    return Judgement(
+        finding,
+        f"namespace {observed.namespace_name} and the hosts below {observed.domain} are ready",
+        status=_status(observed),
+    )
+
+
+def _namespace_taken(case: Case) -> Finding | None:
+    # Somebody else's namespace is never touched.
+    objection = namespace_objection(case.observed)
+    if objection is None:
+        return None
+    return Finding(
+        FacilityReason.NAMESPACE_TAKEN,
+        f"{objection}: make the Facility with another spec.namespace",
+        stalled=True,
+    )
+
+
+def _domain_taken(case: Case) -> Finding | None:
+    # Two facilities under one host name would answer for each other.
+    rival = case.observed.domain_rival
+    if rival is None:
+        return None
+    message = f"domain {case.observed.domain} belongs to facility {rival}: choose another in spec.domain"
+    return Finding(FacilityReason.DOMAIN_TAKEN, message, stalled=True)
+
+
+def _namespace_terminating(case: Case) -> Finding | None:
+    # Nothing can be made in it; it is made again when it is gone.
+    if not is_terminating(case.observed):
+        return None
+    message = f"namespace {case.observed.namespace_name} is being deleted; it is made again when it is gone"
+    return Finding(FacilityReason.NAMESPACE_TERMINATING, message)
+
+
+def _refused(case: Case) -> Finding | None:
+    # The API server said no, and will again.
+    refused = case.children.refused()
+    return Finding(FacilityReason.APPLY_FAILED, refused[0].message, stalled=True) if refused else None
+
+
+def _gateway(case: Case) -> Finding | None:
+    # Without it, the hosts don't answer.
+    health = case.children.health(GATEWAY, GATEWAY_NAME)
+    if health.current:
+        return None
+    message = f"Gateway {case.observed.namespace_name}/{GATEWAY_NAME}: {health.message}"
+    return Finding(FacilityReason.GATEWAY_PROGRESSING, message)
+
+
+def _children(case: Case) -> Finding | None:
+    # Anything else that isn't there or isn't current.
+    for key, health in case.children.not_current():
+        return Finding(FacilityReason.PROGRESSING, f"{key}: {health.message}")
+    return None
+
+
+_POLICIES = (_namespace_taken, _domain_taken, _namespace_terminating, _refused, _gateway, _children)
+
+
+def _status(observed: Observation) -> dict[str, Any]:
+    endpoints = [
+        {"kind": obj["kind"], "name": obj["metadata"]["name"], "url": obj["status"]["url"]}
+        for obj in observed.residents
+        if (obj.get("status") or {}).get("url")
+    ]
+    status: dict[str, Any] = {
+        "namespace": observed.namespace_name,
+        "domain": observed.domain,
+        "archives": _count(observed, "DataArchive"),
+        "catalogues": _count(observed, "Catalogue"),
+        "endpoints": endpoints[:ENDPOINTS_SHOWN],
+    }
+    if endpoints:
+        # Sorted by kind: where there is a catalogue, that is where people begin.
+        status["url"] = endpoints[0]["url"]
+    return status
+
+
+def _count(observed: Observation, kind: str) -> int:
+    return sum(obj["kind"] == kind for obj in observed.residents)

@@ -1,0 +1,79 @@
+"""The fences of a facility's namespace: nothing in, nothing out, but what the services need."""
+
+from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
+from panosc_operator.engine.desired import Desired
+from panosc_operator.engine.resources import NETWORK_POLICY, Object
+from panosc_operator.kinds.building import API_PORT, STATUS_PORT, Part
+from panosc_operator.kinds.facility.observe import Observation
+
+DATABASE_PORT = 5432
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+_DATABASE_CLIENTS = ["api", "ingest", "migrate"]
+_DATABASE: Object = {"matchLabels": {LABEL_COMPONENT: "database"}}
+_CATALOGUE_API: Object = {"matchLabels": {LABEL_NAME: "catalogue", LABEL_COMPONENT: "api"}}
+_ARCHIVE_API: Object = {"matchLabels": {LABEL_NAME: "archive", LABEL_COMPONENT: "api"}}
+_DATABASE_USERS: Object = {
+    "matchLabels": {LABEL_NAME: "catalogue"},
+    "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": _DATABASE_CLIENTS}],
+}
+_WITH_STATUS: Object = {
+    "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": ["index", "ingest"]}]
+}
+
+
+def network_policies(observed: Observation, part: Part) -> list[Desired]:
+    """The fence and its gates; they stay with the namespace, whose pods run on without the facility."""
+    settings = observed.settings
+    gateway, operator = _namespace(settings.gateway_namespace), _namespace(settings.namespace)
+
+    def policy(name: str, pods: Object, **rules: list[Object]) -> Desired:
+        spec: Object = {"podSelector": pods, "policyTypes": [direction.capitalize() for direction in rules]}
+        spec |= {direction: entries for direction, entries in rules.items() if entries}
+        return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec}, retain=True)
+
+    return [
+        policy("panosc-default-deny", {}, ingress=[], egress=[]),
+        policy(
+            "panosc-dns",
+            {},
+            egress=[{"to": [_namespace("kube-system")], "ports": [*_ports(53, "UDP", "TCP")]}],
+        ),
+        policy(
+            "panosc-gateway",
+            {"matchLabels": {LABEL_COMPONENT: "api"}},
+            ingress=[{"from": [gateway], "ports": _ports(API_PORT)}],
+        ),
+        policy("panosc-status", _WITH_STATUS, ingress=[{"from": [operator], "ports": _ports(STATUS_PORT)}]),
+        policy(
+            "panosc-database",
+            _DATABASE,
+            ingress=[{"from": [_pods(_DATABASE_USERS)], "ports": _ports(DATABASE_PORT)}],
+        ),
+        policy(
+            "panosc-database-clients",
+            _DATABASE_USERS,
+            egress=[{"to": [_pods(_DATABASE)], "ports": _ports(DATABASE_PORT)}],
+        ),
+        policy(
+            "panosc-catalogue-api",
+            _CATALOGUE_API,
+            ingress=[{"from": [_pods(_ARCHIVE_API)], "ports": _ports(API_PORT)}],
+        ),
+        policy(
+            "panosc-archive-api",
+            _ARCHIVE_API,
+            egress=[{"to": [_pods(_CATALOGUE_API)], "ports": _ports(API_PORT)}],
+        ),
+    ]
+
+
+def _namespace(name: str) -> Object:
+    return {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}}
+
+
+def _pods(selector: Object) -> Object:
+    return {"podSelector": selector}
+
+
+def _ports(port: int, *protocols: str) -> list[Object]:
+    return [{"port": port, "protocol": protocol} for protocol in protocols or ("TCP",)]

@@ -1,0 +1,68 @@
+"""What a Facility depends on: its namespace, other facilities, and the resources that live in it."""
+
+from dataclasses import dataclass, field
+
+from panosc_operator.api import Catalogue, DataArchive, Facility
+from panosc_operator.api.meta import GROUP
+from panosc_operator.engine.kind import Reader
+from panosc_operator.engine.resources import NAMESPACE, Object
+from panosc_operator.kinds.relations import domain_of, namespace_of
+from panosc_operator.settings import Settings
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A Facility and what it depends on."""
+
+    facility: Facility
+    settings: Settings
+    namespace: Object | None = None
+    """The namespace as it is, if it is there."""
+    namespace_rival: str | None = None
+    """An earlier facility that wants the same namespace."""
+    domain_rival: str | None = None
+    """An earlier facility that has the same domain."""
+    residents: tuple[Object, ...] = field(default=())
+    """The DataArchives and Catalogues in the namespace."""
+
+    @property
+    def namespace_name(self) -> str:
+        """Name of the namespace."""
+        return namespace_of(self.facility)
+
+    @property
+    def domain(self) -> str:
+        """Domain below which the services have their hosts."""
+        return domain_of(self.facility, self.settings.base_domain)
+
+
+async def observe(settings: Settings, facility: Facility, reader: Reader) -> Observation:
+    """Read what the facility depends on."""
+    name = namespace_of(facility)
+    wanted = (name, domain_of(facility, settings.base_domain))
+    own_age = _age(facility.metadata.model_dump(mode="json", by_alias=True))
+    namespace_rival = domain_rival = None
+    # Raw objects: a model of each of the other facilities in every pass would cost more than all the rest.
+    for other in reader.cache.all(GROUP, Facility.info.kind):
+        if _age(other["metadata"]) < own_age:
+            its_name, its_spec = other["metadata"]["name"], other["spec"]
+            if its_spec.get("namespace", its_name) == wanted[0]:
+                namespace_rival = its_name
+            if its_spec.get("domain", f"{its_name}.{settings.base_domain}") == wanted[1]:
+                domain_rival = its_name
+    residents = [
+        obj for model in (DataArchive, Catalogue) for obj in reader.cache.all(GROUP, model.info.kind, name)
+    ]
+    return Observation(
+        facility,
+        settings,
+        namespace=await reader.read(NAMESPACE, None, name),
+        namespace_rival=namespace_rival,
+        domain_rival=domain_rival,
+        residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
+    )
+
+
+def _age(metadata: Object) -> tuple[str, str]:
+    """Order of facilities that want the same thing: the first to be made has it."""
+    return metadata.get("creationTimestamp") or "", metadata["name"]

@@ -1,0 +1,192 @@
+"""What a Facility becomes: a fenced namespace with rights, limits, its data policy, and a gateway."""
+
+from panosc_operator.api import Facility
+from panosc_operator.api.meta import GROUP, LABEL_FACILITY
+from panosc_operator.engine.desired import KEEP, Desired
+from panosc_operator.engine.resources import (
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    GATEWAY,
+    LIMIT_RANGE,
+    NAMESPACE,
+    RESOURCE_QUOTA,
+    ROLE,
+    ROLE_BINDING,
+    Object,
+    annotations_of,
+    labels_of,
+)
+from panosc_operator.kinds.building import FACILITY_CONFIG, GATEWAY_NAME, Part, config_map
+from panosc_operator.kinds.facility.network import network_policies
+from panosc_operator.kinds.facility.observe import Observation
+
+CREATED = f"{GROUP}/created"
+"""Annotation of namespaces that we made, which may be deleted with their facility."""
+ADMINISTRATORS = "panosc-administrators"
+
+_READ = ["get", "list", "watch"]
+_WRITE = [*_READ, "create", "update", "patch", "delete"]
+_RESERVED = frozenset({"default"})
+
+
+def namespace_objection(observed: Observation) -> str | None:
+    """Why the facility can't have its namespace; None if it can."""
+    name, settings = observed.namespace_name, observed.settings
+    if name in _RESERVED | {settings.namespace, settings.gateway_namespace} or name.startswith("kube-"):
+        return f"namespace {name} belongs to the system"
+    if observed.namespace_rival:
+        return f"namespace {name} belongs to facility {observed.namespace_rival}"
+    holder = labels_of(observed.namespace).get(LABEL_FACILITY) if observed.namespace else None
+    if holder and holder != observed.facility.metadata.name:
+        return f"namespace {name} belongs to facility {holder}"
+    return None
+
+
+def is_terminating(observed: Observation) -> bool:
+    """Whether the namespace is being deleted."""
+    return bool(observed.namespace and observed.namespace["metadata"].get("deletionTimestamp"))
+
+
+def plan(observed: Observation) -> list[Desired] | None:
+    """All objects of the facility; None while it can't have its namespace or domain."""
+    if namespace_objection(observed) or observed.domain_rival or is_terminating(observed):
+        return None
+    facility, spec = observed.facility, observed.facility.spec
+    part = Part(
+        "facility", facility.metadata.name, "facility", observed.namespace_name, facility.metadata.name
+    )
+    objects = [_namespace(observed, part), _configuration(observed, part)]
+    if spec.administrators.groups:
+        objects += _administration(facility, part)
+    quota = _quota(facility, part)
+    return [
+        *objects,
+        *([quota] if quota else []),
+        _limits(part),
+        *network_policies(observed, part),
+        _gateway(observed, part),
+    ]
+
+
+def _namespace(observed: Observation, part: Part) -> Desired:
+    existing = observed.namespace
+    ours = existing is None or CREATED in annotations_of(existing)
+    labels = {
+        **part.labels,
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/warn": "restricted",
+        "pod-security.kubernetes.io/audit": "restricted",
+    }
+    annotations = {CREATED: "true"} if ours else {KEEP: "true"}
+    metadata = {"name": part.namespace, "labels": labels, "annotations": annotations}
+    return Desired(NAMESPACE, {"metadata": metadata}, retain=True, adopt=True)
+
+
+def _configuration(observed: Observation, part: Part) -> Desired:
+    """What the services need to know of their facility. It stays with the data: without the policy, the
+    services would go back to the default embargo, which may be shorter."""
+    facility, spec = observed.facility, observed.facility.spec
+    about = {
+        "name": facility.metadata.name,
+        "displayName": spec.display_name,
+        "abbreviation": spec.abbreviation,
+        "ror": spec.ror,
+        "country": spec.country,
+        "domain": observed.domain,
+    }
+    policy = spec.data_policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return config_map(part, FACILITY_CONFIG, {"facility.json": about, "policy.json": policy}, retain=True)
+
+
+def _administration(facility: Facility, part: Part) -> list[Desired]:
+    """Rights of the facility's own people: its resources, and looking after them; no secrets."""
+    name = f"panosc-facility-{facility.metadata.name}"
+    subjects = [
+        {"kind": "Group", "name": group, "apiGroup": ROLE.group}
+        for group in facility.spec.administrators.groups
+    ]
+    rules = [
+        {"apiGroups": [GROUP], "resources": ["dataarchives", "catalogues"], "verbs": _WRITE},
+        {
+            "apiGroups": [""],
+            "resources": ["pods", "pods/log", "events", "services", "configmaps", "persistentvolumeclaims"],
+            "verbs": _READ,
+        },
+        {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": _READ},
+        {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": _READ},
+        {"apiGroups": [GATEWAY.group], "resources": ["gateways", "httproutes"], "verbs": _READ},
+    ]
+    own = {
+        "apiGroups": [GROUP],
+        "resources": ["facilities"],
+        "resourceNames": [facility.metadata.name],
+        "verbs": _READ,
+    }
+    cluster_metadata = {"name": name, "labels": dict(part.labels)}
+    return [
+        Desired(ROLE, {"metadata": part.metadata(ADMINISTRATORS), "rules": rules}),
+        Desired(
+            ROLE_BINDING,
+            {
+                "metadata": part.metadata(ADMINISTRATORS),
+                "roleRef": {"apiGroup": ROLE.group, "kind": ROLE.kind, "name": ADMINISTRATORS},
+                "subjects": subjects,
+            },
+            replace=True,
+        ),
+        Desired(CLUSTER_ROLE, {"metadata": cluster_metadata, "rules": [own]}),
+        Desired(
+            CLUSTER_ROLE_BINDING,
+            {
+                "metadata": cluster_metadata,
+                "roleRef": {"apiGroup": ROLE.group, "kind": CLUSTER_ROLE.kind, "name": name},
+                "subjects": subjects,
+            },
+            replace=True,
+        ),
+    ]
+
+
+def _quota(facility: Facility, part: Part) -> Desired | None:
+    quota = facility.spec.quota
+    hard = {
+        "requests.cpu": quota.cpu,
+        "requests.memory": quota.memory,
+        "requests.nvidia.com/gpu": None if quota.gpu is None else str(quota.gpu),
+        "requests.storage": quota.storage,
+    }
+    hard = {name: amount for name, amount in hard.items() if amount is not None}
+    if not hard:
+        return None
+    return Desired(RESOURCE_QUOTA, {"metadata": part.metadata("panosc"), "spec": {"hard": hard}})
+
+
+def _limits(part: Part) -> Desired:
+    """Requests for containers that name none: under a quota, pods without requests are refused."""
+    container: Object = {
+        "type": "Container",
+        "default": {"memory": "512Mi"},
+        "defaultRequest": {"cpu": "50m", "memory": "128Mi"},
+    }
+    return Desired(LIMIT_RANGE, {"metadata": part.metadata("panosc"), "spec": {"limits": [container]}})
+
+
+def _gateway(observed: Observation, part: Part) -> Desired:
+    settings = observed.settings
+    listener: Object = {
+        "name": settings.scheme,
+        "hostname": f"*.{observed.domain}",
+        "port": settings.gateway_port,
+        "protocol": settings.scheme.upper(),
+        "allowedRoutes": {"namespaces": {"from": "Same"}},
+    }
+    metadata = part.metadata(GATEWAY_NAME)
+    if settings.gateway_tls:
+        secret = {"group": "", "kind": "Secret", "name": f"{observed.facility.metadata.name}-tls"}
+        listener["tls"] = {"mode": "Terminate", "certificateRefs": [secret]}
+        if settings.gateway_cluster_issuer:
+            metadata["annotations"] = {"cert-manager.io/cluster-issuer": settings.gateway_cluster_issuer}
+    return Desired(
+        GATEWAY,
+        {"metadata": metadata, "spec": {"gatewayClassName": settings.gateway_class, "listeners": [listener]}},
+    )

@@ -1,0 +1,71 @@
+"""What the operator's installation decides, by the chart's values: images, gateway, base domain."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment variables with the prefix `PANOSC_`."""
+
+    model_config = SettingsConfigDict(env_prefix="PANOSC_", use_attribute_docstrings=True)
+
+    namespace: str = "panosc-system"
+    """Namespace of the operator itself, which no facility may take."""
+
+    base_domain: str = "panosc.localhost"
+    """Domain below which a facility gets its own, unless it names one."""
+
+    gateway_class: str = "panosc"
+    """GatewayClass of the facilities' Gateways."""
+
+    gateway_port: Annotated[int, Field(ge=1, le=65535)] = 80
+    """Port on which the gateway listens, and which is part of the URLs unless it is the scheme's own."""
+
+    gateway_namespace: str = "envoy-gateway-system"
+    """Namespace of the pods that carry the gateway's traffic; only they reach the services."""
+
+    gateway_tls: bool = False
+    """Whether the services are reached by HTTPS; the certificate is the Secret `<facility>-tls`."""
+
+    gateway_cluster_issuer: str | None = None
+    """cert-manager ClusterIssuer of the certificates; without one, somebody else makes the Secrets."""
+
+    image_catalogue: str
+    """Image of the catalogue service."""
+
+    image_archive: str
+    """Image of the archive service."""
+
+    image_postgres: str
+    """Image of PostgreSQL."""
+
+    image_pull_policy: Annotated[str, Field(pattern="^(Always|IfNotPresent|Never)$")] = "IfNotPresent"
+    """When the kubelet pulls the images."""
+
+    resync_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds after which everything is listed and looked at again, in case news got lost."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many resources are worked on at once."""
+
+    health_port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """Port of /healthz and /readyz."""
+
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] = 9090
+    """Port of /metrics."""
+
+    log_level: str = "INFO"
+    """Least severe level of log lines."""
+
+    @property
+    def scheme(self) -> str:
+        """Scheme of the services' URLs."""
+        return "https" if self.gateway_tls else "http"
+
+    def url_of(self, host: str) -> str:
+        """Address of a host behind the gateway, without a slash at the end."""
+        default = 443 if self.gateway_tls else 80
+        port = "" if self.gateway_port == default else f":{self.gateway_port}"
+        return f"{self.scheme}://{host}{port}"
