@@ -1,6 +1,7 @@
 """The operator's process: settings, logs, probes, metrics, and the engine with all kinds."""
 
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
@@ -23,6 +24,8 @@ def run() -> None:
     """Entry point of the command `panosc-operator`: reconciles until SIGTERM or SIGINT."""
     settings = Settings()
     logs.configure(settings.log_level)
+    # It reports each event it passes on, with all its settings.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
     asyncio.run(serve(settings))
 
 
