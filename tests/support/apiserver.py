@@ -101,6 +101,13 @@ class ApiServer:
             for o in objects
         ]
 
+    def create(self, manifest: Object, dry_run: bool = False) -> Object:
+        """Create an object, as the first `kubectl apply` does; its fields are checked strictly."""
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        path = self.path_of(manifest).rpartition("/")[0]
+        answer: Object = self.request("POST", path, params=query, content=json.dumps(manifest))
+        return answer
+
     def patch(self, kind: str, name: str, body: Object, namespace: str = "", subresource: str = "") -> Object:
         """Merge patch, as `kubectl patch --type=merge` does."""
         path = self._path(*self._resource(kind), name, namespace) + (f"/{subresource}" if subresource else "")

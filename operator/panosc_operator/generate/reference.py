@@ -97,7 +97,7 @@ def _meaning(schema: Schema) -> str:
     parts = [schema["description"], *_bounds(schema)]
     if schema.get("type") == "string":
         messages = (rule["message"] for rule in schema.get(VALIDATIONS, ()))
-        parts += [f"{m[0].upper()}{m[1:]}." for m in messages if schema["description"].rstrip(".") not in m]
+        parts += [f"{message[0].upper()}{message[1:]}." for message in messages]
     return " ".join(parts)
 
 

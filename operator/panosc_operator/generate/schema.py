@@ -33,6 +33,8 @@ _KEPT = (
 )
 """Keys in the order in which they are written."""
 
+_FORMATS = (None, "date-time", "int64")
+
 _RULE = ("rule", "message", "messageExpression", "fieldPath")
 
 _DROPPED = {"title", "additionalProperties", "$defs", "pattern", REMEDY}
@@ -78,6 +80,8 @@ def _rewrite(raw: Schema, definitions: Mapping[str, Schema], path: str) -> Schem
         raise UnsupportedSchema(
             f"{path}: a map; use a list of named objects, which server-side apply can merge"
         )
+    if schema.get("format") not in _FORMATS:
+        raise UnsupportedSchema(f"{path}: format {schema['format']} is read differently by Go: use a string")
     if "const" in schema:
         schema["enum"] = [schema.pop("const")]
     if "pattern" in schema:
@@ -120,11 +124,13 @@ def _resolve(raw: Schema, definitions: Mapping[str, Schema], path: str) -> Schem
 
 def _pattern_rule(schema: Schema) -> Rule:
     """A pattern as CEL rule: of a pattern itself the API server shows only the regular expression."""
-    remedy = schema.get(REMEDY) or f"{schema['description'].rstrip('.')}, matching {schema['pattern']}"
+    remedy = (
+        f"write {schema[REMEDY]}" if REMEDY in schema else f"write a value that matches {schema['pattern']}"
+    )
     return Rule(
         rule=f"self.matches({quoted(schema['pattern'])})",
-        message=f"write {remedy}",
-        message_expression="'\\'' + self + " + quoted("' is not valid: write " + remedy),
+        message=remedy,
+        message_expression="'\\'' + self + " + quoted(f"' is not valid: {remedy}"),
     )
 
 

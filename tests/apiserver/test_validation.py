@@ -1,0 +1,239 @@
+"""What the API server says to a spec that can't work: the field, the value and the remedy."""
+
+import copy
+from typing import Any
+
+import pytest
+from panosc_operator.api import KINDS
+from panosc_operator.generate.reference import example
+from support.apiserver import ApiServer, Object, Refused
+
+FACILITY: Object = {
+    "apiVersion": "panosc.eu/v1alpha1",
+    "kind": "Facility",
+    "metadata": {"name": "validated"},
+    "spec": {"displayName": "A facility"},
+}
+ARCHIVE: Object = {
+    "apiVersion": "panosc.eu/v1alpha1",
+    "kind": "DataArchive",
+    "metadata": {"name": "archive", "namespace": "default"},
+    "spec": {"storage": {"claim": {"size": "1Gi"}}},
+}
+CATALOGUE: Object = {
+    "apiVersion": "panosc.eu/v1alpha1",
+    "kind": "Catalogue",
+    "metadata": {"name": "catalogue", "namespace": "default"},
+    "spec": {},
+}
+REMOVE = object()
+
+
+def changed(manifest: Object, path: str, value: Any) -> Object:
+    """A copy of the manifest in which the field at the dotted path has the value, or is gone."""
+    copied = copy.deepcopy(manifest)
+    *parents, last = path.split(".")
+    place = copied
+    for name in parents:
+        place = place.setdefault(name, {})
+    if value is REMOVE:
+        place.pop(last, None)
+    else:
+        place[last] = value
+    return copied
+
+
+ACCEPTED = [
+    (FACILITY, "spec.ror", "https://ror.org/02550n020"),
+    (FACILITY, "spec.country", "SE"),
+    (FACILITY, "spec.website", "https://www.esrf.fr"),
+    (FACILITY, "spec.namespace", "esrf-2"),
+    (FACILITY, "spec.domain", "esrf.panosc.localhost"),
+    (FACILITY, "spec.domain", "localhost"),
+    (FACILITY, "spec.dataPolicy.license", "CC-BY-SA-4.0"),
+    (FACILITY, "spec.dataPolicy.license", "CC-BY-NC-4.0"),
+    (FACILITY, "spec.dataPolicy.license", "ODbL-1.0"),
+    (FACILITY, "spec.dataPolicy.metadataLicense", "CC0-1.0"),
+    (FACILITY, "spec.dataPolicy.url", "https://www.esrf.fr/datapolicy"),
+    (FACILITY, "spec.dataPolicy.embargo.months", 0),
+    (FACILITY, "spec.identifiers.doi.prefix", "10.15151"),
+    (FACILITY, "spec.contacts", [{"name": "Data", "email": "data@esrf.fr"}]),
+    (FACILITY, "spec.quota", {"cpu": 64, "memory": "512Gi", "gpu": 8, "storage": "100Ti"}),
+    (FACILITY, "spec.quota.cpu", "500m"),
+    (ARCHIVE, "spec.storage", {"existingClaim": "beamline.data"}),
+    (ARCHIVE, "spec.storage.claim.size", 1000000000),
+    (ARCHIVE, "spec.storage.claim.storageClass", "ceph.rbd"),
+    (ARCHIVE, "spec.storage.claim.accessModes", ["ReadWriteMany"]),
+    (ARCHIVE, "spec.layout", {"proposalDirectory": 2, "datasetDirectory": 3}),
+    *(
+        (ARCHIVE, "spec.fixity.schedule", s)
+        for s in ("@daily", "*/15 0-6 1,15 JAN-JUN MON", "0 3 * * 0", "05 23 31 12 6")
+    ),
+    (CATALOGUE, "spec.sources", [{"name": "beamlines", "nexus": {"archive": "archive"}}]),
+    (CATALOGUE, "spec.database", {"external": {"secret": "postgres"}}),
+    (CATALOGUE, "spec.database", {"managed": {}}),
+    (CATALOGUE, "metadata.name", "x" * 40),
+]
+
+
+@pytest.mark.parametrize(("base", "path", "value"), ACCEPTED)
+def test_accepts(api: ApiServer, base: Object, path: str, value: Any) -> None:
+    api.create(changed(base, path, value), dry_run=True)
+
+
+REFUSED = [
+    (FACILITY, "metadata.name", "ESRF", "lowercase RFC 1123"),
+    (FACILITY, "metadata.name", "e" * 41, "choose a name of at most 40 lower-case letters"),
+    (FACILITY, "metadata.name", "my.facility", "metadata.name 'my.facility' is used as a namespace"),
+    (FACILITY, "spec.displayName", REMOVE, "spec.displayName: Required value"),
+    (FACILITY, "spec.displayName", "", "spec.displayName in body should be at least 1 chars long"),
+    (FACILITY, "spec.displayName", "x" * 201, "spec.displayName: Too long: may not be more than 200"),
+    (
+        FACILITY,
+        "spec.ror",
+        "02550n020",
+        "spec.ror: Invalid value: \"02550n020\": '02550n020' is not valid: write the facility's identifier "
+        "in the Research Organization Registry, such as https://ror.org/02550n020",
+    ),
+    (FACILITY, "spec.ror", "https://ror.org/0255oin020", "such as https://ror.org/02550n020"),
+    (
+        FACILITY,
+        "spec.country",
+        "UK",
+        "'UK' is not an ISO 3166-1 alpha-2 country code: write two capital letters",
+    ),
+    (FACILITY, "spec.country", "fr", "'fr' is not an ISO 3166-1 alpha-2 country code"),
+    (FACILITY, "spec.country", "FRA", "spec.country: Too long"),
+    (
+        FACILITY,
+        "spec.website",
+        "www.esrf.fr",
+        "'www.esrf.fr' is not valid: write a web address that begins with",
+    ),
+    (FACILITY, "spec.namespace", "ESRF", "spec.namespace: Invalid value"),
+    (FACILITY, "spec.namespace", "e.s", "'e.s' is not valid: write a DNS label"),
+    (FACILITY, "spec.domain", "https://esrf.fr", "'https://esrf.fr' is not valid: write a DNS name"),
+    (
+        FACILITY,
+        "spec.domain",
+        "esrf_data.fr",
+        "write a DNS name of lower-case labels, such as esrf.panosc.eu",
+    ),
+    (FACILITY, "spec.domain", "-a.fr", "write a DNS name"),
+    (
+        FACILITY,
+        "spec.dataPolicy.license",
+        "CC BY 4.0",
+        "'CC BY 4.0' is not valid: write a value that matches",
+    ),
+    (
+        FACILITY,
+        "spec.dataPolicy.license",
+        "CC-BY",
+        "'CC-BY' lacks the licence's version: write its SPDX identifier",
+    ),
+    (FACILITY, "spec.dataPolicy.metadataLicense", "CC0", "spec.dataPolicy.metadataLicense: Invalid value"),
+    (
+        FACILITY,
+        "spec.dataPolicy.url",
+        "policy.pdf",
+        "'policy.pdf' is not valid: write a value that matches ^https?://",
+    ),
+    (
+        FACILITY,
+        "spec.dataPolicy.embargo.months",
+        -1,
+        "spec.dataPolicy.embargo.months in body should be greater",
+    ),
+    (FACILITY, "spec.dataPolicy.embargo.months", 36.5, "must be of type integer"),
+    (
+        FACILITY,
+        "spec.identifiers.doi.prefix",
+        "10.123",
+        "'10.123' is not valid: write a DOI prefix: '10.' and four",
+    ),
+    (FACILITY, "spec.identifiers.doi.prefix", "doi:10.5072", "write a DOI prefix"),
+    (
+        FACILITY,
+        "spec.contacts",
+        [{"name": "Data", "email": "data"}],
+        "'data' is not valid: write an e-mail address",
+    ),
+    (
+        FACILITY,
+        "spec.quota.cpu",
+        "many",
+        "'many' is not a positive Kubernetes quantity: write 500m, 64, 20Gi or 10Ti",
+    ),
+    (FACILITY, "spec.quota.memory", "-1Gi", "'-1Gi' is not a positive Kubernetes quantity"),
+    (FACILITY, "spec.quota.storage", 0, "'0' is not a positive Kubernetes quantity"),
+    (FACILITY, "spec.deletionPolicy", "Keep", 'supported values: "Retain", "Delete"'),
+    (ARCHIVE, "metadata.name", "1archive", "metadata.name '1archive' is used as the name of its objects"),
+    (ARCHIVE, "spec.storage", REMOVE, "spec.storage: Required value"),
+    (ARCHIVE, "spec.storage", {}, "set exactly one of: claim, existingClaim; set now: none"),
+    (
+        ARCHIVE,
+        "spec.storage",
+        {"existingClaim": "data", "claim": {"size": "1Gi"}},
+        "set exactly one of: claim, existingClaim; set now: claim existingClaim",
+    ),
+    (ARCHIVE, "spec.storage.claim.size", "10 TB", "'10 TB' is not a positive Kubernetes quantity"),
+    (ARCHIVE, "spec.storage.claim.size", REMOVE, "spec.storage.claim.size: Required value"),
+    (
+        ARCHIVE,
+        "spec.storage.claim.storageClass",
+        "Fast",
+        "'Fast' is not valid: write the name of a Kubernetes object",
+    ),
+    (ARCHIVE, "spec.storage.claim.accessModes", ["RWX"], 'supported values: "ReadWriteOnce"'),
+    (ARCHIVE, "spec.storage.claim.accessModes", [], "should have at least 1 items"),
+    (ARCHIVE, "spec.storage.existingClaim", "My_Claim", "'My_Claim' is not valid"),
+    (ARCHIVE, "spec.layout.proposalDirectory", 0, "should be greater than or equal to 1"),
+    (
+        ARCHIVE,
+        "spec.layout",
+        {"proposalDirectory": 2, "datasetDirectory": 2},
+        "datasetDirectory must be deeper than proposalDirectory: proposals hold datasets",
+    ),
+    *(
+        (ARCHIVE, "spec.fixity.schedule", s, f"'{s}' is not valid: write a cron schedule")
+        for s in ("weekly", "0 3 * *", "60 3 * * 0", "0 24 * * 0", "0 3 0 * 0", "0 3 * 13 0", "0 3 * * 7")
+    ),
+    (ARCHIVE, "spec.replicas", 0, "spec.replicas in body should be greater than or equal to 1"),
+    (CATALOGUE, "spec.sources", [{"name": "a"}], "spec.sources[0]: Invalid value"),
+    (CATALOGUE, "spec.sources", [{"name": "a"}], "set exactly one of: nexus; set now: none"),
+    (CATALOGUE, "spec.sources", [{"nexus": {"archive": "a"}}], "spec.sources[0].name: Required value"),
+    (CATALOGUE, "spec.sources", [{"name": "a", "nexus": {"archive": "A"}}], "write a DNS label"),
+    (CATALOGUE, "spec.sources", [{"name": "a", "nexus": {"archive": "a"}}] * 2, "Duplicate value"),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [{"name": f"s{i}", "nexus": {"archive": "a"}} for i in range(17)],
+        "Too many: 17",
+    ),
+    (CATALOGUE, "spec.database", {}, "set exactly one of: managed, external; set now: none"),
+    (
+        CATALOGUE,
+        "spec.database",
+        {"managed": {}, "external": {"secret": "a"}},
+        "set exactly one of: managed, external; set now: managed external",
+    ),
+    (CATALOGUE, "spec.database.external", {}, "spec.database.external.secret: Required value"),
+    (CATALOGUE, "spec.database.managed.size", "0Gi", "'0Gi' is not a positive Kubernetes quantity"),
+]
+
+
+@pytest.mark.parametrize(("base", "path", "value", "expected"), REFUSED)
+def test_refuses_with_the_reason(api: ApiServer, base: Object, path: str, value: Any, expected: str) -> None:
+    with pytest.raises(Refused) as refused:
+        api.create(changed(base, path, value), dry_run=True)
+    assert expected in refused.value.message
+    if path != "metadata.name":
+        assert path in refused.value.message
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.info.kind)
+def test_example_of_the_reference_is_valid(api: ApiServer, kind: Any, namespace: str) -> None:
+    manifest = example(kind).replace("namespace: esrf", f"namespace: {namespace}")
+    (stored,) = api.apply(manifest, dry_run=True)
+    assert kind.model_validate(stored).spec
