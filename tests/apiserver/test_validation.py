@@ -1,12 +1,14 @@
 """What the API server says to a spec that can't work: the field, the value and the remedy."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from panosc_operator.api import KINDS
 from panosc_operator.generate.reference import example
-from support.apiserver import ApiServer, Object, Refused
+from support.apiserver import REPOSITORY, ApiServer, Object, Refused
 
 FACILITY: Object = {
     "apiVersion": "panosc.eu/v1alpha1",
@@ -237,3 +239,15 @@ def test_example_of_the_reference_is_valid(api: ApiServer, kind: Any, namespace:
     manifest = example(kind).replace("namespace: esrf", f"namespace: {namespace}")
     (stored,) = api.apply(manifest, dry_run=True)
     assert kind.model_validate(stored).spec
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda file: file.name)
+def test_examples_of_the_repository_are_valid(api: ApiServer, namespace: str, file: Path) -> None:
+    manifests = [
+        manifest for manifest in yaml.safe_load_all(file.read_text()) if manifest["kind"] != "Namespace"
+    ]
+    for manifest in manifests:
+        if "namespace" in manifest["metadata"]:
+            manifest["metadata"]["namespace"] = namespace
+        api.create(manifest, dry_run=True)
+    assert {manifest["kind"] for manifest in manifests} == {kind.info.kind for kind in KINDS}

@@ -190,7 +190,7 @@ def running(folder: Path) -> Iterator[ApiServer]:
     """A control plane with its state in `folder`; its processes are gone afterwards, its logs stay."""
     kube = kube_binary()
     token = secrets.token_urlsafe(24)
-    etcd_port, peer_port, api_port = _free_ports(3)
+    etcd_port, peer_port, api_port = free_ports(3)
     _write_credentials(folder, token, api_port)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder / "etcd", ignore_errors=True)
@@ -343,7 +343,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
