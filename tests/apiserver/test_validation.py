@@ -86,7 +86,12 @@ def test_accepts(api: ApiServer, base: Object, path: str, value: Any) -> None:
 REFUSED = [
     (FACILITY, "metadata.name", "ESRF", "lowercase RFC 1123"),
     (FACILITY, "metadata.name", "e" * 41, "choose a name of at most 40 lower-case letters"),
-    (FACILITY, "metadata.name", "my.facility", "metadata.name 'my.facility' is used as a namespace"),
+    (
+        FACILITY,
+        "metadata.name",
+        "my.facility",
+        "metadata.name: Invalid value: 'my.facility' is used as a namespace",
+    ),
     (FACILITY, "spec.displayName", REMOVE, "spec.displayName: Required value"),
     (FACILITY, "spec.displayName", "", "spec.displayName in body should be at least 1 chars long"),
     (FACILITY, "spec.displayName", "x" * 201, "spec.displayName: Too long: may not be more than 200"),
@@ -170,7 +175,12 @@ REFUSED = [
     (FACILITY, "spec.quota.memory", "-1Gi", "'-1Gi' is not a positive Kubernetes quantity"),
     (FACILITY, "spec.quota.storage", 0, "'0' is not a positive Kubernetes quantity"),
     (FACILITY, "spec.deletionPolicy", "Keep", 'supported values: "Retain", "Delete"'),
-    (ARCHIVE, "metadata.name", "1archive", "metadata.name '1archive' is used as the name of its objects"),
+    (
+        ARCHIVE,
+        "metadata.name",
+        "1archive",
+        "metadata.name: Invalid value: '1archive' is used as the name of its objects",
+    ),
     (ARCHIVE, "spec.storage", REMOVE, "spec.storage: Required value"),
     (ARCHIVE, "spec.storage", {}, "set exactly one of: claim, existingClaim; set now: none"),
     (

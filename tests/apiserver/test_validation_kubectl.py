@@ -90,8 +90,8 @@ def test_explain_reads_like_documentation(api: ApiServer) -> None:
     assert "KIND: Facility" in text
     assert "DESCRIPTION: How long data stay with their proposal before everybody may read them." in text
     assert (
-        "months <integer> Calendar months from the end of the experiment to the day its data become public."
-        in text
+        "months <integer> Calendar months from the end of the experiment to the day its data become public. "
+        "Default: 36." in text
     )
 
 
@@ -101,7 +101,7 @@ def test_explain_has_a_sentence_for_every_field(api: ApiServer, kind: type) -> N
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
     def silent(schema: dict, path: str) -> Iterator[str]:
-        if "description" not in schema and not path.endswith(("[]", ".metadata")):
+        if "description" not in schema and not path.endswith(("[]", ".metadata", ".metadata.name")):
             yield path
         for name, child in schema.get("properties", {}).items():
             yield from silent(child, f"{path}.{name}")

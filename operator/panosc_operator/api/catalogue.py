@@ -82,7 +82,7 @@ class Database(Document):
     model_config = rules(
         exactly_one_of("managed", "external"),
         Rule(
-            rule="has(self.managed) == has(oldSelf.managed)",
+            rule="has(self.managed) == has(oldSelf.managed) && has(self.external) == has(oldSelf.external)",
             message="the records are in the database first chosen, which can't be changed: " + _NEW_CATALOGUE,
         ),
     )

@@ -56,7 +56,7 @@ GroupName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 
 _VERSIONED_LICENSES = tuple(
     Rule(
-        rule=f"!self.{name}.startsWith('CC') || self.{name}.matches('^CC.*-[0-9]\\\\.[0-9].*$')",
+        rule=f"!self.{name}.matches('^CC[A-Za-z0-9-]*$')",
         message=f"{name} lacks the licence's version: write the SPDX identifier, such as CC-BY-4.0",
         message_expression=(
             f"'\\'' + self.{name} + '\\' lacks the licence\\'s version: write its SPDX identifier, "

@@ -221,9 +221,10 @@ def name_rule(max_length: int, purpose: str) -> Rule:
             f"self.metadata.name.size() <= {max_length} && "
             "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
         ),
-        message=f"metadata.name is used as {purpose}: at most {max_length} letters a-z, digits and '-'",
+        message=f"the name is used as {purpose}: at most {max_length} letters a-z, digits and '-'",
         message_expression=(
-            f"'metadata.name \\'' + self.metadata.name + '\\' is used as {purpose}: choose a name of at most "
+            f"'\\'' + self.metadata.name + '\\' is used as {purpose}: choose a name of at most "
             f"{max_length} lower-case letters, digits and \\'-\\' that begins with a letter'"
         ),
+        field_path=".metadata.name",
     )

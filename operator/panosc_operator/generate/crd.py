@@ -36,7 +36,7 @@ def definition(kind: type[Resource]) -> dict[str, Any]:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in info.printer_columns],
-                    "schema": {"openAPIV3Schema": object_schema(kind)},
+                    "schema": {"openAPIV3Schema": _with_spoken_defaults(object_schema(kind))},
                 }
             ],
         },
@@ -56,7 +56,8 @@ def object_schema(kind: type[Resource]) -> Schema:
         "properties": {
             "apiVersion": {"description": _API_VERSION, "type": "string"},
             "kind": {"description": _KIND, "type": "string"},
-            "metadata": {"type": "object"},
+            # What a rule's error points at has to be named, and more than the name must not be.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": spec,
             "status": status,
         },
@@ -74,6 +75,22 @@ def _without_defaults(schema: Schema) -> Schema:
         }
     if "items" in result:
         result["items"] = _without_defaults(result["items"])
+    return result
+
+
+def _with_spoken_defaults(schema: Schema) -> Schema:
+    """The schema with single defaults in the descriptions, as `kubectl explain` doesn't show them else."""
+    result = dict(schema)
+    default = result.get("default")
+    if default is not None and not isinstance(default, dict | list):
+        spoken = str(default).lower() if isinstance(default, bool) else default
+        result["description"] = f"{result['description']} Default: {spoken}."
+    if "properties" in result:
+        result["properties"] = {
+            name: _with_spoken_defaults(child) for name, child in result["properties"].items()
+        }
+    if "items" in result:
+        result["items"] = _with_spoken_defaults(result["items"])
     return result
 
 
