@@ -12,6 +12,7 @@ import orjson
 import typer
 from panosc_common import logs, server
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from panosc_archive import fixity
 from panosc_archive.manifest import Manifest
@@ -102,8 +103,8 @@ def verify(data_directory: Data = None, state_directory: StateDirectory = None) 
 def _settings(**flags: Any) -> Settings:
     try:
         settings = Settings(**{name: value for name, value in flags.items() if value is not None})
-        logs.configure(settings.log_level)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, SettingsError) as error:
         typer.echo(f"configuration is not valid: {error}", err=True)
         raise typer.Exit(2) from error
+    logs.configure(settings.log_level)
     return settings

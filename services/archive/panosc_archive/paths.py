@@ -74,6 +74,7 @@ def open_beneath(root: Path, path: str) -> int:
     Raises NotBeneath if it went away, was replaced by a link, or is a pipe, socket or device; PermissionError
     or another OSError if it is there and cannot be read.
     """
+    check(path)
     current = os.open(root, os.O_PATH | os.O_DIRECTORY)
     try:
         *parents, name = path.split("/") if path else ["."]

@@ -1,6 +1,7 @@
 """How an archive is configured: environment variables `PANOSC_ARCHIVE_…`, or flags of the command line."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,8 +30,8 @@ class Settings(BaseSettings):
     accel_prefix: str | None = None
     """Internal location of the nginx in front that sends the bytes; unset: this process sends them."""
 
-    log_level: str = "INFO"
-    """DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    """Records below this level are left out."""
 
     scan_seconds: float = Field(default=10.0, gt=0)
     """Seconds between two incremental scans of the tree."""
@@ -49,6 +50,9 @@ class Settings(BaseSettings):
 
     hdf5_seconds: float = Field(default=20.0, gt=0)
     """Time after which reading an HDF5 file is given up."""
+
+    hdf5_worker_mib: int = Field(default=4096, ge=512)
+    """Address space of such a process: a small HDF5 file may unpack to more than the machine has."""
 
     hdf5_max_bytes: int = Field(default=64 * 2**20, gt=0)
     """Size of the selected data from which a slice is refused; larger parts are downloaded as files."""

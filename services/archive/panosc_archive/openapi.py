@@ -1,0 +1,103 @@
+"""The description of the interface, `GET /openapi.json`; a test holds it against the routes."""
+
+from typing import Any
+
+from panosc_archive import __version__
+
+_PROBLEM = {"description": "Problem details (RFC 9457)", "content": {"application/problem+json": {}}}
+_NOT_SHOWN = {
+    "404": {**_PROBLEM, "description": "Absent, or not public: both answers are the same"},
+    "503": {**_PROBLEM, "description": "What is public is unknown, or the service is overloaded: try again"},
+}
+
+
+def _parameter(name: str, description: str, place: str = "query", **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path" or schema.pop("required", False),
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
+
+
+def _operation(
+    summary: str, media_type: str, parameters: list[dict[str, Any]] | None = None, **answers: str
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": summary, "content": {media_type: {}}}}
+    responses |= {status.lstrip("_"): {"description": text} for status, text in answers.items()}
+    return {"get": {"summary": summary, "parameters": parameters or [], "responses": responses | _NOT_SHOWN}}
+
+
+_PATH = _parameter("path", "Path in the archive; percent-encoded, `/` between the components", "path")
+_PID = _parameter("pid", "PID of the dataset; percent-encoded", "path")
+_AFTER = _parameter("after", "Name after which the page begins; taken from `next`")
+_LIMIT = _parameter("limit", "Entries on a page", type="integer", minimum=1, maximum=1000, default=1000)
+_FILE = _parameter("file", "Path of an HDF5 file in the archive", required=True)
+_INSIDE = _parameter("path", "Path in the HDF5 file", default="/")
+_SELECTION = _parameter("selection", "Part of a dataset in NumPy's notation, such as `0,10:20,::2`")
+_INCOMPLETE = "A file of the dataset is missing in the archive"
+_SLICE_ANSWERS = {
+    "_413": "The selected part is too large: select a smaller one",
+    "_422": "The file cannot be read, or a parameter does not fit it",
+}
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "PaNOSC archive",
+        "version": __version__,
+        "description": "Public data of a facility: files, bundles of datasets, parts of HDF5 files.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "paths": {
+        "/": _operation("What this is", "application/json"),
+        "/files": _operation("The root's public entries", "application/json", [_AFTER, _LIMIT]),
+        "/files/{path}": _operation(
+            "A file's bytes, or a directory's public entries",
+            "application/octet-stream",
+            [_PATH, _AFTER, _LIMIT],
+            _206="The parts asked for with `Range`",
+            _304="The client's copy is current",
+            _412="The file is not in the state that `If-Match` or `If-Unmodified-Since` demands",
+            _416="The range lies behind the end of the file",
+        ),
+        "/datasets/{pid}": _operation("A dataset's files", "application/json", [_PID]),
+        "/datasets/{pid}/bundle.zip": _operation(
+            "A dataset's files in one zip", "application/zip", [_PID], _409=_INCOMPLETE
+        ),
+        "/datasets/{pid}/bundle.tar": _operation(
+            "A dataset's files in one tar",
+            "application/x-tar",
+            [_PID],
+            _409=_INCOMPLETE,
+        ),
+        "/hdf5/{operation}/": _operation(
+            "A part of an HDF5 file, in h5grove's protocol",
+            "application/json",
+            [
+                _parameter(
+                    "operation", "What to read", "path", enum=["attr", "data", "meta", "paths", "stats"]
+                ),
+                _FILE,
+                _INSIDE,
+                _SELECTION,
+                _parameter("format", "Encoding of data", enum=["json", "bin", "npy", "csv", "tiff"]),
+                _parameter("dtype", "`safe`: convert to a type that JavaScript has", enum=["origin", "safe"]),
+                _parameter("flatten", "Data as one row", type="boolean"),
+                _parameter("resolve_links", "Follow links", enum=["none", "only_valid", "all"]),
+                _parameter("attr_keys", "Attributes to read; may be repeated"),
+            ],
+            **_SLICE_ANSWERS,
+        ),
+        "/previews": _operation(
+            "What the NeXus file says should be plotted (@default, @signal, @axes), thinned out",
+            "application/json",
+            [_FILE, _parameter("path", "Group in the file at which to begin", default="/")],
+            **_SLICE_ANSWERS,
+        ),
+        "/openapi.json": _operation("This description", "application/json"),
+        "/healthz": _operation("Whether the process answers", "application/json"),
+        "/metrics": _operation("Prometheus metrics", "text/plain"),
+    },
+}

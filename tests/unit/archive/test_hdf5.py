@@ -1,0 +1,353 @@
+"""`/hdf5` and `/previews`: slices equal h5py's, links lead nowhere else, bad files do no harm."""
+
+import io
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+from unit.archive.harness import Archive
+
+FILE = "hdf5/scan.nxs"
+
+
+@pytest.fixture(scope="module")
+def archive(standalone: Archive) -> Archive:
+    """One way of sending suffices: nginx passes these routes on (seen in test_nginx_passes_slices_on)."""
+    return standalone
+
+
+@pytest.fixture(scope="module")
+def scan(archive: Archive) -> Path:
+    path = archive.publish(FILE, b"")
+    generator = np.random.default_rng(7)
+    with h5py.File(path, "w") as file:
+        file.attrs["default"] = "entry"
+        entry = file.create_group("entry")
+        entry.attrs["NX_class"] = "NXentry"
+        entry.attrs["default"] = "data"
+        entry["title"] = "Lysozyme, Å and 日本"
+        data = entry.create_group("data")
+        data.attrs.update({"NX_class": "NXdata", "signal": "counts", "axes": ["energy"]})
+        energy = data.create_dataset("energy", data=np.linspace(5, 9, 10_001))
+        energy.attrs["units"] = "keV"
+        data["counts"] = generator.poisson(100, 10_001)
+        detector = entry.create_group("detector")
+        frames = generator.integers(0, 2**16, (5, 64, 48), dtype="u2")
+        detector.create_dataset("frames", data=frames, chunks=(1, 64, 48), **hdf5plugin.Bitshuffle())
+        detector["big"] = np.zeros((1000, 1000))
+        detector["reals"] = np.array([1.5, np.nan, np.inf, -2])
+        detector["names"] = ["α", "β"]
+        detector["empty"] = h5py.Empty("f8")
+        entry["soft"] = h5py.SoftLink("/entry/detector")
+        entry["broken"] = h5py.SoftLink("/nowhere")
+        entry["circle"] = h5py.SoftLink("/entry/circle")
+        entry["hard"] = detector
+    return path
+
+
+def ask(archive: Archive, operation: str, path: str, file: str = FILE, **parameters: Any) -> Any:
+    response = archive.get(f"/hdf5/{operation}/", params={"file": file, "path": path, **parameters})
+    assert response.status_code == 200, response.text
+    return response.json() if response.headers["content-type"] == "application/json" else response.content
+
+
+def refused(
+    archive: Archive, operation: str, path: str, file: str = FILE, **parameters: Any
+) -> tuple[int, str]:
+    response = archive.get(f"/hdf5/{operation}/", params={"file": file, "path": path, **parameters})
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    assert response.json()["status"] == response.status_code
+    return response.status_code, response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "index"),
+    [
+        ("0", np.s_[0]),
+        ("1:3,::2,5", np.s_[1:3, ::2, 5]),
+        ("4,10:20", np.s_[4, 10:20]),
+        (":,0,0", np.s_[:, 0, 0]),
+        ("", np.s_[()]),
+    ],
+)
+@pytest.mark.parametrize("path", ["/entry/detector/frames", "/entry/soft/frames", "/entry/hard/frames"])
+def test_slice_equals_h5pys(archive: Archive, scan: Path, path: str, selection: str, index: Any) -> None:
+    with h5py.File(scan) as file:
+        expected = file["entry/detector/frames"][index]
+    npy = np.load(io.BytesIO(ask(archive, "data", path, selection=selection, format="npy")))
+    assert npy.dtype == expected.dtype
+    np.testing.assert_array_equal(npy, expected)
+    assert ask(archive, "data", path, selection=selection) == expected.tolist()
+    assert ask(archive, "data", path, selection=selection, format="bin") == expected.tobytes()
+
+
+@pytest.mark.usefixtures("scan")
+class TestProtocol:
+    def test_metadata_of_a_group_lists_its_children(self, archive: Archive) -> None:
+        meta = ask(archive, "meta", "/entry")
+        assert (meta["kind"], meta["name"]) == ("group", "entry")
+        assert {attribute["name"] for attribute in meta["attributes"]} == {"NX_class", "default"}
+        kinds = {child["name"]: child["kind"] for child in meta["children"]}
+        assert kinds == {
+            "title": "dataset",
+            "data": "group",
+            "detector": "group",
+            "soft": "group",
+            "hard": "group",
+            "broken": "soft_link",
+            "circle": "soft_link",
+        }
+
+    def test_metadata_of_a_dataset(self, archive: Archive) -> None:
+        meta = ask(archive, "meta", "/entry/detector/frames")
+        assert (meta["shape"], meta["chunks"], meta["type"]["dtype"]) == ([5, 64, 48], [1, 64, 48], "<u2")
+        assert meta["filters"][0]["id"] == 32008
+
+    def test_links_unresolved_on_demand(self, archive: Archive) -> None:
+        meta = ask(archive, "meta", "/entry/soft", resolve_links="none")
+        assert (meta["kind"], meta["target_path"]) == ("soft_link", "/entry/detector")
+
+    def test_attributes(self, archive: Archive) -> None:
+        assert ask(archive, "attr", "/entry/data")["axes"] == ["energy"]
+        assert ask(archive, "attr", "/entry/data", attr_keys=["signal"]) == {"signal": "counts"}
+
+    def test_statistics(self, archive: Archive, scan: Path) -> None:
+        with h5py.File(scan) as file:
+            counts = file["entry/data/counts"][()]
+        stats = ask(archive, "stats", "/entry/data/counts")
+        assert (stats["min"], stats["max"]) == (counts.min(), counts.max())
+
+    def test_paths(self, archive: Archive) -> None:
+        assert "/entry/data/counts" in ask(archive, "paths", "/")
+
+    def test_values_that_json_does_not_know(self, archive: Archive) -> None:
+        assert ask(archive, "data", "/entry/detector/reals") == [1.5, None, None, -2]
+        assert ask(archive, "data", "/entry/detector/names") == ["α", "β"]
+        assert ask(archive, "data", "/entry/detector/empty") is None
+
+    @pytest.mark.parametrize(
+        ("operation", "path", "parameters", "status"),
+        [
+            ("data", "/entry/nothing", {}, 404),
+            ("data", "/entry/title/below", {}, 404),
+            ("data", "/entry/circle", {}, 404),
+            ("meta", "/entry/broken", {"resolve_links": "all"}, 404),
+            ("data", "/entry", {}, 422),
+            ("paths", "/entry/title", {}, 422),
+            ("attr", "/entry", {"attr_keys": "nothing"}, 404),
+            ("data", "/entry/detector/big", {}, 413),
+            ("stats", "/entry/detector/big", {}, 413),
+            ("data", "/entry/detector/frames", {"selection": "99"}, 422),
+            ("data", "/entry/detector/frames", {"selection": "a:b"}, 422),
+            ("data", "/entry/detector/frames", {"selection": "1,2,3,4"}, 422),
+            ("data", "/entry/detector/frames", {"selection": "::0"}, 422),
+            ("data", "/entry/detector/frames", {"format": "exe"}, 422),
+            ("data", "/entry/detector/frames", {"format": "csv"}, 422),
+            ("data", "/entry/detector/names", {"format": "npy"}, 422),
+            ("data", "/entry/detector/frames", {"dtype": "complex"}, 422),
+            ("meta", "/entry", {"resolve_links": "perhaps"}, 422),
+        ],
+    )
+    def test_refusal(
+        self, archive: Archive, operation: str, path: str, parameters: dict[str, str], status: int
+    ) -> None:
+        told, detail = refused(archive, operation, path, **parameters)
+        assert (told, len(detail) > 10) == (status, True)
+        assert str(archive.root) not in detail
+
+    def test_part_of_what_is_too_large_is_given(self, archive: Archive) -> None:
+        assert ask(archive, "data", "/entry/detector/big", selection="0,0:3") == [0, 0, 0]
+
+    def test_unknown_operation_and_missing_file_parameter(self, archive: Archive) -> None:
+        assert archive.get("/hdf5/write/", params={"file": FILE}).status_code == 404
+        assert archive.get("/hdf5/meta/").status_code == 422
+
+    def test_nginx_passes_slices_on(self, behind_nginx: Archive) -> None:
+        assert ask(behind_nginx, "data", "/entry/detector/frames", selection="0,0,0:2")
+
+    def test_many_at_once(self, archive: Archive) -> None:
+        def one(number: int) -> Any:
+            return ask(archive, "data", "/entry/data/counts", selection=f"{number}:{number + 3}")
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(len(values) == 3 for values in pool.map(one, range(40)))
+
+
+class TestVisibility:
+    def test_embargoed_file_is_not_found(self, archive: Archive, scan: Path) -> None:
+        hidden = archive.root / "hdf5/hidden.h5"
+        hidden.write_bytes(scan.read_bytes())
+        same = refused(archive, "data", "/entry/title", "hdf5/nothing.h5")
+        assert refused(archive, "data", "/entry/title", "hdf5/hidden.h5") == same
+        assert same[0] == 404
+
+    @pytest.mark.parametrize("file", ["../../etc/passwd", "/etc/passwd", "hdf5/./scan.nxs", "a\0b", "hdf5"])
+    def test_odd_file(self, archive: Archive, scan: Path, file: str) -> None:
+        assert refused(archive, "meta", "/", file)[0] == 404
+
+
+@pytest.fixture(scope="module")
+def linked(archive: Archive, base: Path) -> Iterator[str]:
+    """A public file whose links lead to a public file, an embargoed one, and one outside the archive."""
+    path = archive.publish("links/master.h5", b"")
+    outside = base / "outside.h5"
+    archive.publish("links/public.h5")
+    for target, value in (("public.h5", 1), ("embargoed.h5", 2), (str(outside), 3)):
+        with h5py.File(path.parent / target, "w") as file:
+            file["values"] = np.full(4, value)
+            file["further"] = h5py.ExternalLink("embargoed.h5", "/values")
+    (path.parent / "swap.h5").unlink(missing_ok=True)
+    (path.parent / "swap.h5").symlink_to(outside)
+    with h5py.File(path, "w") as file:
+        for name, target in (
+            ("public", "public.h5"),
+            ("embargoed", "embargoed.h5"),
+            ("outside", str(outside)),
+            ("relative", "../../outside.h5"),
+            ("symlink", "swap.h5"),
+            ("absent", "absent.h5"),
+            ("acquisition", "/beamline/disk/public.h5"),
+        ):
+            file[f"external/{name}"] = h5py.ExternalLink(target, "/values")
+            file[f"over/{name}"] = h5py.ExternalLink(target, "/further")
+            file[f"around/{name}"] = h5py.SoftLink(f"/external/{name}")
+            layout = h5py.VirtualLayout((4,), "i8")
+            layout[:] = h5py.VirtualSource(target, "values", (4,))
+            file.create_virtual_dataset(f"virtual/{name}", layout, fillvalue=-1)
+        layout = h5py.VirtualLayout((4,), "i8")
+        layout[:] = h5py.VirtualSource("public.h5", "further", (4,))
+        file.create_virtual_dataset("virtual/further", layout, fillvalue=-1)
+        layout = h5py.VirtualLayout((4,), "i8")
+        layout[:] = h5py.VirtualSource(".", "virtual/embargoed", (4,))
+        file.create_virtual_dataset("virtual/twice", layout, fillvalue=-1)
+        (base / "raw").write_bytes(b"secret42" * 4)
+        file.create_dataset("raw", (4,), "i8", external=[(str(base / "raw"), 0, 32)])
+    yield "links/master.h5"
+    outside.unlink()
+
+
+class TestLinks:
+    @pytest.mark.parametrize("kind", ["external", "around", "virtual"])
+    @pytest.mark.parametrize("name", ["public", "acquisition"])
+    def test_to_a_public_file_is_followed(self, archive: Archive, linked: str, kind: str, name: str) -> None:
+        assert ask(archive, "data", f"/{kind}/{name}", linked) == [1, 1, 1, 1]
+        assert ask(archive, "meta", f"/{kind}/{name}", linked)["kind"] == "dataset"
+
+    @pytest.mark.parametrize("kind", ["external", "around", "virtual", "over"])
+    @pytest.mark.parametrize("name", ["embargoed", "outside", "relative", "symlink"])
+    def test_to_anything_else_is_not(self, archive: Archive, linked: str, kind: str, name: str) -> None:
+        assert refused(archive, "data", f"/{kind}/{name}", linked)[0] == 404
+        assert refused(archive, "stats", f"/{kind}/{name}", linked)[0] == 404
+
+    @pytest.mark.parametrize("path", ["/over/public", "/virtual/further", "/virtual/twice"])
+    def test_over_a_public_file_to_an_embargoed_one_is_not(
+        self, archive: Archive, linked: str, path: str
+    ) -> None:
+        assert refused(archive, "data", path, linked)[0] == 404
+
+    def test_absent_sources_leave_gaps_as_in_h5py(self, archive: Archive, linked: str) -> None:
+        assert ask(archive, "data", "/virtual/absent", linked) == [-1, -1, -1, -1]
+        assert refused(archive, "data", "/external/absent", linked)[0] == 404
+
+    def test_data_outside_hdf5_are_refused(self, archive: Archive, linked: str) -> None:
+        assert refused(archive, "data", "/raw", linked)[0] == 422
+
+    def test_listing_resolves_what_may_be_seen(self, archive: Archive, linked: str) -> None:
+        children = ask(archive, "meta", "/external", linked)["children"]
+        assert {child["name"]: child["kind"] for child in children} == {
+            "public": "dataset",
+            "acquisition": "dataset",
+            "embargoed": "external_link",
+            "outside": "external_link",
+            "relative": "external_link",
+            "symlink": "external_link",
+            "absent": "external_link",
+        }
+
+
+class TestBadFiles:
+    @pytest.mark.parametrize("content", ["text", "empty", "truncated", "garbage inside"])
+    def test_is_refused(self, archive: Archive, scan: Path, content: str) -> None:
+        good = scan.read_bytes()
+        bad = {
+            "text": b"this is no HDF5",
+            "empty": b"",
+            "truncated": good[: len(good) // 2],
+            "garbage inside": good[:600] + os.urandom(len(good) - 600),
+        }[content]
+        archive.publish("bad/file.h5", bad)
+        assert refused(archive, "paths", "/", "bad/file.h5")[0] in (404, 422)
+
+    def test_group_with_ten_thousand_members(self, archive: Archive) -> None:
+        path = archive.publish("bad/many.h5", b"")
+        with h5py.File(path, "w") as file:
+            for number in range(10_000):
+                file.create_group(str(number))
+        assert len(ask(archive, "meta", "/", "bad/many.h5")["children"]) == 10_000
+
+    def test_reading_that_never_ends_is_given_up_and_others_go_on(self, archive: Archive, scan: Path) -> None:
+        path = archive.publish("bad/slow.h5", b"")
+        packed = zlib.compress(bytes(4_000_000), 1)
+        with h5py.File(path, "w") as file:
+            slow = file.create_dataset("slow", (4 * 10**10,), "u1", chunks=(4_000_000,), compression="gzip")
+            for number in range(10_000):
+                slow.id.write_direct_chunk((number * 4_000_000,), packed)
+        started = time.monotonic()
+        status, detail = refused(archive, "data", "/slow", "bad/slow.h5", selection="::4000000")
+        assert (status, "4 s" in detail) == (503, True)
+        assert time.monotonic() - started < 10
+        assert ask(archive, "data", "/entry/data/counts", selection="0:2")
+
+    def test_chunk_that_unpacks_to_more_than_memory_is_refused(self, archive: Archive) -> None:
+        path = archive.publish("bad/bomb.h5", b"")
+        packer = zlib.compressobj(1)
+        packed = b"".join(packer.compress(bytes(10**8)) for _ in range(10)) + packer.flush()
+        with h5py.File(path, "w") as file:
+            bomb = file.create_dataset("bomb", (10**9,), "u1", chunks=(10**9,), compression="gzip")
+            bomb.id.write_direct_chunk((0,), packed)
+        assert refused(archive, "data", "/bomb", "bad/bomb.h5", selection="0")[0] in (413, 422)
+        assert ask(archive, "data", "/entry/data/counts", selection="0:2")
+
+
+class TestPreview:
+    def test_curve_named_by_default_and_signal(self, archive: Archive, scan: Path) -> None:
+        plot = archive.get("/previews", params={"file": FILE}).json()
+        assert (plot["path"], plot["shape"], plot["selection"]) == (
+            "/entry/data/counts",
+            [10001],
+            "0:10001:6",
+        )
+        with h5py.File(scan) as file:
+            assert plot["values"] == file["entry/data/counts"][::6].tolist()
+            assert plot["axes"][0]["values"] == file["entry/data/energy"][::6].tolist()
+        assert (plot["axes"][0]["name"], plot["axes"][0]["units"]) == ("energy", "keV")
+
+    def test_images_of_old_files_are_found_without_default(self, archive: Archive) -> None:
+        path = archive.publish("previews/old.h5", b"")
+        frames = np.arange(4 * 600 * 100).reshape(4, 600, 100)
+        with h5py.File(path, "w") as file:
+            data = file.create_group("entry1/data")
+            file["entry1"].attrs["NX_class"] = np.bytes_("NXentry")
+            data.attrs["NX_class"] = np.bytes_("NXdata")
+            data["image"] = frames
+            data["image"].attrs.update({"signal": 1, "axes": "[frame,y,x]"})
+            data["y"] = np.arange(600.0)
+        plot = archive.get("/previews", params={"file": "previews/old.h5"}).json()
+        assert (plot["path"], plot["selection"]) == ("/entry1/data/image", "2,0:600:3,0:100:1")
+        assert plot["values"] == frames[2, ::3].tolist()
+        assert [axis and axis["name"] for axis in plot["axes"]] == ["y", None]
+
+    def test_nothing_to_plot(self, archive: Archive) -> None:
+        path = archive.publish("previews/nothing.h5", b"")
+        with h5py.File(path, "w") as file:
+            file["x"] = 1
+        response = archive.get("/previews", params={"file": "previews/nothing.h5"})
+        assert (response.status_code, "@signal" in response.json()["detail"]) == (404, True)

@@ -1,0 +1,69 @@
+"""The description of the interface, the index page, errors, and the command line."""
+
+import re
+import subprocess
+
+import httpx2
+import pytest
+from panosc_archive.app import create_app
+from panosc_archive.settings import Settings
+from unit.archive.harness import Archive, archive_command
+
+
+def test_every_route_is_described_and_every_description_is_a_route(archive: Archive) -> None:
+    described = set(archive.get("/openapi.json").json()["paths"])
+    routes = {re.sub(r":\w+}", "}", route.path) for route in create_app(Settings()).routes}  # type: ignore[attr-defined]
+    assert described == routes
+
+
+def test_description_names_the_parameters_of_its_paths(archive: Archive) -> None:
+    for path, operations in archive.get("/openapi.json").json()["paths"].items():
+        named = {one["name"] for one in operations["get"]["parameters"] if one["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+
+
+def test_index_for_programs_and_for_people(archive: Archive) -> None:
+    assert archive.get("/").json()["links"]["files"] == "http://archive.example.org/files/"
+    page = archive.get("/", headers={"Accept": "text/html,*/*"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert 'href="http://archive.example.org/files/"' in page.text
+
+
+def test_unknown_address_is_a_problem_document(archive: Archive) -> None:
+    response = archive.get("/nothing")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_metrics_count_by_route(archive: Archive) -> None:
+    archive.get("/files/never/seen")
+    text = archive.get("/metrics").text
+    assert 'http_requests_total{method="GET",route="/files/{path:anything}",status="404"}' in text
+    assert "never/seen" not in text
+
+
+def test_nginx_answers_503_while_the_service_is_down(behind_nginx: Archive) -> None:
+    configuration = behind_nginx.root.parent / "nginx/nginx.conf"
+    assert "error_page 502 504 = @silent" in configuration.read_text()
+
+
+def test_access_log_is_json_with_the_essentials(behind_nginx: Archive) -> None:
+    behind_nginx.get('/files/look"for me')
+    httpx2.get(f"{behind_nginx.url}/healthz", trust_env=False)
+    lines = [line for line in behind_nginx.log.read_text().splitlines() if "look" in line]
+    import json
+
+    entry = json.loads(lines[-1])
+    assert (entry["method"], entry["status"]) == ("GET", 404)
+    assert "/healthz" not in behind_nginx.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("HDF5_WORKERS", "0"), ("CATALOGUE_URLS", "nonsense"), ("LOG_LEVEL", "LOUD")]
+)
+def test_bad_configuration_ends_the_command_with_the_reason(variable: str, value: str) -> None:
+    done = subprocess.run(
+        archive_command("serve"), env={f"PANOSC_ARCHIVE_{variable}": value}, capture_output=True, timeout=20
+    )
+    assert done.returncode == 2
+    assert variable.lower() in done.stderr.decode().lower()
