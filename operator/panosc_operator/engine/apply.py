@@ -7,7 +7,15 @@ from typing import Any
 from panosc_operator.api.meta import LABEL_OWNER_KIND, LABEL_OWNER_NAME, Resource
 from panosc_operator.engine import metrics
 from panosc_operator.engine.cache import Cache
-from panosc_operator.engine.client import AlreadyExists, Client, Conflict, Forbidden, Invalid, NotFound
+from panosc_operator.engine.client import (
+    AlreadyExists,
+    ApiError,
+    Client,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+)
 from panosc_operator.engine.compare import contains, parse_quantity
 from panosc_operator.engine.desired import APPLIED, SECRETS, Action, Desired, Outcome, digest, marked
 from panosc_operator.engine.resources import (
@@ -54,6 +62,8 @@ class Applier:
         try:
             outcome, written = await self._decide(desired, target, wanted, live, owner, owner_key)
         except (Invalid, Forbidden, NotFound) as error:
+            if _is_namespace_terminating(error):
+                return Outcome(desired.key, Action.WAITING), None
             return Outcome(desired.key, Action.REFUSED, _explain(desired.key, error)), None
         if written is not None:
             metrics.WRITES.labels(desired.key.kind, outcome.action.value).inc()
@@ -93,7 +103,7 @@ class Applier:
         try:
             written = await self._client.apply(desired.type, target)
         except Invalid as error:
-            if not (desired.replace and _is_immutable(error)):
+            if not (desired.replace and _is_unmergeable(error)):
                 raise
             await self._client.delete(desired.type, live)
             metrics.WRITES.labels(key.kind, Action.REPLACED.value).inc()
@@ -161,9 +171,16 @@ def _claim_refusal(desired: Desired, target: Object, live: Object) -> str | None
     return None
 
 
-def _is_immutable(error: Invalid) -> bool:
+def _is_unmergeable(error: Invalid) -> bool:
+    """Whether the object would be valid if it were made anew: it has what can't be changed in place, or what
+    somebody else added to a list clashes with what belongs there."""
     text = str(error)
-    return "immutable" in text or "updates to statefulset spec" in text
+    return any(words in text for words in ("immutable", "updates to statefulset spec", "Duplicate value"))
+
+
+def _is_namespace_terminating(error: ApiError) -> bool:
+    causes = (error.status.get("details") or {}).get("causes") or []
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
 def _explain(key: Key, error: Invalid | Forbidden | NotFound) -> str:

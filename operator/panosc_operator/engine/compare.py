@@ -13,8 +13,19 @@ _SUFFIXES = {
 }  # fmt: skip
 _QUANTITIES = frozenset({"requests", "limits", "hard", "default", "defaultRequest", "max", "min"})
 """Fields whose values are quantities, which the API server writes in a shorter form if there is one."""
-_LIST_KEYS = ("name", "uid", "type", "mountPath", "containerPort", "port", "topologyKey", "ip")
-"""Fields by which the items of a list are told apart, in order of preference."""
+_KEYED_LISTS = {
+    "conditions": "type",
+    "containers": "name",
+    "env": "name",
+    "listeners": "name",
+    "ownerReferences": "uid",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
+}
+"""Lists to which other writers may add items of their own, with the field that tells the items apart. In
+all others, such as the subjects of a role binding, an item more is a change."""
+_ATOMIC = frozenset({"labelSelector", "namespaceSelector", "podSelector", "selector"})
+"""Fields that have one writer as a whole: what is in them beyond the desired is a change."""
 
 
 def parse_quantity(text: str | int) -> Decimal:
@@ -27,12 +38,17 @@ def parse_quantity(text: str | int) -> Decimal:
         raise ValueError(f"{text!r} is not a quantity; write it like 500m, 64 or 20Gi") from None
 
 
-def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
-    """Whether every desired field has its value in the live object; what else is there doesn't count."""
+def contains(live: Any, desired: Any, *, field: str = "", quantities: bool = False) -> bool:
+    """Whether every desired field has its value in the live object; what others added doesn't count.
+
+    `field` is the name of the field that has the value; `quantities`: whether the value is a quantity, or
+    has some.
+    """
+    quantities = quantities or field in _QUANTITIES
     if isinstance(desired, Mapping):
-        return _contains_fields(live, desired, quantities)
+        return _contains_fields(live, desired, field, quantities)
     if isinstance(desired, list):
-        return _contains_items(live, desired)
+        return _contains_items(live, desired, field)
     if live == desired:
         return True
     if live is None:
@@ -40,28 +56,26 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
     return quantities and _same_quantity(live, desired)
 
 
-def _contains_fields(live: Any, desired: Mapping[str, Any], quantities: bool) -> bool:
+def _contains_fields(live: Any, desired: Mapping[str, Any], field: str, quantities: bool) -> bool:
     if live is None:
         live = {}
     if not isinstance(live, Mapping):
         return False
+    if (field in _ATOMIC or not desired) and set(live) - set(desired):
+        return False
     return all(
-        contains(live.get(name), value, quantities=quantities or name in _QUANTITIES)
-        for name, value in desired.items()
+        contains(live.get(name), value, field=name, quantities=quantities) for name, value in desired.items()
     )
 
 
-def _contains_items(live: Any, desired: list[Any]) -> bool:
+def _contains_items(live: Any, desired: list[Any], field: str) -> bool:
     live = live or []
-    if not desired:
-        return True
     if not isinstance(live, list):
         return False
-    for name in _LIST_KEYS:
-        if all(isinstance(item, Mapping) and name in item for item in [*desired, *live]):
-            by_name = {item[name]: item for item in live}
-            if len(by_name) == len(live):
-                return all(contains(by_name.get(item[name]), item) for item in desired)
+    name = _KEYED_LISTS.get(field)
+    if name and desired:
+        by_name = {item.get(name): item for item in live}
+        return all(contains(by_name.get(item[name]), item) for item in desired)
     return len(live) == len(desired) and all(map(contains, live, desired))
 
 

@@ -75,7 +75,7 @@ class Action(StrEnum):
     REPLACED = "replaced"
     """It is deleted, and made anew when it is gone."""
     WAITING = "waiting"
-    """It is being deleted, and made anew when it is gone."""
+    """It, or its namespace, is being deleted; it is made anew when that is gone."""
     REFUSED = "refused"
     """It can't be had; the message says why."""
 

@@ -24,6 +24,7 @@ HEARTBEAT = Key("", "Heartbeat", None, "heartbeat")
 HEARTBEAT_SECONDS = 10.0
 FIRST_LIST_RETRY_SECONDS = 2.0
 STOP_SECONDS = 20.0
+WATCH_STOP_SECONDS = 5.0
 
 
 def watched_types(kinds: tuple[Kind, ...]) -> dict[ResourceType, str | None]:
@@ -87,7 +88,7 @@ class Engine:
             for task in (*unfinished, *background, stopped):
                 task.cancel()
             end_watch.set()
-            await asyncio.wait([watching], timeout=STOP_SECONDS)
+            await asyncio.wait([watching], timeout=WATCH_STOP_SECONDS)
         if watching.done() and not watching.cancelled():
             watching.result()
 

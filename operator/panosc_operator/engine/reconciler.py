@@ -27,6 +27,7 @@ AVAILABLE = "Available"
 SUSPENDED = "Suspended"
 DELETING = "Deleting"
 DELETION_CHECK_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 15.0
 SHOWN = 5
 """How many objects or fields a message lists."""
 
@@ -122,6 +123,9 @@ class Reconciler:
             children = await self._apply(kind, key, obj, resource, desired)
         judgement = kind.judge(observed, children)
         await self._write_status(kind, key, obj, judgement)
+        if judgement.finding is not None:
+            # What is waited for may be somebody else's, such as a claim or a Secret, and not be watched.
+            self._queue.add_after(key, LOOK_AGAIN_SECONDS)
         return not children.refused()
 
     async def _apply(
@@ -237,9 +241,12 @@ class Reconciler:
         status = {**fields, "observedGeneration": generation, "conditions": conditions}
         if not is_news(live, status):
             return
-        written = await self._client.apply(
-            kind.type, status_patch(kind.type, obj, status), subresource="status"
-        )
+        try:
+            written = await self._client.apply(
+                kind.type, status_patch(kind.type, obj, status), subresource="status"
+            )
+        except NotFound:
+            return  # it was deleted meanwhile, and the news of that is on its way
         metrics.WRITES.labels(key.kind, "status").inc()
         self._hub.changed(written, by=key)
         ready = conditions[0]

@@ -187,6 +187,7 @@ def service(part: Part, name: str, port: int, *, port_name: str = "http") -> Des
             "metadata": part.metadata(name),
             "spec": {"type": "ClusterIP", "selector": dict(part.selector), "ports": ports},
         },
+        replace=True,
     )
 
 
