@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.apiserver import ApiServer
-from support.chart import render, without_definitions
+from support.chart import CHART, VALUES, helm, render, without_definitions
 
 
 @pytest.fixture
@@ -59,3 +59,23 @@ def test_the_definitions_of_the_chart_are_accepted(api: ApiServer) -> None:
         stdin="\n---\n".join(json.dumps(d) for d in definitions),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_facilities_outlive_the_release_and_belong_to_the_next(api: ApiServer, namespace: str) -> None:
+    release = ("panosc-operator", "--namespace", namespace, "--kubeconfig", str(api.kubeconfig))
+
+    def install(*flags: str) -> None:
+        done = helm("upgrade", "--install", *release, *flags, str(CHART), values=VALUES)
+        assert done.returncode == 0, done.stderr
+
+    # The definitions of the session were made without Helm.
+    install("--take-ownership", "--force-conflicts")
+    facility = {"apiVersion": "panosc.eu/v1alpha1", "kind": "Facility", "metadata": {"name": namespace}}
+    (before,) = api.apply({**facility, "spec": {"displayName": "A facility"}})
+    done = helm("uninstall", *release)
+    assert done.returncode == 0, done.stderr
+    assert api.get("ServiceAccount", "panosc-operator", namespace) is None
+    install()
+    assert api.get("Facility", namespace)["metadata"]["uid"] == before["metadata"]["uid"]
+    helm("uninstall", *release)
+    api.delete("Facility", namespace)

@@ -49,7 +49,9 @@ class Refused(AssertionError):
 def kube_binary() -> Path:
     """The Kubernetes components in one binary; compiled first unless PANOSC_KUBE_BINARY names it."""
     chosen = os.environ.get("PANOSC_KUBE_BINARY")
-    return Path(chosen) if chosen else toolchain.binary("kube")
+    binary = Path(chosen) if chosen else toolchain.binary("kube")
+    assert os.access(binary, os.X_OK), f"{binary} is no program: correct or unset PANOSC_KUBE_BINARY"
+    return binary
 
 
 @dataclass
@@ -332,9 +334,9 @@ def _await(process: subprocess.Popen[bytes], folder: Path, ready: Callable[[], b
     deadline = time.monotonic() + _START_SECONDS
     while not ready():
         if process.poll() is not None:
-            raise AssertionError(f"a component ended with {process.returncode}: read the logs in {folder}")
+            raise AssertionError(f"kube-apiserver ended with {process.returncode}: read the logs in {folder}")
         if time.monotonic() > deadline:
-            raise AssertionError(f"not ready after {_START_SECONDS} s: read the logs in {folder}")
+            raise AssertionError(f"no API after {_START_SECONDS} s: read the logs in {folder}")
         time.sleep(0.05)
 
 

@@ -17,11 +17,11 @@ VALUES: dict[str, Any] = {
 """The least that has to be given."""
 
 
-def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Run Helm with values on its standard input; the caller looks at return code and outputs."""
+def helm(*arguments: str, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Helm, with values if there are any; the caller looks at return code and outputs."""
     program = os.environ.get("PANOSC_HELM_BINARY") or str(toolchain.binary("helm"))
     return subprocess.run(
-        [program, *arguments, "--values", "-"],
+        [program, *arguments, *([] if values is None else ["--values", "-"])],
         input=json.dumps(values),
         capture_output=True,
         text=True,
