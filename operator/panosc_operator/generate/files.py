@@ -6,7 +6,7 @@ from pathlib import Path
 from panosc_operator.api import KINDS
 from panosc_operator.generate.crd import definition
 from panosc_operator.generate.rbac import operator_role, user_roles
-from panosc_operator.generate.reference import page
+from panosc_operator.generate.reference import index, page
 from panosc_operator.generate.text import NOTE, to_yaml
 
 _CHART = "charts/panosc-operator/templates"
@@ -29,6 +29,7 @@ def generated_files() -> dict[str, str]:
             NOTE + "{{- if .Values.crds.install }}\n" + to_yaml(crd) + "{{- end }}\n"
         )
         files[f"docs/reference/{kind.info.kind.lower()}.md"] = page(kind)
+    files["docs/reference/README.md"] = index()
     files[f"{_CHART}/rbac/operator.yaml"] = operator_role()
     files[f"{_CHART}/rbac/users.yaml"] = user_roles()
     return files

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from importlib import resources
 
+from panosc_operator.api import KINDS
 from panosc_operator.api.cel import VALIDATIONS
 from panosc_operator.api.conditions import Described
 from panosc_operator.api.meta import Resource
@@ -41,6 +42,16 @@ def page(kind: type[Resource]) -> str:
         + _described("Reason", info.reasons),
     ]
     return "\n".join(sections)
+
+
+def index() -> str:
+    """The page that leads to the others."""
+    rows = ["| Kind | What it is |", "|---|---|"]
+    rows += [
+        f"| [{kind.info.kind}]({kind.info.kind.lower()}.md) | {object_schema(kind)['description']} |"
+        for kind in KINDS
+    ]
+    return f"{_NOTE}\n# Reference of the kinds\n\n" + "\n".join(rows) + "\n"
 
 
 def _status_fields(root: Schema) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from panosc_operator.api import KINDS, Catalogue, DataArchive, Facility, Resource
+from panosc_operator.engine.reconciler import AVAILABLE, DELETING, SUSPENDED
 from panosc_operator.generate.crd import object_schema
 from panosc_operator.generate.reference import example
 from pydantic import BaseModel, ValidationError
@@ -93,3 +94,8 @@ def test_everything_a_user_may_write_has_a_bound(kind: type[Resource]) -> None:
         return found + (unbounded(schema["items"], f"{path}[]") if "items" in schema else [])
 
     assert unbounded(object_schema(kind)["properties"]["spec"], "spec") == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.info.kind)
+def test_reasons_that_the_engine_gives_to_every_kind_are_documented(kind: type[Resource]) -> None:
+    assert {AVAILABLE, SUSPENDED, DELETING} <= {str(reason) for reason in kind.info.reasons}
