@@ -1,7 +1,8 @@
 """Whether a live object already is as desired, given that the API server fills in and rewrites fields."""
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 _SUFFIXES = {
@@ -11,6 +12,7 @@ _SUFFIXES = {
     "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30,
     "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
 }  # fmt: skip
+_QUANTITY = re.compile(r"([+-]?[0-9]*\.?[0-9]+)(" + "|".join(_SUFFIXES) + ")")
 _QUANTITIES = frozenset({"requests", "limits", "hard", "default", "defaultRequest", "max", "min"})
 """Fields whose values are quantities, which the API server writes in a shorter form if there is one."""
 _KEYED_LISTS = {
@@ -30,12 +32,10 @@ _ATOMIC = frozenset({"labelSelector", "namespaceSelector", "podSelector", "selec
 
 def parse_quantity(text: str | int) -> Decimal:
     """The number a Kubernetes quantity such as `500m` or `20Gi` stands for; raises ValueError for others."""
-    text = str(text)
-    number = text.rstrip("numkMGTPEi")
-    try:
-        return Decimal(number) * _SUFFIXES[text[len(number) :]]
-    except (InvalidOperation, KeyError):
-        raise ValueError(f"{text!r} is not a quantity; write it like 500m, 64 or 20Gi") from None
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None:
+        raise ValueError(f"{text!r} is not a quantity; write it like 500m, 64 or 20Gi")
+    return Decimal(match[1]) * _SUFFIXES[match[2]]
 
 
 def contains(live: Any, desired: Any, *, field: str = "", quantities: bool = False) -> bool:
@@ -45,8 +45,10 @@ def contains(live: Any, desired: Any, *, field: str = "", quantities: bool = Fal
     has some.
     """
     quantities = quantities or field in _QUANTITIES
+    if field in _ATOMIC:
+        return bool((live or {}) == desired)
     if isinstance(desired, Mapping):
-        return _contains_fields(live, desired, field, quantities)
+        return _contains_fields(live, desired, quantities)
     if isinstance(desired, list):
         return _contains_items(live, desired, field)
     if live == desired:
@@ -56,13 +58,13 @@ def contains(live: Any, desired: Any, *, field: str = "", quantities: bool = Fal
     return quantities and _same_quantity(live, desired)
 
 
-def _contains_fields(live: Any, desired: Mapping[str, Any], field: str, quantities: bool) -> bool:
+def _contains_fields(live: Any, desired: Mapping[str, Any], quantities: bool) -> bool:
     if live is None:
         live = {}
     if not isinstance(live, Mapping):
         return False
-    if (field in _ATOMIC or not desired) and set(live) - set(desired):
-        return False
+    if not desired:
+        return not live
     return all(
         contains(live.get(name), value, field=name, quantities=quantities) for name, value in desired.items()
     )

@@ -1,0 +1,96 @@
+"""What each kind becomes, object by object: `golden/<case>/input.yaml` and `expected.yaml`.
+
+The first document of an input is the resource, the others are what else is in the cluster; one of kind
+Settings changes the operator's settings. `PANOSC_GENERATE=1` writes the expected files again: read the diff.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from panosc_operator.engine.desired import Desired, marked
+from panosc_operator.engine.resources import Object
+from support.known import kind_of, observe
+
+GOLDEN = Path(__file__).with_name("golden")
+CASES = sorted(folder.name for folder in GOLDEN.iterdir())
+
+
+def planned(case: str) -> tuple[Any, list[Desired]]:
+    """The resource of a case and its plan."""
+    documents = list(yaml.safe_load_all((GOLDEN / case / "input.yaml").read_text()))
+    changes = next((dict(document) for document in documents if document["kind"] == "Settings"), {})
+    changes.pop("kind", None)
+    resource, *others = [document for document in documents if document["kind"] != "Settings"]
+    kind = kind_of(resource, **changes)
+    plan = kind.plan(observe(resource, others, **changes))
+    assert plan is not None
+    return kind.model.model_validate(resource), plan
+
+
+class Readable(yaml.SafeDumper):
+    """YAML for reviewers: no anchors, and texts of several lines as blocks."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, "|" if "\n" in text else None
+    ),
+)
+
+
+def rendered(case: str) -> str:
+    resource, plan = planned(case)
+    objects = [marked(desired, resource) for desired in plan]
+    return yaml.dump_all(objects, Dumper=Readable, sort_keys=True, width=110)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plan_is_as_in_the_golden_file(case: str) -> None:
+    expected = GOLDEN / case / "expected.yaml"
+    if os.environ.get("PANOSC_GENERATE"):
+        expected.write_text(rendered(case))
+    assert rendered(case) == expected.read_text()
+
+
+def pods(manifest: Object) -> list[Object]:
+    """Specs of the pods that an object makes."""
+    spec = manifest.get("spec", {})
+    template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+    return [template["spec"]] if template else []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_object_is_labelled_and_every_pod_is_modest(case: str) -> None:
+    _, plan = planned(case)
+    requested = 0
+    for desired in plan:
+        labels = desired.manifest["metadata"]["labels"]
+        assert labels["app.kubernetes.io/part-of"] == "panosc"
+        assert labels["panosc.eu/facility"] == "esrf"
+        for spec in pods(desired.manifest):
+            assert spec["automountServiceAccountToken"] is False
+            for container in spec["containers"]:
+                assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+                assert container["resources"]["limits"]["memory"]
+                assert container["securityContext"]["readOnlyRootFilesystem"] is True
+                requested += int(container["resources"]["requests"]["cpu"].rstrip("m"))
+    # The demo has to fit on two cores beside Kubernetes itself.
+    assert requested <= 500
+
+
+def test_nothing_secret_is_planned() -> None:
+    """A password is a placeholder until the engine makes it: a plan is shown in logs, tests and reviews."""
+    _, plan = planned("catalogue-managed")
+    (secret,) = [desired for desired in plan if desired.type.kind == "Secret"]
+    assert secret.create_only
+    assert secret.retain
+    assert secret.manifest["stringData"]["password"] == "{password}"
+    text = rendered("catalogue-external")
+    assert "hidden" not in text
