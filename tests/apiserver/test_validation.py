@@ -244,6 +244,27 @@ def test_refuses_with_the_reason(api: ApiServer, base: Object, path: str, value:
         assert path in refused.value.message
 
 
+def test_the_largest_objects_are_within_the_budget_of_the_rules(api: ApiServer) -> None:
+    label = "a" * 63
+    facility = changed(FACILITY, "spec.domain", ".".join([label, label, "b" * 62]))
+    facility["spec"] |= {
+        "displayName": "ü" * 200,
+        "website": "https://" + "w" * 2040,
+        "administrators": {"groups": [f"{i:03}" + "g" * 250 for i in range(32)]},
+        "contacts": [{"name": "n" * 200, "email": f"{i:03}@" + "e" * 246 + ".eu"} for i in range(16)],
+        "dataPolicy": {"url": "https://" + "p" * 2040, "license": "L" * 64, "metadataLicense": "M" * 64},
+    }
+    api.create(facility, dry_run=True)
+    sources = [
+        {
+            "name": f"{i:02}" + "s" * 61,
+            "nexus": {"archive": label, "include": [f"{j:02}" + "*" * 98 for j in range(32)]},
+        }
+        for i in range(16)
+    ]
+    api.create(changed(CATALOGUE, "spec.sources", sources), dry_run=True)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.info.kind)
 def test_example_of_the_reference_is_valid(api: ApiServer, kind: Any, namespace: str) -> None:
     manifest = example(kind).replace("namespace: esrf", f"namespace: {namespace}")
