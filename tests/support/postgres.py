@@ -122,8 +122,10 @@ def server() -> Iterator[Server]:
         if user is not None:
             shutil.chown(directory, user)
         subprocess.run(
-            [binaries / "initdb", "-D", directory / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-            + ["--locale=C.UTF-8", "--no-sync"],
+            [
+                *(binaries / "initdb", "-D", directory / "data", "--username=postgres", "--auth=trust"),
+                *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
+            ],
             check=True,
             capture_output=True,
             user=user,

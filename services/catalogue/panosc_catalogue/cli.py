@@ -146,14 +146,14 @@ def ingest(
 def load(
     file: Annotated[
         Path | None,
-        typer.Argument(help="JSON Lines, one Document, Dataset or Instrument each; - reads standard input"),
+        typer.Argument(help="JSON Lines, a Document, Dataset or Instrument each; - is standard input"),
     ] = None,
     database_url: DatabaseUrl = None,
     print_schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of a line and stop")
     ] = False,
 ) -> None:
-    """Load records from a file of JSON Lines. Lines that are wrong are reported and left out (exit status 1)."""
+    """Load records from JSON Lines. Wrong lines are reported and left out (exit status 1)."""
     if print_schema:
         typer.echo(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return

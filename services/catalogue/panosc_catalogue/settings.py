@@ -90,7 +90,9 @@ class NexusSource(Document):
     """Public address of the archive."""
     layout: Layout = Field(default_factory=Layout)
     """How paths tell proposals and datasets."""
-    include: list[str] = ["*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus"]
+    include: list[str] = Field(
+        default=["*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus"], min_length=1, max_length=64
+    )
     """Patterns of the names of NeXus files."""
 
 
@@ -110,7 +112,7 @@ class CatalogueConfig(Document):
     """Whose catalogue this is."""
     public_url: str | None = None
     """Public address of the catalogue."""
-    sources: list[Source] = []
+    sources: list[Source] = Field(default=[], max_length=100)
     """Where records come from."""
 
 

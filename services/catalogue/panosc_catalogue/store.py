@@ -1,8 +1,8 @@
 """Writing records: idempotent, a few set-based statements for a whole batch.
 
-Each statement takes its rows as one JSON array, which PostgreSQL unpacks: fewer round trips than rows, and the
-same statement text for every batch. Rows are sorted by their key, so that two writers never wait for each
-other in a circle.
+Each statement takes its rows as one JSON array, which PostgreSQL unpacks: fewer round trips than rows, and
+the same statement text for every batch. Rows are sorted by their key, so that two writers never wait for
+each other in a circle.
 """
 
 import re
@@ -365,7 +365,8 @@ _TAG_LINKS = {
             DELETE FROM dataset_{table} l WHERE l.dataset_id = ANY(%(datasets)s)
             AND NOT EXISTS (SELECT 1 FROM given g WHERE g.dataset = l.dataset_id AND g.tag = l.{table}_id)
         )
-        INSERT INTO dataset_{table} (dataset_id, {table}_id) SELECT dataset, tag FROM given ON CONFLICT DO NOTHING
+        INSERT INTO dataset_{table} (dataset_id, {table}_id)
+        SELECT dataset, tag FROM given ON CONFLICT DO NOTHING
     """  # noqa: S608 -- the names of our own tables
     for table in _TAGS
 }
@@ -376,7 +377,8 @@ _PARAMETERS = {
         INSERT INTO parameter ({column}, position, name, text_value, number_value, unit)
         SELECT owner, position, name, text_value, number_value, unit
         FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-            owner bigint, position integer, name text, text_value text, number_value double precision, unit text)
+            owner bigint, position integer, name text, text_value text, number_value double precision,
+            unit text)
     """  # noqa: S608 -- the names of our own columns
     for column in ("dataset_id", "document_id")
 }

@@ -2,4 +2,4 @@
 
 
 class FilterError(ValueError):
-    """The filter cannot be answered; the message names the part, what is wrong with it, and what is allowed."""
+    """The filter cannot be answered; the message names the part, what is wrong, and what is allowed."""

@@ -1,4 +1,4 @@
-"""What archives ask: which of their files the public may see. Not routed to the outside, yet shows no more."""
+"""What archives ask: which of their files the public may see. Not routed to the outside; shows no more."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +44,10 @@ class Internal:
             asked = _Paths.model_validate_json(await request.body())
         except ValidationError as error:
             raise Problem(400, f'the body must be {{"paths": [{MAX_PATHS} at most]}}: {error}') from error
-        sql = f"SELECT DISTINCT f.path FROM {_VISIBLE_FILES} WHERE f.archive = %(archive)s AND f.path = ANY(%(paths)s)"  # noqa: S608
+        sql = (
+            f"SELECT DISTINCT f.path FROM {_VISIBLE_FILES} "  # noqa: S608
+            "WHERE f.archive = %(archive)s AND f.path = ANY(%(paths)s)"
+        )
         parameters = {
             "archive": request.path_params["archive"],
             "paths": [p for p in asked.paths if "\0" not in p],
@@ -84,8 +87,11 @@ class Internal:
     async def files(self, request: Request) -> Response:
         """`GET /internal/datasets/{pid}/files`: a public dataset's files."""
         sql = f"""
-            SELECT d.title, coalesce(json_agg(json_build_object('archive', f.archive, 'path', f.path, 'size', f.size)
-                ORDER BY f.path) FILTER (WHERE f.id IS NOT NULL), '[]'::json)
+            SELECT d.title, coalesce(
+                json_agg(
+                    json_build_object('archive', f.archive, 'path', f.path, 'size', f.size) ORDER BY f.path)
+                    FILTER (WHERE f.id IS NOT NULL),
+                '[]'::json)
             FROM {_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
             WHERE d.pid = %(pid)s GROUP BY d.id, d.title
         """  # noqa: S608

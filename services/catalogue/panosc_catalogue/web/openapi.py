@@ -115,20 +115,23 @@ def _operation(
 def page(facility: str) -> str:
     """The page for people: what can be asked, of which model, with one example each."""
     rows = "".join(
-        f"<tr><th scope=row>{name}</th><td>{', '.join(model.fields)}</td><td>{', '.join(model.relations)}</td></tr>"
+        f"<tr><th scope=row>{name}</th><td>{', '.join(model.fields)}</td>"
+        f"<td>{', '.join(model.relations)}</td></tr>"
         for name, model in MODELS.items()
     )
-    example = '{"include":[{"relation":"techniques","scope":{"where":{"name":{"ilike":"%scattering%"}}}}],"limit":10}'
+    where = '{"where":{"name":{"ilike":"%scattering%"}}}'
+    example = f'{{"include":[{{"relation":"techniques","scope":{where}}}],"limit":10}}'
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(facility)}: search API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-th,td{{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0}}code{{overflow-wrap:anywhere}}</style>
+th,td{{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0}}
+code{{overflow-wrap:anywhere}}</style>
 </head><body><main><h1>{escape(facility)}: search API</h1>
 <p>The PaNOSC search API: <a href="/api/Datasets">/api/Datasets</a>,
 <a href="/api/Documents">/api/Documents</a>, <a href="/api/Instruments">/api/Instruments</a>, each with
-<code>/{{pid}}</code> and <code>/count</code>; <code>/api/Datasets/{{pid}}/files</code>. Described for programs in
-<a href="/openapi.json">/openapi.json</a>.</p>
+<code>/{{pid}}</code> and <code>/count</code>; <code>/api/Datasets/{{pid}}/files</code>.
+Described for programs in <a href="/openapi.json">/openapi.json</a>.</p>
 <p>A <code>filter</code> is a {escape(_FILTER)} For example:
 <a href="/api/Datasets?filter={escape(example)}"><code>/api/Datasets?filter={escape(example)}</code></a></p>
 <table><thead><tr><th scope=col>Model</th><th scope=col>Fields</th><th scope=col>Relations</th></tr></thead>

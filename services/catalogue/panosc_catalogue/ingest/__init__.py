@@ -1,0 +1,1 @@
+"""From the sources' trees to the catalogue, again and again."""

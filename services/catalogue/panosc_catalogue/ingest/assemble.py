@@ -1,0 +1,111 @@
+"""From what was read in the files of a dataset to the records of the catalogue; no I/O."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from panosc_catalogue.nexus.record import FoundSample, NexusRecord, User
+from panosc_catalogue.records import (
+    Affiliation,
+    DatasetRecord,
+    DocumentHeader,
+    File,
+    Instrument,
+    Member,
+    Person,
+    Sample,
+)
+from panosc_catalogue.settings import Facility
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A file of a dataset and what was read in it (None: it was not read, or is not NeXus)."""
+
+    path: str
+    size: int
+    record: NexusRecord | None
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A dataset, its proposal if one is known, and the people that its files name."""
+
+    dataset: DatasetRecord
+    document: DocumentHeader | None
+    members: list[Member]
+
+
+def dataset_pid(facility: Facility, archive: str, dataset: str) -> str:
+    """The pid of the dataset at this path of an archive: stable as long as the file stays where it is."""
+    return f"{facility.name}:{archive}/{dataset}"
+
+
+def assemble(
+    facility: Facility, archive: str, dataset: str, proposal: str | None, files: Sequence[KnownFile]
+) -> Assembled:
+    """The records of the dataset that these files, in the order of their paths, make up."""
+    records = [file.record for file in files if file.record is not None]
+    proposal = proposal or _first(record.proposal for record in records)
+    starts = [record.start for record in records if record.start]
+    ends = [record.end for record in records if record.end]
+    parameters = {p.name: p for record in reversed(records) for p in reversed(record.parameters)}
+    techniques = {t.pid: t for record in records for t in record.techniques}
+    instrument = _first(record.instrument for record in records)
+    scope = f"{facility.name}:{proposal or dataset}"
+    end = max(ends, default=None)
+    return Assembled(
+        dataset=DatasetRecord(
+            pid=dataset_pid(facility, archive, dataset),
+            title=_first(record.title for record in records) or dataset.rsplit("/", 1)[-1],
+            creation_date=min(starts, default=None) or end,
+            end_date=end,
+            size=sum(file.size for file in files),
+            instrument=_instrument(facility, instrument) if instrument else None,
+            techniques=list(techniques.values()),
+            samples=list(_samples(scope, facility, records)),
+            parameters=list(reversed(parameters.values())),
+            files=[File(name=f.path.rsplit("/", 1)[-1], path=f.path, size=f.size) for f in files],
+        ),
+        document=_document(facility, proposal, records) if proposal else None,
+        members=[_member(facility, user) for record in records for user in record.users],
+    )
+
+
+def _instrument(facility: Facility, name: str) -> Instrument:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "instrument"
+    return Instrument(pid=f"{facility.name}:{slug}", name=name, facility=facility.label)
+
+
+def _document(facility: Facility, proposal: str, records: Iterable[NexusRecord]) -> DocumentHeader:
+    described = _first(record.proposal_title for record in records)
+    return DocumentHeader(
+        pid=f"{facility.name}:{proposal}", type="proposal", title=described or f"Proposal {proposal}"
+    )
+
+
+def _samples(scope: str, facility: Facility, records: Iterable[NexusRecord]) -> Iterable[Sample]:
+    """The samples; one without an identifier of its own is told apart by its name within the proposal."""
+    found: dict[str, FoundSample] = {}
+    for record in records:
+        for sample in record.samples:
+            key = f"{facility.name}:{sample.identifier}" if sample.identifier else f"{scope}/{sample.name}"
+            found.setdefault(key, sample)
+    return (Sample(pid=key, name=s.name, description=s.description) for key, s in found.items())
+
+
+def _member(facility: Facility, user: User) -> Member:
+    return Member(
+        role=user.role,
+        person=Person(
+            id=f"{facility.name}:{user.identifier}" if user.identifier else None,
+            full_name=user.name,
+            orcid=user.orcid,
+            researcher_id=user.identifier,
+        ),
+        affiliation=Affiliation(name=user.affiliation) if user.affiliation else None,
+    )
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((value for value in values if value), None)

@@ -1,0 +1,194 @@
+"""Follow one source: scan its tree, read what is new, keep the catalogue up to date."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+import psycopg
+import structlog
+from panosc_common.tree import (
+    Change,
+    ChangeKind,
+    FileState,
+    Problem,
+    RootUnavailable,
+    TreeScanner,
+    wait_for_change,
+)
+from prometheus_client import Counter, Gauge
+
+from panosc_catalogue.ingest.layout import Place, place
+from panosc_catalogue.ingest.state import Seen, State
+from panosc_catalogue.nexus.pool import Reader
+from panosc_catalogue.nexus.record import NotReadable, Reason
+from panosc_catalogue.settings import Facility, Settings, Source
+
+log = structlog.stdlib.get_logger(__name__)
+
+CHUNK = 200
+"""Changes that are taken from a scan at a time; the first data are found long before a first scan ends."""
+YOUNG_SECONDS = 60.0
+"""Age up to which a file that cannot be read may still be being written."""
+RETRY_SECONDS = 2.0
+"""Time between two looks whether such a file is due again."""
+FAILURE_SECONDS = 5.0
+"""Time after which a source or database that failed is tried again."""
+MAX_AGAIN = 1000
+
+FILES = Counter("catalogue_ingest_files_total", "Files looked at", ("source", "outcome"))
+LAST_SCAN = Gauge("catalogue_ingest_last_scan_timestamp_seconds", "End of the last good scan", ("source",))
+SCAN_SECONDS = Gauge("catalogue_ingest_scan_seconds", "Duration of the last good scan", ("source",))
+
+
+class Worker:
+    """Follows one source until it is cancelled; whatever fails is reported and tried again."""
+
+    def __init__(self, settings: Settings, facility: Facility, source: Source, reader: Reader) -> None:
+        self.source = source
+        self.tree_problems: list[Problem] = []
+        self.last_error: str | None = None
+        self._settings = settings
+        self._facility = facility
+        self._reader = reader
+
+    async def run(self) -> None:
+        """Follow the source."""
+        while True:
+            try:
+                await self._follow()
+            except (RootUnavailable, psycopg.Error) as error:
+                self.last_error = str(error).strip()
+                log.error("source failed", source=self.source.name, why=self.last_error)
+            except Exception as error:
+                # A bug in one source must not stop the others; the log has what is needed to fix it.
+                self.last_error = f"{type(error).__name__}: {error}"
+                log.exception("source failed unexpectedly", source=self.source.name)
+            await asyncio.sleep(min(FAILURE_SECONDS, self._settings.rescan_seconds))
+
+    async def _follow(self) -> None:
+        """Scan again and again, from what the database knows; leaves with the first failure."""
+        with await asyncio.to_thread(self._connect) as connection:
+            state = State(connection, self._facility, self.source)
+            reread = not await asyncio.to_thread(state.register)
+            known = await asyncio.to_thread(lambda: state.known(reread=reread))
+            scanner = TreeScanner(self.source.nexus.root, known=known)
+            try:
+                await self._scan(state, scanner, full=True, hints=None)
+                if reread:
+                    await asyncio.to_thread(state.reread)
+                await self._scan_repeatedly(state, scanner)
+            except RootUnavailable as error:
+                await asyncio.to_thread(state.failed, _root_message(error))
+                raise
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        url = self._settings.database_url
+        return psycopg.connect(
+            url.get_secret_value() if url else "",
+            autocommit=True,
+            connect_timeout=10,
+            application_name=f"panosc-catalogue ingest {self.source.name}",
+        )
+
+    async def _scan_repeatedly(self, state: State, scanner: TreeScanner) -> None:
+        next_full = time.monotonic() + self._settings.full_scan_seconds
+        rescan = self._settings.rescan_seconds
+        while True:
+            waiting = await self._read_again(state)
+            self.last_error = None
+            seconds = min(RETRY_SECONDS, rescan) if waiting else rescan
+            hints = await wait_for_change(scanner, seconds) or None
+            full = hints is None and time.monotonic() >= next_full
+            if full:
+                next_full = time.monotonic() + self._settings.full_scan_seconds
+            await self._scan(state, scanner, full=full, hints=hints)
+
+    async def _scan(self, state: State, scanner: TreeScanner, *, full: bool, hints: set[str] | None) -> None:
+        started = time.monotonic()
+        if hints is None:
+            await asyncio.to_thread(state.scanning)
+        changes = scanner.scan(full=full, only=hints)
+        changed = False
+        while chunk := await asyncio.to_thread(lambda: list(islice(changes, CHUNK))):
+            changed = await self._take(state, chunk) or changed
+        self.tree_problems = list(scanner.problems())
+        ignored = await asyncio.to_thread(self._ignored, scanner)
+        await asyncio.to_thread(lambda: state.idle(ignored, changed=changed))
+        LAST_SCAN.labels(self.source.name).set_to_current_time()
+        SCAN_SECONDS.labels(self.source.name).set(time.monotonic() - started)
+
+    def _ignored(self, scanner: TreeScanner) -> int:
+        return sum(not place(path, self.source.nexus).is_relevant for path, _ in scanner.files())
+
+    async def _take(self, state: State, changes: Sequence[Change]) -> bool:
+        """Bring the datasets of the changed files up to date; whether there were any."""
+        present: list[tuple[str, FileState]] = []
+        removed: list[str] = []
+        for change in changes:
+            if place(change.path, self.source.nexus).is_relevant:
+                if change.kind is ChangeKind.REMOVED:
+                    removed.append(change.path)
+                else:
+                    present.append((change.path, change.state))
+        await self._read_and_store(state, present, removed)
+        return bool(present or removed)
+
+    async def _read_and_store(
+        self, state: State, present: Iterable[tuple[str, FileState]], removed: Sequence[str] = ()
+    ) -> None:
+        seen = await asyncio.gather(*(self._look(path, status) for path, status in present))
+        datasets: dict[str, tuple[Place, list[Seen], list[str]]] = {}
+        for file in seen:
+            where = place(file.path, self.source.nexus)
+            datasets.setdefault(where.dataset, (where, [], []))[1].append(file)
+        for path in removed:
+            where = place(path, self.source.nexus)
+            datasets.setdefault(where.dataset, (where, [], []))[2].append(path)
+        for where, files, gone in datasets.values():
+            await asyncio.to_thread(self._store, state, where, files, gone)
+
+    def _store(self, state: State, where: Place, files: list[Seen], gone: list[str]) -> None:
+        try:
+            state.update(where.dataset, where.proposal, files, gone)
+        except psycopg.DataError as error:
+            message = f"the database refuses it: {error.diag.message_primary or error}"
+            log.error("dataset refused", source=self.source.name, dataset=where.dataset, why=message)
+            refusal = NotReadable(Reason.REFUSED, message)
+            state.update(where.dataset, where.proposal, [Seen(f.path, f.state, refusal) for f in files], gone)
+
+    async def _look(self, path: str, status: FileState) -> Seen:
+        if not place(path, self.source.nexus).is_nexus:
+            return Seen(path, status, None)
+        result: Any
+        try:
+            result = await self._reader.read(self.source.nexus.root / path)
+            FILES.labels(self.source.name, "ingested").inc()
+        except NotReadable as error:
+            result = error
+            FILES.labels(self.source.name, "failed").inc()
+            log.warning(
+                "file not read", source=self.source.name, path=path, reason=error.reason, why=error.message
+            )
+        young = time.time() - status.mtime_ns / 1e9 < YOUNG_SECONDS
+        return Seen(path, status, result, may_still_be_written=young)
+
+    async def _read_again(self, state: State) -> bool:
+        """Read those files again that did not change but may be readable now; whether some may be soon."""
+        again = []
+        due, waiting = await asyncio.to_thread(state.again, MAX_AGAIN)
+        for path, status, reason in due:
+            full = self.source.nexus.root / path
+            if reason != Reason.UNREADABLE or await asyncio.to_thread(os.access, full, os.R_OK):
+                again.append((path, status))
+        await self._read_and_store(state, again)
+        return waiting
+
+
+def _root_message(error: RootUnavailable) -> str:
+    with suppress(TypeError):
+        return f"the archive's tree cannot be read: {error.strerror or error} ({error.filename})"
+    return str(error)

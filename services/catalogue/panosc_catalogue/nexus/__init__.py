@@ -1,0 +1,1 @@
+"""Metadata out of NeXus files, whatever state they are in."""
