@@ -13,10 +13,17 @@ from pydantic import Field, StringConstraints
 
 from panosc_common.model import Document
 
+# `x-remedy` is what a user of the CRD reads whose value does not match the pattern.
 SpdxLicense = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", min_length=2, max_length=64)
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", min_length=2, max_length=64),
+    Field(json_schema_extra={"x-remedy": "an SPDX licence identifier, such as CC-BY-4.0"}),
 ]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
+HttpUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048),
+    Field(json_schema_extra={"x-remedy": "a URL that begins with https:// or http://"}),
+]
 
 
 class Embargo(Document):
