@@ -59,6 +59,8 @@ class Reader:
         try:
             descriptor = open_beneath(self._root, entry.path)
         except NotBeneath:
+            if next(os.scandir(self._root), None) is None:
+                return Finding(entry, None, reason="the root is empty, as if its volume were not mounted")
             return Finding(entry, State.MISSING)
         except OSError as error:
             return Finding(entry, None, reason=error.strerror or str(error))

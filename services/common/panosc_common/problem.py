@@ -77,9 +77,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    # The traceback is for the log: it would tell a stranger about the inside.
-    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-    return response(Problem(500, "the server failed to answer; its log says why"))
+    # Starlette raises the error again after the answer: uvicorn then logs the traceback and closes the
+    # connection, which the client has to know before it sends its next request.
+    log.error("request failed", method=request.method, path=request.url.path, error=repr(error))
+    return response(
+        Problem(500, "the server failed to answer; its log says why", headers={"Connection": "close"})
+    )
 
 
 EXCEPTION_HANDLERS: dict[Any, ExceptionHandler] = {

@@ -1,6 +1,5 @@
 """A real archive: tree, `panosc-archive serve` as a process, nginx before it, and a catalogue's double."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,12 +9,12 @@ import numpy as np
 import pytest
 from unit.archive.harness import (
     NGINX,
-    REPOSITORY,
     Archive,
     CatalogueDouble,
     Process,
     archive_command,
     free_port,
+    nginx_configuration,
     wait_for,
 )
 
@@ -67,28 +66,14 @@ def standalone(base: Path, catalogue: CatalogueDouble, environment: dict[str, st
 @pytest.fixture(scope="session")
 def behind_nginx(base: Path, catalogue: CatalogueDouble, environment: dict[str, str]) -> Iterator[Archive]:
     """nginx with the image's own configuration, sending what the service decides."""
-    if not os.access(NGINX, os.X_OK):
-        pytest.fail(f"{NGINX} is missing: install Debian's package nginx-light")
     api_port, port = free_port(), free_port()
-    temporary = base / "nginx"
-    temporary.mkdir(mode=0o777)
-    configuration = (REPOSITORY / "services/archive/nginx.conf").read_text()
-    for there, here in (
-        ("/tmp/", f"{temporary}/"),
-        ("127.0.0.1:8000", f"127.0.0.1:{api_port}"),
-        ("listen 8080;", f"listen 127.0.0.1:{port};"),
-        ("/data/", f"{base}/data/"),
-        ("worker_processes auto;", "worker_processes 1;"),
-    ):
-        assert there in configuration
-        configuration = configuration.replace(there, here)
-    (temporary / "nginx.conf").write_text(configuration)
+    configuration = nginx_configuration(base, "nginx", api_port, port)
     api_log, log = base / "api.log", base / "nginx.log"
     serve = archive_command("serve", "--port", str(api_port))
     accelerated = {**environment, "PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"}
     with (
         Process(serve, accelerated, api_log) as api,
-        Process([NGINX, "-c", str(temporary / "nginx.conf")], {}, log) as nginx,
+        Process([NGINX, "-c", str(configuration)], {}, log) as nginx,
     ):
         wait_for(f"http://127.0.0.1:{api_port}/healthz", api.process, api_log)
         wait_for(f"http://127.0.0.1:{port}/healthz", nginx.process, log)

@@ -32,6 +32,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def nginx_configuration(base: Path, name: str, api_port: int, port: int) -> Path:
+    """The image's own configuration, with only ports and places of the test put in."""
+    if not os.access(NGINX, os.X_OK):
+        pytest.fail(f"{NGINX} is missing: install Debian's package nginx-light")
+    folder = base / name
+    folder.mkdir(mode=0o777)
+    text = (REPOSITORY / "services/archive/nginx.conf").read_text()
+    for there, here in (
+        ("/tmp/", f"{folder}/"),
+        ("127.0.0.1:8000", f"127.0.0.1:{api_port}"),
+        ("listen 8080;", f"listen 127.0.0.1:{port};"),
+        ("/data/", f"{base}/data/"),
+        ("worker_processes auto;", "worker_processes 1;"),
+    ):
+        assert there in text
+        text = text.replace(there, here)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(text)
+    return configuration
+
+
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:
     """Until `url` answers 200; fails with the process's log if that does not happen."""
     deadline = time.monotonic() + seconds

@@ -1,5 +1,7 @@
 """`/files`: bytes, ranges, conditions and listings, sent by the service itself and by nginx."""
 
+import contextlib
+import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from panosc_archive.manifest import Manifest
+from panosc_common.tree import Change, ChangeKind, FileState
 from unit.archive.harness import Archive
 
 RANGES = [
@@ -234,15 +238,15 @@ def test_file_that_is_replaced_is_sent_as_one_version(standalone: Archive) -> No
 
 
 def test_visibility_follows_the_catalogue_within_a_second(archive: Archive) -> None:
-    archive.publish("p1/embargo-changes", b"x")
-    assert archive.get("/files/p1/embargo-changes").status_code == 200
-    archive.catalogue.visible.remove("p1/embargo-changes")
+    path = f"p1/embargo-{archive.port}"
+    archive.publish(path, b"x")
+    assert archive.get(f"/files/{path}").status_code == 200
+    archive.catalogue.visible.remove(path)
     time.sleep(1.1)
-    assert archive.get("/files/p1/embargo-changes").status_code == 404
+    assert archive.get(f"/files/{path}").status_code == 404
 
 
 def test_reader_of_many_ranges_asks_the_catalogue_once(archive: Archive, scan: Path) -> None:
-    time.sleep(1.1)
     before = archive.catalogue.requests
     for start in range(20):
         archive.get("/files/p1/d1/scan.h5", headers={"Range": f"bytes={start}-{start}"})
@@ -250,22 +254,37 @@ def test_reader_of_many_ranges_asks_the_catalogue_once(archive: Archive, scan: P
 
 
 def test_catalogue_that_stumbles_is_asked_again(archive: Archive) -> None:
-    archive.publish("p1/stumble", b"x")
-    time.sleep(1.1)
+    archive.publish(f"p1/stumble-{archive.port}", b"x")
     archive.catalogue.failures = [503]
-    assert archive.get("/files/p1/stumble").status_code == 200
+    assert archive.get(f"/files/p1/stumble-{archive.port}").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/files/p1/silence", "/files/p1/", "/files/p1/absent"])
+@pytest.mark.parametrize("path", ["/files/p1/silence-{port}", "/files/p1/", "/files/p1/absent-{port}"])
 def test_nothing_is_shown_while_the_catalogue_is_silent(archive: Archive, path: str) -> None:
-    archive.publish("p1/silence", b"x")
-    time.sleep(1.1)
+    archive.publish(f"p1/silence-{archive.port}", b"x")
+    target = path.format(port=archive.port)
     archive.catalogue.failures = [503, 503]
-    response = archive.get(path)
+    response = archive.get(target)
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
     assert response.headers["content-type"] == "application/problem+json"
-    assert archive.get(path).status_code in (200, 404)
+    assert archive.get(target).status_code in (200, 404)
+
+
+def test_hash_is_listed_while_it_belongs_to_the_content(archive: Archive) -> None:
+    file = archive.publish("hashed/x.h5", b"content")
+    status = file.stat()
+    sha256 = hashlib.sha256(b"content").hexdigest()
+    with contextlib.closing(Manifest.open(archive.state / "manifest.sqlite")) as manifest:
+        state = FileState(status.st_size, status.st_mtime_ns)
+        manifest.record(Change(ChangeKind.ADDED, "hashed/x.h5", state))
+        (entry,) = manifest.find(["hashed/x.h5"]).values()
+        manifest.accept(entry, state, sha256)
+    (listed,) = archive.get("/files/hashed/").json()["entries"]
+    assert listed["sha256"] == sha256
+    file.write_bytes(b"changed since")
+    (listed,) = archive.get("/files/hashed/").json()["entries"]
+    assert "sha256" not in listed
 
 
 def test_the_catalogue_was_always_asked_as_agreed(archive: Archive) -> None:

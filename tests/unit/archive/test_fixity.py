@@ -202,6 +202,16 @@ def test_lost_volume_is_an_error_and_no_missing_files(index: Index) -> None:
         assert status["files"] == 3
 
 
+def test_lost_volume_damages_nothing_in_verify_either(index: Index) -> None:
+    (index.root / "scan.h5").write_bytes(b"content")
+    with index.running():
+        index.settled(1)
+    index.root.rename(index.folder / "away")
+    assert index.verify()["missing"] == 0
+    index.root.mkdir()
+    assert index.verify()["missing"] == 0
+
+
 def test_killed_in_the_middle_goes_on_where_it_was(index: Index) -> None:
     for number in range(40):
         (index.root / f"{number:02}.h5").write_bytes(os.urandom(1_000_000))

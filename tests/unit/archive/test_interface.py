@@ -1,13 +1,16 @@
 """The description of the interface, the index page, errors, and the command line."""
 
+import json
 import re
 import subprocess
+import time
+from pathlib import Path
 
 import httpx2
 import pytest
 from panosc_archive.app import create_app
 from panosc_archive.settings import Settings
-from unit.archive.harness import Archive, archive_command
+from unit.archive.harness import NGINX, Archive, Process, archive_command, free_port, nginx_configuration
 
 
 def test_every_route_is_described_and_every_description_is_a_route(archive: Archive) -> None:
@@ -42,20 +45,31 @@ def test_metrics_count_by_route(archive: Archive) -> None:
     assert "never/seen" not in text
 
 
-def test_nginx_answers_503_while_the_service_is_down(behind_nginx: Archive) -> None:
-    configuration = behind_nginx.root.parent / "nginx/nginx.conf"
-    assert "error_page 502 504 = @silent" in configuration.read_text()
+def test_nginx_answers_503_while_the_service_is_down(base: Path) -> None:
+    port, log = free_port(), base / "lonely.log"
+    configuration = nginx_configuration(base, "lonely", free_port(), port)
+    with Process([NGINX, "-c", str(configuration)], {}, log):
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                response = httpx2.get(f"http://127.0.0.1:{port}/files/x", trust_env=False)
+                break
+            except httpx2.ConnectError:
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == 503
 
 
-def test_access_log_is_json_with_the_essentials(behind_nginx: Archive) -> None:
+def test_access_log_is_json_and_leaves_out_probes(behind_nginx: Archive) -> None:
     behind_nginx.get('/files/look"for me')
-    httpx2.get(f"{behind_nginx.url}/healthz", trust_env=False)
-    lines = [line for line in behind_nginx.log.read_text().splitlines() if "look" in line]
-    import json
-
-    entry = json.loads(lines[-1])
+    behind_nginx.get("/healthz")
+    lines = behind_nginx.log.read_text().splitlines()
+    (entry,) = (json.loads(line) for line in lines if "look" in line)
     assert (entry["method"], entry["status"]) == ("GET", 404)
-    assert "/healthz" not in behind_nginx.log.read_text()
+    assert [line for line in lines if "/healthz" in line] == []
 
 
 @pytest.mark.parametrize(
