@@ -54,15 +54,22 @@ def install(cluster: LocalCluster, gateway_port: int) -> None:
     values = manifest_values(built, cluster.paths.volumes, gateway_port)
     log = cluster.paths.log("import")
     with step("Installing names, volumes and gateway"):
-        images.import_into(cluster.paths.containerd_socket, [built["coredns"], built["local-path-provisioner"]], log)
+        images.import_into(
+            cluster.paths.containerd_socket, [built["coredns"], built["local-path-provisioner"]], log
+        )
         cluster.apply(render("coredns", values) + "---\n" + render("storage", values))
         images.import_into(cluster.paths.containerd_socket, built.values(), log)
         _install_gateway_controller(cluster, built["envoy-gateway"].reference)
         cluster.apply(render("gateway", values))
         for namespace in ("kube-system", "local-path-storage", GATEWAY_NAMESPACE):
             cluster.kubectl(
-                "wait", "--for=condition=Available", "deployments", "--all", f"--namespace={namespace}",
-                "--timeout=180s", seconds=200,
+                "wait",
+                "--for=condition=Available",
+                "deployments",
+                "--all",
+                f"--namespace={namespace}",
+                "--timeout=180s",
+                seconds=200,
             )
 
 
@@ -72,14 +79,22 @@ def _install_gateway_controller(cluster: LocalCluster, image: str) -> None:
         "deployment": {"envoyGateway": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
         "topologyInjector": {"enabled": False},  # spreads over zones; there is one node
     }
-    wanted = hashlib.sha256(json.dumps([toolchain.ENVOY_GATEWAY_MODULE, image, settings]).encode()).hexdigest()
+    wanted = hashlib.sha256(
+        json.dumps([toolchain.ENVOY_GATEWAY_MODULE, image, settings]).encode()
+    ).hexdigest()
     stamp = cluster.paths.state / "gateway-controller.sha256"
     if stamp.exists() and stamp.read_text() == wanted:
         say("Envoy Gateway is installed")
         return
     crds = chart / "charts" / "crds" / "crds"
     cluster.kubectl(
-        "apply", "--server-side", "--force-conflicts", "--field-manager=panosc-dev", "--recursive", "-f", str(crds),
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=panosc-dev",
+        "--recursive",
+        "-f",
+        str(crds),
         seconds=120,
     )
     # The module holds the chart as its release process finds it: values.yaml is still a template.
@@ -92,13 +107,21 @@ def _install_gateway_controller(cluster: LocalCluster, image: str) -> None:
     )
     (copy / "settings.json").write_text(json.dumps(settings))
     helm(
-        cluster, "upgrade", "--install", "envoy-gateway", str(copy), f"--namespace={GATEWAY_NAMESPACE}",
-        "--create-namespace", "--skip-crds", f"--values={copy / 'settings.json'}", "--timeout=3m",
+        cluster,
+        "upgrade",
+        "--install",
+        "envoy-gateway",
+        str(copy),
+        f"--namespace={GATEWAY_NAMESPACE}",
+        "--create-namespace",
+        "--skip-crds",
+        f"--values={copy / 'settings.json'}",
+        "--timeout=3m",
     )
     stamp.write_text(wanted)
 
 
 def helm(cluster: LocalCluster, *arguments: str) -> None:
     """Run helm against `cluster`; its output goes to a log of its own."""
-    command = [toolchain.binary("helm"), f"--kubeconfig={cluster.paths.kubeconfig}", *arguments]
+    command = [str(toolchain.binary("helm")), f"--kubeconfig={cluster.paths.kubeconfig}", *arguments]
     shell.logged(command, cluster.paths.log("helm"), seconds=300)

@@ -5,9 +5,11 @@ Every process of the cluster, pods included, lives below it. That is how tear-do
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+_ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit; shift; done; shift; exec "$@"'
 _SYSTEM = "system"  # the cluster's own programs; cgroup v2 allows no processes beside child groups
 
 
@@ -15,7 +17,9 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     """Mount points of all hierarchies: the root itself on v2, one a controller on v1 (links left out)."""
     if (root / "cgroup.controllers").exists():
         return [root]
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "cgroup.procs").exists())
+    return sorted(
+        p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "cgroup.procs").exists()
+    )
 
 
 def create(name: str) -> None:
@@ -36,11 +40,11 @@ def _inherit_cpuset(folder: Path) -> None:
             path.write_text(parent.read_text())
 
 
-def enter(name: str) -> None:
-    """Move the calling process into the cluster's group for its programs."""
-    pid = str(os.getpid())
-    for hierarchy in hierarchies():
-        (hierarchy / name / _SYSTEM / "cgroup.procs").write_text(pid)
+def entering(name: str, hierarchies_found: Iterable[Path] | None = None) -> list[str]:
+    """Prefix of a command that runs in the cluster's group for its programs and keeps its pid."""
+    found = hierarchies() if hierarchies_found is None else hierarchies_found
+    files = [str(hierarchy / name / _SYSTEM / "cgroup.procs") for hierarchy in found]
+    return ["sh", "-c", _ENTER, "sh", *files, "--"]
 
 
 def _groups(name: str) -> list[Path]:

@@ -41,7 +41,7 @@ class LocalCluster:
     def __init__(self, name: str, *, durable: bool = True) -> None:
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", name):
             raise StepFailed(
-                f"cluster name {name!r}: use up to 32 lower-case letters, digits and hyphens, beginning with a letter"
+                f"cluster name {name!r}: use up to 32 lower-case letters, digits and hyphens, a letter first"
             )
         self.paths = ClusterPaths.of(name)
         self._durable = durable
@@ -56,13 +56,24 @@ class LocalCluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 60) -> str:
         """Standard output of kubectl with the cluster's own kubeconfig, whatever KUBECONFIG says."""
-        command = [toolchain.binary("kube"), "kubectl", f"--kubeconfig={self.paths.kubeconfig}", *arguments]
+        command = [
+            str(toolchain.binary("kube")),
+            "kubectl",
+            f"--kubeconfig={self.paths.kubeconfig}",
+            *arguments,
+        ]
         return shell.output(command, stdin=stdin, seconds=seconds)
 
     def apply(self, manifest: str) -> None:
         """Server-side apply of YAML or JSON text."""
         self.kubectl(
-            "apply", "--server-side", "--force-conflicts", "--field-manager=panosc-dev", "-f", "-", stdin=manifest
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=panosc-dev",
+            "-f",
+            "-",
+            stdin=manifest,
         )
 
     def ready(self) -> bool:
@@ -82,7 +93,7 @@ class LocalCluster:
 
     def up(self) -> None:
         """Have the cluster running with a ready node. Quick if it is; else rebuilt around its kept data."""
-        packages.ensure()
+        packages.ensure(packages.FOR_CLUSTER)
         toolchain.ensure_all()
         pause = images.build(images.CLUSTER[0])
         with _exclusive(self.paths):
@@ -95,7 +106,12 @@ class LocalCluster:
 
     def _healthy(self) -> bool:
         running = self.daemons_running()
-        return len(running) == components.DAEMONS and all(running.values()) and netns.exists(self.paths.name) and self.ready()
+        return (
+            len(running) == components.DAEMONS
+            and all(running.values())
+            and netns.exists(self.paths.name)
+            and self.ready()
+        )
 
     def _plan(self, pause: images.Built) -> Cluster:
         link = _recorded_link(self.paths)
@@ -115,7 +131,9 @@ class LocalCluster:
         self._run(components.containerd(cluster))
         self._run(components.etcd(cluster))
         self._run(components.apiserver(cluster))
-        wait_until(self.paths.containerd_socket.exists, "containerd's start", 30, self.paths.log("containerd"))
+        wait_until(
+            self.paths.containerd_socket.exists, "containerd's start", 30, self.paths.log("containerd")
+        )
         images.import_into(self.paths.containerd_socket, [pause], self.paths.log("import"))
         wait_until(self.ready, "the API server's start", 90, self.paths.log("kube-apiserver"))
         for daemon in components.after_apiserver(cluster):
@@ -147,10 +165,9 @@ class LocalCluster:
     def _run(self, daemon: Daemon) -> None:
         environment = {"PATH": f"{toolchain.binary('containerd').parent}:{os.environ['PATH']}"}
         processes.start(
-            [*netns.entering(self.paths.name), *daemon.arguments],
+            [*cgroups.entering(self.paths.name), *netns.entering(self.paths.name), *daemon.arguments],
             self._pids / f"{daemon.name}.pid",
             self.paths.log(daemon.name),
-            enter=lambda: cgroups.enter(self.paths.name),
             env=environment,
         )
 
@@ -171,10 +188,12 @@ class LocalCluster:
                 mounts.undo(self.paths.state)
                 shutil.rmtree(self.paths.state, ignore_errors=True)
                 if self.paths.state.exists():
-                    raise StepFailed(f"{self.paths.state} could not be removed: see what is mounted or open there")
+                    raise StepFailed(
+                        f"{self.paths.state} could not be removed: see what is mounted or open there"
+                    )
 
     def _stop(self, patience: float) -> None:
-        """End processes, then undo mounts, network and cgroups. Works on ruins too: every step looks first."""
+        """End processes, then undo mounts, network and cgroups; on ruins too: every step looks first."""
         name = self.paths.name
         daemons = [i for p in self._pids.glob("*.pid") if (i := processes.running(p))]
         processes.end(daemons, min(patience, 3))  # first, so that nothing restarts what ends next
@@ -193,7 +212,9 @@ class LocalCluster:
         shutil.rmtree(self.paths.run, ignore_errors=True)
         self._remove_traces()
         if not cgroups.remove(name):
-            raise StepFailed(f"cgroup {name} could not be removed: `cat /sys/fs/cgroup/*/{name}/**/cgroup.procs`")
+            raise StepFailed(
+                f"cgroup {name} could not be removed: `cat /sys/fs/cgroup/*/{name}/**/cgroup.procs`"
+            )
 
     def _shim_sockets(self) -> list[Path]:
         """Sockets that shims leave behind when they are ended the hard way."""
@@ -209,7 +230,7 @@ class LocalCluster:
         return found
 
     def _remove_traces(self) -> None:
-        """Files that kubelet and CNI write at fixed places, told from others' by the cluster's paths or name."""
+        """Files that kubelet and CNI write at fixed places, told from others' by path or name."""
         for entry in Path("/var/log/containers").glob("*.log"):
             if entry.is_symlink() and str(entry.readlink()).startswith(f"{self.paths.logs}/"):
                 entry.unlink()

@@ -43,7 +43,8 @@ class Cluster:
         """Who needs a certificate."""
         local = ("IP:127.0.0.1", "DNS:localhost", f"IP:{self.link.inner}")
         api_names = tuple(
-            f"DNS:kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")
+            f"DNS:kubernetes{suffix}"
+            for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")
         )
         return (
             Subject("apiserver", "kube-apiserver", addresses=(*local, *api_names, "IP:10.96.0.1")),
@@ -76,7 +77,10 @@ def _config(cluster: Cluster, user: str) -> str:
 
 def containerd(cluster: Cluster) -> Daemon:
     """The container runtime; its shim is found beside it through PATH."""
-    return Daemon("containerd", (str(cluster.tool("containerd")), "--config", str(cluster.paths.run / "containerd.toml")))
+    return Daemon(
+        "containerd",
+        (str(cluster.tool("containerd")), "--config", str(cluster.paths.run / "containerd.toml")),
+    )
 
 
 def etcd(cluster: Cluster) -> Daemon:

@@ -64,7 +64,7 @@ CLUSTER = (
 
 def files_below(root: Path, inputs: Iterable[str]) -> list[Path]:
     """All files that `inputs` (relative to `root`) name or hold, sorted, without caches."""
-    found = set()
+    found: set[Path] = set()
     for entry in inputs:
         path = root / entry
         candidates = [path] if path.is_file() else path.rglob("*")
@@ -88,7 +88,16 @@ def content_tag(root: Path, files: Sequence[Path], base: str) -> str:
 
 def _builder(*arguments: str | Path) -> list[str | Path]:
     store = cache_directory() / "buildah"
-    return ["buildah", "--root", store, "--runroot", "/run/panosc/buildah", "--storage-driver", "overlay", *arguments]
+    return [
+        "buildah",
+        "--root",
+        store,
+        "--runroot",
+        "/run/panosc/buildah",
+        "--storage-driver",
+        "overlay",
+        *arguments,
+    ]
 
 
 def _builder_environment() -> dict[str, str]:
@@ -107,17 +116,35 @@ def _has_image(reference: str) -> bool:
 
 def ensure_base() -> str:
     """Have the Debian base image in the builder's store, from its registry or made here; return its id."""
-    query = _builder("images", "--quiet", "--no-trunc", BASE)
-    if not _has_image(BASE):
+    recipe = f"{LOCAL_PREFIX}/base:{hashlib.sha256(repr(_BOOTSTRAP).encode()).hexdigest()[:16]}"
+    if not _has_image(recipe):
         with toolchain.locked(cache_directory() / ".base.lock"):
-            if not _has_image(BASE):
+            if not _has_image(recipe):
                 _make_base()
-    return shell.output(query).strip()
+                shell.output(_builder("tag", BASE, recipe))
+    return shell.output(_builder("images", "--quiet", "--no-trunc", recipe)).strip()
+
+
+# As slim as the public image: no documentation, no translations, no packages kept after their installation.
+_BOOTSTRAP = (
+    "mmdebstrap",
+    "--variant=minbase",
+    *(
+        f"--dpkgopt=path-exclude=/usr/share/{kind}/*"
+        for kind in ("doc", "doc-base", "groff", "info", "linda", "lintian", "locale", "man")
+    ),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    '--aptopt=APT::Install-Recommends "false"',
+    # Written at the end: while it works, mmdebstrap itself needs the packages it downloaded.
+    "--customize-hook=printf '%s\\n' 'APT::Keep-Downloaded-Packages \"false\";' 'Dir::Cache::pkgcache \"\";'"
+    ' \'Dir::Cache::srcpkgcache "";\' > "$1/etc/apt/apt.conf.d/slim"; rm -f "$1"/var/cache/apt/*.bin',
+    "trixie",
+)
 
 
 def _make_base() -> None:
     env = _builder_environment()
-    if shell.succeeds(_builder("pull", "--quiet", "--retry", "0", BASE), seconds=60, env=env):
+    if shell.succeeds(_builder("pull", "--quiet", "--policy", "always", BASE), seconds=60, env=env):
         return
     log = _log("base")
     with (
@@ -125,11 +152,7 @@ def _make_base() -> None:
         tempfile.TemporaryDirectory(dir=env["TMPDIR"]) as scratch,
     ):
         root = f"{scratch}/root.tar"
-        shell.logged(
-            ["mmdebstrap", "--variant=minbase", "--aptopt=APT::Install-Recommends false", "trixie", root],
-            log,
-            seconds=900,
-        )
+        shell.logged([*_BOOTSTRAP, root], log, seconds=900)
         container = shell.output(_builder("from", "scratch"), env=env).strip()
         shell.logged(_builder("add", container, root, "/"), log, seconds=300, env=env)
         shell.logged(_builder("config", "--cmd", "bash", container), log, seconds=60, env=env)
@@ -200,7 +223,7 @@ def build_all(images: Sequence[Image]) -> dict[str, Built]:
 
 def import_into(socket: Path, built: Iterable[Built], log: Path) -> None:
     """Give the container runtime at `socket` the images that it does not have yet."""
-    ctr = [toolchain.binary("ctr"), "--address", socket, "--namespace", "k8s.io", "images"]
+    ctr = [str(toolchain.binary("ctr")), "--address", str(socket), "--namespace", "k8s.io", "images"]
     present = set(shell.output([*ctr, "list", "--quiet"]).split())
     missing = [b for b in built if b.reference not in present]
     for item in missing:
@@ -213,6 +236,8 @@ def push(built: Built, registry: str) -> str:
     target = f"{registry.rstrip('/')}/{built.reference.partition('/')[2]}"
     with step(f"Pushing {target}"):
         if not _has_image(built.reference):
-            shell.logged(_builder("pull", f"docker-archive:{built.archive}"), _log(built.image.name), seconds=600)
+            shell.logged(
+                _builder("pull", f"docker-archive:{built.archive}"), _log(built.image.name), seconds=600
+            )
         shell.logged(_builder("push", built.reference, target), _log(built.image.name), seconds=1800)
     return target

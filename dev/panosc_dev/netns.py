@@ -10,7 +10,7 @@ from pathlib import Path
 from panosc_dev import shell
 from panosc_dev.progress import StepFailed
 
-_POOL = ipaddress.ip_network("10.201.0.0/16")
+_POOL = ipaddress.IPv4Network("10.201.0.0/16")
 POD_NETWORK = "10.244.0.0/16"
 SERVICE_NETWORK = "10.96.0.0/16"
 
@@ -43,11 +43,11 @@ def choose_network(name: str, taken: Iterable[str]) -> str:
 
     The same name starts at the same place, so an address rarely changes between two runs.
     """
-    others = [ipaddress.ip_network(t, strict=False) for t in taken]
+    others = [ipaddress.IPv4Network(t, strict=False) for t in taken]
     candidates = list(_POOL.subnets(new_prefix=24))
     first = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % len(candidates)
     for candidate in candidates[first:] + candidates[:first]:
-        if not any(candidate.overlaps(o) for o in others if isinstance(o, ipaddress.IPv4Network)):
+        if not any(candidate.overlaps(o) for o in others):
             return str(candidate)
     raise StepFailed(f"no free network in {_POOL}: `ip -4 address` shows what takes it")
 

@@ -2,16 +2,19 @@
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 
-from panosc_dev import shell
+from panosc_dev import privileges, shell
 from panosc_dev.paths import cache_directory
 from panosc_dev.progress import StepFailed, step
 
-# A program of each package (or a path), so that a machine that has them is left alone.
-_NEEDED = {
+# A program of each package (or a path): what is there, from wherever, is left alone.
+FOR_CLUSTER = {
     "buildah": "buildah",
+    "ca-certificates": "update-ca-certificates",
     "conntrack": "conntrack",
     "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
     "iproute2": "ip",
     "ipset": "ipset",
     "iptables": "iptables",
@@ -22,27 +25,33 @@ _NEEDED = {
     "socat": "socat",
     "util-linux": "nsenter",
 }
+FOR_TESTS = {"nginx-light": "nginx", "postgresql": "/usr/lib/postgresql"}
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def _present(probe: str) -> bool:
-    return os.path.exists(probe) if probe.startswith("/") else shutil.which(probe, path=_SYSTEM_PATH) is not None
+    return (
+        os.path.exists(probe) if probe.startswith("/") else shutil.which(probe, path=_SYSTEM_PATH) is not None
+    )
 
 
-def missing(needed: dict[str, str] | None = None) -> list[str]:
+def missing(needed: Mapping[str, str]) -> list[str]:
     """Packages whose program is not there."""
-    return [package for package, probe in (needed or _NEEDED).items() if not _present(probe)]
+    return [package for package, probe in needed.items() if not _present(probe)]
 
 
-def ensure() -> None:
-    """Install the missing packages with apt-get."""
-    absent = missing()
-    if not absent:
-        return
+def ensure(needed: Mapping[str, str]) -> None:
+    """Install what is missing of `needed` (a program or path by package)."""
+    if absent := missing(needed):
+        install(absent)
+
+
+def install(names: Sequence[str]) -> None:
+    """Install Debian packages with apt-get."""
     if shutil.which("apt-get") is None:
-        raise StepFailed(f"this is no Debian: install the equivalents of {', '.join(absent)} yourself")
+        raise StepFailed(f"this is no Debian: install the equivalents of {', '.join(names)} yourself")
     log = cache_directory() / "logs" / "packages.log"
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    with step(f"Installing {', '.join(absent)}"):
-        shell.logged(["apt-get", "update"], log, seconds=300, env=env)
-        shell.logged(["apt-get", "install", "-y", "--no-install-recommends", *absent], log, seconds=900, env=env)
+    apt = [*privileges.prefix(), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    with step(f"Installing {', '.join(names)}"):
+        shell.logged([*apt, "update"], log, seconds=300)
+        shell.logged([*apt, "install", "-y", "--no-install-recommends", *names], log, seconds=900)

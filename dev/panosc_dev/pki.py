@@ -53,10 +53,9 @@ def _make(folder: Path, subjects: tuple[Subject, ...]) -> None:
     ca, ca_key = folder / "ca.crt", folder / "ca.key"
     if not ca.exists():
         _key(ca_key)
-        shell.output(
-            ["openssl", "req", "-x509", "-new", "-key", ca_key, "-days", _DAYS, "-subj", "/CN=panosc-local-ca"]
-            + ["-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature", "-out", str(ca)]
-        )
+        usage = "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"
+        request = ["openssl", "req", "-x509", "-new", "-key", str(ca_key), "-subj", "/CN=panosc-local-ca"]
+        shell.output([*request, "-days", _DAYS, "-addext", usage, "-out", str(ca)])
     if not (folder / "sa.pub").exists():
         _key(folder / "sa.key")
         shell.output(["openssl", "ec", "-in", folder / "sa.key", "-pubout", "-out", folder / "sa.pub"])
@@ -67,28 +66,28 @@ def _make(folder: Path, subjects: tuple[Subject, ...]) -> None:
         if subject.addresses:
             extensions += f"subjectAltName={','.join(subject.addresses)}\n"
         _key(base.with_suffix(".key"))
-        request = shell.output(
-            ["openssl", "req", "-new", "-key", base.with_suffix(".key"), "-subj", subject.distinguished_name()]
-        )
+        name = subject.distinguished_name()
+        asked = shell.output(["openssl", "req", "-new", "-key", base.with_suffix(".key"), "-subj", name])
         extension_file = base.with_suffix(".ext")
         extension_file.write_text(extensions)
-        shell.output(
-            ["openssl", "x509", "-req", "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", _DAYS]
-            + ["-extfile", str(extension_file), "-out", str(base.with_suffix(".crt"))],
-            stdin=request,
-        )
+        sign = ["openssl", "x509", "-req", "-CA", str(ca), "-CAkey", str(ca_key), "-CAcreateserial"]
+        out = ["-days", _DAYS, "-extfile", str(extension_file), "-out", str(base.with_suffix(".crt"))]
+        shell.output([*sign, *out], stdin=asked)
         extension_file.unlink()
 
 
 def kubeconfig(folder: Path, server: str, user: str, cluster: str) -> str:
     """A kubeconfig (as JSON, which is YAML) with the CA and the certificate of `user` inside."""
+
     def data(name: str) -> str:
         return base64.b64encode((folder / name).read_bytes()).decode()
 
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": {"server": server, "certificate-authority-data": data("ca.crt")}}],
+        "clusters": [
+            {"name": cluster, "cluster": {"server": server, "certificate-authority-data": data("ca.crt")}}
+        ],
         "users": [
             {
                 "name": user,

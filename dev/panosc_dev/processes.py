@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,13 +66,9 @@ def start(
     pid_file: Path,
     log: Path,
     *,
-    enter: Callable[[], None],
     env: Mapping[str, str] | None = None,
 ) -> None:
-    """Start a process in a session of its own and record it; `enter` runs in it first (its cgroup).
-
-    The former log is kept beside the new one.
-    """
+    """Start a process in a session of its own and record it; the former log is kept beside the new one."""
     log.parent.mkdir(parents=True, exist_ok=True)
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
@@ -86,7 +82,6 @@ def start(
             start_new_session=True,
             cwd="/",
             env={**os.environ, **(env or {})},
-            preexec_fn=enter,
         )
     identity = identify(child.pid)
     if identity:

@@ -25,7 +25,13 @@ def output(
     words = [str(a) for a in arguments]
     try:
         done = subprocess.run(
-            words, env=_environment(env), input=stdin, cwd=cwd, capture_output=True, text=True, timeout=seconds
+            words,
+            env=_environment(env),
+            input=stdin,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
         raise StepFailed(f"`{shlex.join(words)}` took longer than {seconds:.0f} s") from None
@@ -35,7 +41,9 @@ def output(
     return done.stdout
 
 
-def succeeds(arguments: Sequence[str | Path], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> bool:
+def succeeds(
+    arguments: Sequence[str | Path], *, seconds: float = 60, env: Mapping[str, str] | None = None
+) -> bool:
     """Whether a command ends with 0 within the time; its output is dropped."""
     try:
         output(arguments, seconds=seconds, env=env)

@@ -32,7 +32,7 @@ _KUBERNETES_VERSION_FLAGS = (
 class Build:
     """One `go build`/`go install` that makes `binaries`.
 
-    `packages` are versioned import paths, or empty for the module in `directory` (relative to the repository).
+    `packages` are versioned import paths, or empty for the module in `directory` of the repository.
     """
 
     name: str
@@ -99,14 +99,18 @@ def build_key(build: Build, go_version: str, module_files: dict[str, bytes]) -> 
 def _module_files(build: Build) -> dict[str, bytes]:
     if not build.directory:
         return {}
-    return {path.name: path.read_bytes() for path in (REPOSITORY / build.directory).iterdir() if path.is_file()}
+    return {
+        path.name: path.read_bytes() for path in (REPOSITORY / build.directory).iterdir() if path.is_file()
+    }
 
 
 @cache
 def _go() -> tuple[str, str]:
     program = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if program is None:
-        raise StepFailed("Go is not installed: install Go 1.26 or later (https://go.dev/dl) and put it on PATH")
+        raise StepFailed(
+            "Go is not installed: install Go 1.26 or later (https://go.dev/dl) and put it on PATH"
+        )
     return program, shell.output([program, "env", "GOVERSION"], env={"GOTOOLCHAIN": "auto"}).strip()
 
 

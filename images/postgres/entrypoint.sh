@@ -39,4 +39,5 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 unset POSTGRES_PASSWORD
 
-exec "$@" -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp -c log_destination=stderr -c logging_collector=off
+exec "$@" -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp -c jit=off \
+  -c log_destination=stderr -c logging_collector=off

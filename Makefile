@@ -1,0 +1,45 @@
+# Two commands do most: `make up` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+PORT   ?= 80
+NAME   ?= panosc
+PANOSC  = PYTHONPATH=dev $(PYTHON) -m panosc_dev
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status kubectl install test check generate bench venv
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: venv ## Start a local cluster with a demonstration facility [PORT=80] [DATA=/folder/of/nexus/files]
+	@$(PANOSC) up --name $(NAME) --port $(PORT) $(if $(DATA),--data '$(DATA)')
+
+down: ## Remove everything that `make up` made [KEEP=data keeps the volumes]
+	@$(PANOSC) down --name $(NAME) $(if $(filter data,$(KEEP)),--keep-data)
+
+status: ## Tell what runs of the local cluster
+	@$(PANOSC) status --name $(NAME)
+
+kubectl: ## Run kubectl on the local cluster: make kubectl ARGS='get panosc -A'
+	@$(PANOSC) kubectl --name $(NAME) $(ARGS)
+
+install: ## Install into the current kubectl context [REGISTRY=host/path] [BASE_DOMAIN=data.example.org] [VALUES=file] [YES=1]
+	@$(PANOSC) install --registry '$(REGISTRY)' --base-domain '$(BASE_DOMAIN)' $(if $(VALUES),--values '$(VALUES)') $(if $(YES),--yes)
+
+test: ## Run every test, on a cluster of its own [LEVELS='unit apiserver cluster faults']
+	@$(PANOSC) test $(LEVELS)
+
+check: venv ## Check format, lint, types and the direction of imports
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy -p panosc_common -p panosc_operator -p panosc_catalogue -p panosc_archive -p panosc_dev
+	.venv/bin/lint-imports
+
+generate: venv ## Write CRDs, reference pages and golden files again
+	.venv/bin/python -m panosc_operator.generate
+
+bench: venv ## Compare speed with named peers (writes docs/benchmarks.md)
+	.venv/bin/pytest tests/bench
+
+venv: ## Make .venv with all packages and tools
+	@$(PANOSC) venv

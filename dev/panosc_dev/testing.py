@@ -1,0 +1,87 @@
+"""`make test`: every level of tests, one after the other, and a summary of what ran."""
+
+import subprocess
+import time
+import xml.etree.ElementTree as xml
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from panosc_dev import environment, packages, privileges, toolchain
+from panosc_dev.paths import REPOSITORY, cache_directory
+from panosc_dev.progress import elapsed, say
+
+
+@dataclass(frozen=True)
+class Level:
+    """A folder below tests/, pytest's options for it and whether it starts a cluster (and so needs root)."""
+
+    name: str
+    options: tuple[str, ...] = ()
+    root: bool = False
+
+
+LEVELS = (
+    Level("unit", ("-n", "2")),
+    Level("apiserver"),
+    Level("cluster", root=True),
+    Level("faults", root=True),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What ran of one level."""
+
+    level: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    code: int
+
+    def line(self) -> str:
+        """The level's line of the summary."""
+        verdict = "ok    " if self.code == 0 else "FAILED"
+        counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+        return f"  {verdict} {self.level:<10} {counts} in {elapsed(self.seconds)}"
+
+
+def counts(report: Path) -> tuple[int, int, int]:
+    """Passed, failed and skipped tests in a JUnit report; nothing ran if there is none."""
+    if not report.exists():
+        return 0, 0, 0
+    suite = xml.parse(report).getroot().find("testsuite")
+    if suite is None:
+        return 0, 0, 0
+    total, failures, errors, skipped = (
+        int(suite.get(k, "0")) for k in ("tests", "failures", "errors", "skipped")
+    )
+    return total - failures - errors - skipped, failures + errors, skipped
+
+
+def run(names: Sequence[str]) -> bool:
+    """Run the levels called `names` (all if none is given); True if every test of every level passed."""
+    packages.ensure(packages.FOR_TESTS)
+    toolchain.ensure_all()
+    environment.ensure()
+    chosen = [
+        lv for lv in LEVELS if (not names or lv.name in names) and (REPOSITORY / "tests" / lv.name).is_dir()
+    ]
+    results = [_run(level) for level in chosen]
+    say("What ran:")
+    for result in results:
+        print(result.line())
+    return all(r.code == 0 for r in results)
+
+
+def _run(level: Level) -> Result:
+    report = cache_directory() / "logs" / f"tests-{level.name}.xml"
+    report.unlink(missing_ok=True)
+    begin = time.monotonic()
+    say(f"Tests of level {level.name} …")
+    command = [*(privileges.prefix() if level.root else []), str(REPOSITORY / ".venv/bin/pytest")]
+    done = subprocess.run(
+        [*command, f"tests/{level.name}", *level.options, f"--junitxml={report}"], cwd=REPOSITORY, check=False
+    )
+    return Result(level.name, *counts(report), time.monotonic() - begin, done.returncode)
