@@ -21,7 +21,7 @@ from h5grove.content import (
     GroupContent,
     SoftLinkContent,
 )
-from h5grove.encoders import encode
+from h5grove.encoders import Response, encode, orjson_default, orjson_encode
 from h5grove.models import LinkResolution
 from h5grove.utils import hdf_path_join, parse_link_resolution_arg, parse_slice
 
@@ -392,10 +392,24 @@ def _selected_items(dataset: h5py.Dataset, selection: str | None) -> int:
 
 
 def _encoded(content: Any, encoding: str, query: Query) -> Encoded:
-    response = encode(content, encoding)
+    if encoding == "json":
+        body = orjson_encode(content, _jsonable)
+        response = Response(body, headers={"Content-Type": "application/json"})
+    else:
+        response = encode(content, encoding)
     if len(response.content) > query.max_bytes * JSON_GROWTH:
         raise _Refusal(413, f"the answer has {len(response.content)} bytes: select a smaller part")
     return Encoded(response.content, response.headers)
+
+
+def _jsonable(value: Any) -> Any:
+    """What h5grove makes of a value, but strings of older files are Latin-1, mostly in units: °C, Å."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
+    return orjson_default(value)
 
 
 def _link(group: Entity, name: str) -> Any:

@@ -31,7 +31,7 @@ def default_plot(find: Find, path: str) -> dict[str, Any] | None:
     if signal_path is None:
         return None
     signal = find(signal_path)
-    if not isinstance(signal, h5py.Dataset) or signal.shape is None or signal.dtype.kind not in "iufb":
+    if not isinstance(signal, h5py.Dataset) or not signal.shape or signal.dtype.kind not in "iufb":
         return None
     selection = _selection(signal.shape)
     return {

@@ -46,6 +46,8 @@ def scan(archive: Archive) -> Path:
         detector["reals"] = np.array([1.5, np.nan, np.inf, -2])
         detector["names"] = ["α", "β"]
         detector["empty"] = h5py.Empty("f8")
+        detector["latin"] = np.array([b"20 \xb0C", "α".encode()])
+        detector["latin"].attrs["units"] = np.bytes_(b"\xc5")
         entry["soft"] = h5py.SoftLink("/entry/detector")
         entry["broken"] = h5py.SoftLink("/nowhere")
         entry["circle"] = h5py.SoftLink("/entry/circle")
@@ -132,6 +134,8 @@ class TestProtocol:
         assert ask(archive, "data", "/entry/detector/reals") == [1.5, None, None, -2]
         assert ask(archive, "data", "/entry/detector/names") == ["α", "β"]
         assert ask(archive, "data", "/entry/detector/empty") is None
+        assert ask(archive, "data", "/entry/detector/latin") == ["20 °C", "α"]
+        assert ask(archive, "attr", "/entry/detector/latin") == {"units": "Å"}
 
     @pytest.mark.parametrize(
         ("operation", "path", "parameters", "status"),
@@ -348,6 +352,7 @@ class TestPreview:
     def test_nothing_to_plot(self, archive: Archive) -> None:
         path = archive.publish("previews/nothing.h5", b"")
         with h5py.File(path, "w") as file:
-            file["x"] = 1
+            file["data/x"] = 1
+            file["data"].attrs.update({"NX_class": "NXdata", "signal": "x"})
         response = archive.get("/previews", params={"file": "previews/nothing.h5"})
         assert (response.status_code, "@signal" in response.json()["detail"]) == (404, True)
