@@ -110,6 +110,7 @@ def test_incomplete_bundle_is_refused(archive: Archive, kind: str) -> None:
 def test_bundle_follows_no_link_and_leaves_the_tree_nowhere(archive: Archive, path: str) -> None:
     (archive.root.parent / "outside.h5").write_bytes(b"secret")
     link = archive.root / "p7/link.h5"
+    link.parent.mkdir(exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to("../../outside.h5")
     archive.catalogue.datasets["link"] = {"pid": "link", "files": [{"archive": "archive", "path": path}]}
