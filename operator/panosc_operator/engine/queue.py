@@ -15,7 +15,7 @@ from panosc_operator.engine import metrics
 from panosc_operator.engine.resources import Key
 
 FIRST_DELAY = 0.5
-MAX_DELAY = 300.0
+MAX_DELAY = 60.0
 
 
 class Closed(Exception):

@@ -50,8 +50,15 @@ class Reconciler:
         self._hub = hub
         self._applier = Applier(client, cache)
         self._events = Recorder(client)
+        self._progressed: set[Key] = set()
+        """Resources whose pass, now in progress, has written something."""
         self.cache = cache
         self.services = services
+
+    def _wrote(self, obj: Object, key: Key) -> None:
+        """Take note of an object as the API server answered a write of the resource's pass."""
+        self._progressed.add(key)
+        self._hub.changed(obj, by=key)
 
     async def read(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
         """An object from the cache, or else from the API server."""
@@ -67,6 +74,8 @@ class Reconciler:
                 complete = await self._pass(key)
             except ApiError as error:
                 after = (error.retry_after or 0.0) if isinstance(error, Unavailable) else 0.0
+                if key in self._progressed:
+                    self._queue.forget(key)  # it got further than last time: no reason to wait longer
                 delay = self._queue.retry(key, at_least=after)
                 log.warning("pass failed, will be repeated", error=str(error), seconds=round(delay, 1))
                 self._count(key, "error")
@@ -82,6 +91,7 @@ class Reconciler:
                     self._queue.retry(key)
                     self._count(key, "requeue")
             finally:
+                self._progressed.discard(key)
                 metrics.ACTIVE_WORKERS.labels(key.kind).dec()
                 metrics.RECONCILE_SECONDS.labels(key.kind).observe(time.perf_counter() - started)
 
@@ -137,7 +147,7 @@ class Reconciler:
             outcome, written = await self._applier.apply(wish, resource, key)
             outcomes[wish.key] = outcome
             if written is not None:
-                self._hub.changed(written, by=key)
+                self._wrote(written, key)
             await self._tell(obj, outcome)
             now = self.cache.get(wish.key)
             if now is not None:
@@ -178,7 +188,7 @@ class Reconciler:
         metadata = {"finalizers": finalizers, "resourceVersion": obj["metadata"]["resourceVersion"]}
         patched = await self._client.merge(kind.type, key.namespace, key.name, {"metadata": metadata})
         if not (finalizers == [] and obj["metadata"].get("deletionTimestamp")):
-            self._hub.changed(patched, by=key)
+            self._wrote(patched, key)
         return patched
 
     async def _clean_up(self, kind: Kind, key: Key, obj: Object) -> bool:
@@ -248,7 +258,7 @@ class Reconciler:
         except NotFound:
             return  # it was deleted meanwhile, and the news of that is on its way
         metrics.WRITES.labels(key.kind, "status").inc()
-        self._hub.changed(written, by=key)
+        self._wrote(written, key)
         ready = conditions[0]
         former: Object = next((c for c in live.get("conditions") or [] if c["type"] == ready["type"]), {})
         if (former.get("status"), former.get("reason")) != (ready["status"], ready["reason"]):
