@@ -50,7 +50,7 @@ def _since(former: Mapping[str, Any] | None, status: str, now: datetime) -> str:
 
 def is_news(live: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     """Whether a status says something that the live one doesn't, or no longer says something that it does."""
-    return not contains(live, status) or bool(set(live) - set(status)) or not contains(status, live)
+    return not contains(live, status) or not contains(status, live)
 
 
 def status_patch(kind: ResourceType, obj: Object, status: Mapping[str, Any]) -> Object:

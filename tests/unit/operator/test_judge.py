@@ -1,0 +1,333 @@
+"""What the state of a resource and its children means, in a person's words and in a machine's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from panosc_operator.engine.desired import Action, Outcome, marked
+from panosc_operator.engine.kind import Children, Judgement
+from panosc_operator.engine.resources import Key, Object, key_of
+from support.known import Reports, kind_of, observe
+
+_HEALTHY: dict[str, Object] = {
+    "Deployment": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+    "StatefulSet": {
+        **{"observedGeneration": 1, "replicas": 1, "readyReplicas": 1},
+        **{"currentRevision": "a", "updateRevision": "a"},
+    },
+    "Job": {"conditions": [{"type": "Complete", "status": "True"}]},
+    "PersistentVolumeClaim": {"phase": "Bound", "capacity": {"storage": "10Ti"}},
+    "Gateway": {
+        "conditions": [{"type": "Accepted", "status": "True"}, {"type": "Programmed", "status": "True"}]
+    },
+    "HTTPRoute": {
+        "parents": [
+            {
+                "conditions": [
+                    {"type": "Accepted", "status": "True"},
+                    {"type": "ResolvedRefs", "status": "True"},
+                ]
+            }
+        ]
+    },
+}
+
+
+def resource(kind: str, name: str, namespace: str | None = "esrf", **spec: Any) -> Object:
+    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "5", "generation": 1}
+    if namespace:
+        metadata["namespace"] = namespace
+    return {"apiVersion": "panosc.eu/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+FACILITY = resource("Facility", "esrf", None, displayName="ESRF")
+NAMESPACE: Object = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": "esrf", "resourceVersion": "1", "labels": {"panosc.eu/facility": "esrf"}},
+}
+ARCHIVE = resource("DataArchive", "archive", storage={"claim": {"size": "10Ti"}})
+CATALOGUE = resource(
+    "Catalogue", "catalogue", sources=[{"name": "beamlines", "nexus": {"archive": "archive"}}]
+)
+WORLD = [FACILITY, NAMESPACE, ARCHIVE, CATALOGUE]
+
+INDEXED = {
+    "files": 12,
+    "bytes": 2**40,
+    "lastScan": "2026-11-24T10:00:00Z",
+    "fixity": {"known": 12, "pending": 0, "damaged": 0, "missing": 0, "lastCheck": "2026-11-22T03:00:00Z"},
+}
+INGESTED = {
+    "documents": 3,
+    "datasets": 12,
+    "publicDatasets": 9,
+    "sources": [
+        {
+            "name": "beamlines",
+            "state": "Idle",
+            "files": 12,
+            "ingested": 11,
+            "failed": 1,
+            "lastScan": "2026-11-24T10:00:00Z",
+        }
+    ],
+}
+
+
+def judge(
+    obj: Object,
+    *,
+    world: list[Object] | None = None,
+    change: Callable[[dict[str, Object]], None] = lambda children: None,
+    refused: str | None = None,
+    report: Object | None = None,
+    answering: bool = True,
+) -> Judgement:
+    """The judgement when all children are healthy, but for what `change` does to them (by `Kind name`)."""
+    others = [each for each in (WORLD if world is None else world) if key_of(each) != key_of(obj)]
+    reports = Reports({obj["metadata"]["name"]: report} if report else {}, answering)
+    kind = kind_of(obj)
+    # The database's state is read as well as made: what observing sees is what the children are.
+    probe = observe(obj, others, reports)
+    plan = kind.plan(probe) or []
+    live: dict[str, Object] = {}
+    for number, desired in enumerate(plan):
+        child = marked(desired, kind.model.model_validate(obj))
+        child["metadata"] |= {"resourceVersion": str(100 + number), "generation": 1}
+        child["status"] = _HEALTHY.get(child["kind"], {})
+        live[f"{child['kind']} {child['metadata']['name']}"] = child
+    change(live)
+    observed = observe(obj, [*others, *live.values()], reports)
+    keys: dict[Key, Object] = {key_of(child): child for child in live.values()}
+    outcomes = {desired.key: Outcome(desired.key, Action.UNCHANGED) for desired in plan}
+    if refused:
+        first = next(iter(outcomes))
+        outcomes[first] = Outcome(first, Action.REFUSED, refused)
+    return kind.judge(observed, Children(outcomes, keys))
+
+
+def status_of(child: str, status: Object) -> Callable[[dict[str, Object]], None]:
+    def change(children: dict[str, Object]) -> None:
+        (name,) = [name for name in children if name == child or name.startswith(f"{child}-")][:1]
+        children[name]["status"] = status
+
+    return change
+
+
+def without(*kinds: str) -> list[Object]:
+    return [each for each in WORLD if each["kind"] not in kinds]
+
+
+def test_healthy_resources_are_ready() -> None:
+    for obj, report in ((FACILITY, None), (ARCHIVE, INDEXED), (CATALOGUE, INGESTED)):
+        judgement = judge(obj, report=report)
+        assert judgement.finding is None, obj["kind"]
+        assert "panosc.localhost" in judgement.message
+
+
+STUCK = {
+    "observedGeneration": 1,
+    "conditions": [
+        {
+            "type": "Progressing",
+            "status": "False",
+            "reason": "ProgressDeadlineExceeded",
+            "message": "no image",
+        }
+    ],
+}
+TERMINATING: Object = {**NAMESPACE, "metadata": {**NAMESPACE["metadata"], "deletionTimestamp": "now"}}
+ELSEWHERE: Object = {
+    **NAMESPACE,
+    "metadata": {**NAMESPACE["metadata"], "labels": {"panosc.eu/facility": "other"}},
+}
+EARLIER: Object = {
+    **resource("Facility", "earlier", None, displayName="E", domain="esrf.panosc.localhost"),
+}
+EXTERNAL = resource("Catalogue", "catalogue", sources=[], database={"external": {"secret": "theirs"}})
+BAD_SECRET: Object = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "theirs", "namespace": "esrf", "resourceVersion": "3"},
+    "data": {"uri": "bXlzcWw6Ly9teTpzcWxAaG9zdC9kYg=="},
+}
+EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"})
+
+
+@pytest.mark.parametrize(
+    ("obj", "options", "reason", "stalled", "words"),
+    [
+        (FACILITY, {"world": [ELSEWHERE]}, "NamespaceTaken", True, "belongs to facility other"),
+        (FACILITY, {"world": [TERMINATING]}, "NamespaceTerminating", False, "being deleted"),
+        (FACILITY, {"world": [EARLIER]}, "DomainTaken", True, "facility earlier"),
+        (FACILITY, {"refused": "ResourceQuota esrf/panosc: no"}, "ApplyFailed", True, "ResourceQuota"),
+        (
+            FACILITY,
+            {"change": status_of("Gateway panosc", {})},
+            "GatewayProgressing",
+            False,
+            "Gateway esrf/panosc",
+        ),
+        (FACILITY, {"change": lambda c: c.pop("LimitRange panosc")}, "Progressing", False, "LimitRange"),
+        (ARCHIVE, {"world": without("Facility")}, "NoFacility", True, "spec.namespace: esrf"),
+        (EXISTING, {}, "ClaimNotFound", True, "files"),
+        (
+            ARCHIVE,
+            {"change": status_of("PersistentVolumeClaim archive-data", {"phase": "Lost"})},
+            "ClaimLost",
+            True,
+            "archive-data",
+        ),
+        (
+            ARCHIVE,
+            {"change": status_of("PersistentVolumeClaim archive-state", {"phase": "Pending"})},
+            "ClaimPending",
+            False,
+            "archive-state",
+        ),
+        (ARCHIVE, {"change": status_of("Deployment archive", STUCK)}, "ServiceFailed", False, "no image"),
+        (
+            ARCHIVE,
+            {
+                "change": status_of(
+                    "HTTPRoute archive",
+                    {
+                        "parents": [
+                            {"conditions": [{"type": "Accepted", "status": "False", "reason": "NotAllowed"}]}
+                        ]
+                    },
+                )
+            },
+            "RouteNotAccepted",
+            False,
+            "NotAllowed",
+        ),
+        (
+            ARCHIVE,
+            {"change": status_of("Deployment archive-index", {})},
+            "Progressing",
+            False,
+            "archive-index",
+        ),
+        (CATALOGUE, {"world": without("Facility")}, "NoFacility", True, "spec.namespace: esrf"),
+        (CATALOGUE, {"world": without("DataArchive")}, "ArchiveNotFound", True, "DataArchive archive"),
+        (
+            CATALOGUE,
+            {"change": status_of("StatefulSet catalogue-postgres", {})},
+            "DatabaseProgressing",
+            False,
+            "catalogue-postgres",
+        ),
+        (
+            CATALOGUE,
+            {"change": status_of("Job catalogue-migrate", {"active": 1})},
+            "Migrating",
+            False,
+            "is running",
+        ),
+        (
+            CATALOGUE,
+            {
+                "change": status_of(
+                    "Job catalogue-migrate",
+                    {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]},
+                )
+            },
+            "MigrationFailed",
+            True,
+            "delete the Job",
+        ),
+        (
+            CATALOGUE,
+            {"change": status_of("Deployment catalogue-ingest", STUCK)},
+            "ServiceFailed",
+            False,
+            "catalogue-ingest",
+        ),
+        (EXTERNAL, {}, "DatabaseSecretNotFound", True, "theirs"),
+        (EXTERNAL, {"world": [*WORLD, BAD_SECRET]}, "DatabaseSecretInvalid", True, "postgresql://"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    obj: Object, options: dict[str, Any], reason: str, stalled: bool, words: str
+) -> None:
+    finding = judge(obj, **options).finding
+    assert finding is not None
+    assert (finding.reason, finding.stalled) == (reason, stalled)
+    assert words in finding.message
+
+
+def condition(judgement: Judgement) -> tuple[str, str]:
+    (only,) = judgement.conditions
+    return only.status, str(only.reason)
+
+
+@pytest.mark.parametrize(
+    ("fixity", "answering", "expected"),
+    [
+        (
+            {"damaged": 1, "damagedFiles": [{"path": "a/b.nxs"}], "lastCheck": "2026-11-22T03:00:00Z"},
+            True,
+            ("False", "FilesDamaged"),
+        ),
+        ({"missing": 2, "missingFiles": [{"path": "a/b.nxs"}]}, True, ("False", "FilesMissing")),
+        ({"damaged": 1, "damagedFiles": [{"path": "a/b.nxs"}]}, False, ("False", "FilesDamaged")),
+        ({"lastCheck": None}, True, ("Unknown", "NotChecked")),
+        ({"lastCheck": "2026-11-22T03:00:00Z"}, False, ("Unknown", "StatusUnknown")),
+        ({"lastCheck": "2026-11-22T03:00:00Z"}, True, ("True", "FilesIntact")),
+    ],
+)
+def test_integrity_of_an_archive(fixity: Object, answering: bool, expected: tuple[str, str]) -> None:
+    judgement = judge(ARCHIVE, report={**INDEXED, "fixity": fixity}, answering=answering)
+    assert condition(judgement) == expected
+    assert judgement.finding is None, "the rest of a damaged archive is served all the same"
+    if expected[0] == "False":
+        assert "a/b.nxs" in judgement.conditions[0].message
+
+
+def test_status_of_an_archive_keeps_the_last_known_numbers() -> None:
+    judgement = judge(ARCHIVE, report=INDEXED)
+    assert judgement.status["files"] == 12
+    assert judgement.status["bytes"] == 2**40
+    assert judgement.status["capacity"] == "10Ti"
+    assert judgement.status["fixity"]["known"] == 12
+    later = {**ARCHIVE, "status": dict(judgement.status)}
+    silent = judge(later, report=None)
+    assert condition(silent) == ("Unknown", "StatusUnknown")
+    assert silent.status == judgement.status
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"state": "Failed", "lastError": "permission denied"}, ("False", "SourceFailed")),
+        ({"state": "Scanning"}, ("Unknown", "Ingesting")),
+        ({"state": "Scanning", "lastScan": "2026-11-24T10:00:00Z"}, ("True", "SourcesRead")),
+    ],
+)
+def test_sources_of_a_catalogue(source: Object, expected: tuple[str, str]) -> None:
+    judgement = judge(CATALOGUE, report={**INGESTED, "sources": [{"name": "beamlines", **source}]})
+    assert condition(judgement) == expected
+    assert judgement.finding is None, "what was ingested before stays searchable"
+
+
+def test_status_of_a_catalogue_shows_few_problems() -> None:
+    problems = [{"path": f"{n}.nxs", "reason": "NotHDF5", "message": "x" * 5000} for n in range(20)]
+    source = {**INGESTED["sources"][0], "problems": problems}  # type: ignore[index]
+    status = judge(CATALOGUE, report={**INGESTED, "sources": [source]}).status
+    assert status["publicDatasets"] == 9
+    assert len(status["sources"][0]["problems"]) == 5
+    assert len(status["sources"][0]["problems"][0]["message"]) == 1024
+    assert status["database"] == {"host": "catalogue-postgres.esrf.svc", "secret": "catalogue-postgres"}
+
+
+def test_facility_points_to_its_search_first() -> None:
+    with_url = [
+        {**each, "status": {"url": f"http://{each['metadata']['name']}.esrf"}}
+        for each in (ARCHIVE, CATALOGUE)
+    ]
+    status = judge(FACILITY, world=[NAMESPACE, *with_url]).status
+    assert status["url"] == "http://catalogue.esrf"
+    assert (status["archives"], status["catalogues"]) == (1, 1)
+    assert "url" not in judge(FACILITY).status
