@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from panosc_archive.manifest import Manifest
+from panosc_archive.manifest import Fact, Manifest
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 
 
@@ -74,6 +74,10 @@ class Index:
     def hashes(self) -> dict[str, str | None]:
         with contextlib.closing(Manifest.open_readonly(self.folder / "state/manifest.sqlite")) as manifest:
             return {path: entry.sha256 for path, entry in manifest.find(self.paths()).items()}
+
+    def fact(self, name: Fact) -> str | None:
+        with contextlib.closing(Manifest.open_readonly(self.folder / "state/manifest.sqlite")) as manifest:
+            return manifest.fact(name)
 
     def paths(self) -> list[str]:
         return [path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()]
@@ -239,7 +243,11 @@ def test_verify_that_is_stopped_goes_on_where_it_was(index: Index) -> None:
     index.environment["PANOSC_ARCHIVE_HASH_MIB_PER_SECOND"] = "2"
     environment = {**os.environ, **index.environment}
     with subprocess.Popen(archive_command("verify"), env=environment, stderr=subprocess.PIPE) as verify:
-        time.sleep(3)
+        deadline = time.monotonic() + 15
+        while not index.fact(Fact.CHECK_STARTED):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1.2)
         verify.send_signal(signal.SIGTERM)
         assert verify.wait(10) == 143
     index.environment["PANOSC_ARCHIVE_HASH_MIB_PER_SECOND"] = "1000"

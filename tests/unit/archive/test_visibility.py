@@ -1,0 +1,131 @@
+"""What is public according to several catalogues, some of which may be silent."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+import pytest
+from panosc_archive.visibility import CatalogueUnavailable, Visibility
+from unit.archive.harness import CatalogueDouble, free_port
+
+Result = TypeVar("Result")
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[CatalogueDouble, CatalogueDouble]]:
+    with CatalogueDouble("archive") as one, CatalogueDouble("archive") as two:
+        yield one, two
+
+
+@pytest.fixture
+def catalogues(
+    pair: tuple[CatalogueDouble, CatalogueDouble],
+) -> Iterator[tuple[CatalogueDouble, CatalogueDouble]]:
+    for double in pair:
+        double.visible.clear()
+        double.datasets.clear()
+        double.failures.clear()
+    yield pair
+    assert [double.errors for double in pair] == [[], []]
+
+
+def ask(urls: list[str], question: Callable[[Visibility], Awaitable[Result]]) -> Result:
+    async def run() -> Result:
+        visibility = Visibility("archive", urls)
+        try:
+            return await question(visibility)
+        finally:
+            await visibility.close()
+
+    return asyncio.run(run())
+
+
+def test_without_catalogue_nothing_is_public() -> None:
+    assert ask([], lambda visibility: visibility.visible(["a"])) == set()
+    assert ask([], lambda visibility: visibility.children("", "", 10)).entries == []
+    assert ask([], lambda visibility: visibility.dataset("x")) is None
+
+
+def test_public_in_one_is_public(catalogues: tuple[CatalogueDouble, CatalogueDouble]) -> None:
+    one, two = catalogues
+    one.visible, two.visible = {"a"}, {"b"}
+    assert ask([one.url, two.url], lambda visibility: visibility.visible(["a", "b", "c"])) == {"a", "b"}
+
+
+def test_what_a_silent_catalogue_might_show_is_unknown(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble],
+) -> None:
+    one, _ = catalogues
+    one.visible = {"a"}
+    dead = f"http://127.0.0.1:{free_port()}"
+    assert ask([one.url, dead], lambda visibility: visibility.visible(["a"])) == {"a"}
+    assert ask([dead, one.url], lambda visibility: visibility.visible(["a"])) == {"a"}
+    for question in (
+        lambda visibility: visibility.visible(["a", "b"]),
+        lambda visibility: visibility.children("", "", 10),
+        lambda visibility: visibility.dataset("x"),
+    ):
+        with pytest.raises(CatalogueUnavailable, match="ConnectError"):
+            ask([one.url, dead], question)
+
+
+def test_thousands_of_paths_are_asked_in_parts(catalogues: tuple[CatalogueDouble, CatalogueDouble]) -> None:
+    one, _ = catalogues
+    paths = [f"p/{number}" for number in range(2500)]
+    one.visible = set(paths[::2])
+    assert ask([one.url], lambda visibility: visibility.visible(paths)) == set(paths[::2])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_pages_of_two_catalogues_are_merged_in_order(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble], limit: int
+) -> None:
+    one, two = catalogues
+    one.visible = {f"d/{name}" for name in ("a", "c", "e", "ü", "sub/x")}
+    two.visible = {f"d/{name}" for name in ("b", "c", "z", "日", "sub/y", "tail/x")}
+
+    async def every_page(visibility: Visibility) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        after: str | None = ""
+        while after is not None:
+            page = await visibility.children("d", after, limit)
+            assert len(page.entries) <= limit
+            found += [(child.name, child.type) for child in page.entries]
+            after = page.next
+        return found
+
+    names = ["a", "b", "c", "e", "sub", "tail", "z", "ü", "日"]
+    assert ask([one.url, two.url], every_page) == [
+        (name, "directory" if name in ("sub", "tail") else "file") for name in names
+    ]
+
+
+def test_dataset_is_found_in_any(catalogues: tuple[CatalogueDouble, CatalogueDouble]) -> None:
+    one, two = catalogues
+    two.datasets["10.1/x y"] = {"pid": "10.1/x y", "files": []}
+    found = ask([one.url, two.url], lambda visibility: visibility.dataset("10.1/x y"))
+    assert found is not None
+    assert found.pid == "10.1/x y"
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_answer_that_was_not_agreed_is_no_answer(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble], status: int
+) -> None:
+    one, _ = catalogues
+    one.failures = [status]
+    with pytest.raises(CatalogueUnavailable, match="unexpected answer"):
+        ask([one.url], lambda visibility: visibility.visible(["a"]))
+
+
+def test_one_failure_is_repeated_and_two_are_not(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble],
+) -> None:
+    one, _ = catalogues
+    one.visible = {"a"}
+    one.failures = [504]
+    assert ask([one.url], lambda visibility: visibility.visible(["a"])) == {"a"}
+    one.failures = [502, 503]
+    with pytest.raises(CatalogueUnavailable, match="HTTP status 503"):
+        ask([one.url], lambda visibility: visibility.visible(["a"]))
+    assert one.failures == []
