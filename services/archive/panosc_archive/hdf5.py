@@ -30,8 +30,9 @@ from panosc_archive import paths, preview
 MAX_LINKS = 32
 MAX_FILES = 1000
 MAX_NAMES = 100_000
-JSON_GROWTH = 8
-"""Times by which a number may grow when it is written as text."""
+TEXT_GROWTH = 8
+"""Times by which data may grow when they are written as text: so much less of them may be asked for."""
+TEXT_FORMATS = frozenset({"json", "csv"})
 
 Entity: TypeAlias = h5py.Group | h5py.Dataset | h5py.Datatype
 
@@ -258,12 +259,13 @@ def _attr(walk: _Walk, query: Query) -> Encoded:
 
 
 def _data(walk: _Walk, query: Query) -> Encoded:
-    content = DatasetContent(query.path, _dataset(walk, query))
+    limit = query.max_bytes // TEXT_GROWTH if query.format in TEXT_FORMATS else query.max_bytes
+    content = DatasetContent(query.path, _dataset(walk, query, limit))
     return _encoded(content.data(query.selection, query.flatten, query.dtype), query.format, query)
 
 
 def _stats(walk: _Walk, query: Query) -> Encoded:
-    content = DatasetContent(query.path, _dataset(walk, query))
+    content = DatasetContent(query.path, _dataset(walk, query, query.max_bytes))
     return _encoded(content.data_stats(query.selection), "json", query)
 
 
@@ -363,17 +365,17 @@ def _content(path: str, entity: Entity) -> Any:
     return DatatypeContent(path, entity)
 
 
-def _dataset(walk: _Walk, query: Query) -> h5py.Dataset:
+def _dataset(walk: _Walk, query: Query, max_bytes: int) -> h5py.Dataset:
     dataset, file = walk.find(query.path)
     if not isinstance(dataset, h5py.Dataset):
         raise _Refusal(422, f"{query.path} is no dataset")
     walk.vet(dataset, file)
     size = _selected_items(dataset, query.selection) * dataset.dtype.itemsize
-    if size > query.max_bytes:
+    if size > max_bytes:
         raise _Refusal(
             413,
-            f"the selection has {size} bytes, the most is {query.max_bytes}: select a smaller part with"
-            " `selection`, or download the file",
+            f"the selection has {size} bytes, the most is {max_bytes} (more as format=bin than as text):"
+            " select a smaller part with `selection`, or download the file",
         )
     return dataset
 
@@ -397,7 +399,7 @@ def _encoded(content: Any, encoding: str, query: Query) -> Encoded:
         response = Response(body, headers={"Content-Type": "application/json"})
     else:
         response = encode(content, encoding)
-    if len(response.content) > query.max_bytes * JSON_GROWTH:
+    if len(response.content) > query.max_bytes:
         raise _Refusal(413, f"the answer has {len(response.content)} bytes: select a smaller part")
     return Encoded(response.content, response.headers)
 

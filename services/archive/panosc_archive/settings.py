@@ -51,11 +51,12 @@ class Settings(BaseSettings):
     hdf5_seconds: float = Field(default=20.0, gt=0)
     """Time after which reading an HDF5 file is given up."""
 
-    hdf5_worker_mib: int = Field(default=4096, ge=512)
+    hdf5_worker_mib: int = Field(default=1536, ge=512)
     """Address space of such a process: a small HDF5 file may unpack to more than the machine has."""
 
-    hdf5_max_bytes: int = Field(default=64 * 2**20, gt=0)
-    """Size of the selected data from which a slice is refused; larger parts are downloaded as files."""
+    hdf5_max_bytes: int = Field(default=96 * 2**20, gt=0)
+    """Size from which a slice is refused; an eighth of it as text. The default lets a frame of 16 megapixels
+    of 32 bits pass; larger parts are downloaded as files."""
 
     @property
     def manifest_path(self) -> Path:

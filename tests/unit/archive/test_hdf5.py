@@ -43,6 +43,7 @@ def scan(archive: Archive) -> Path:
         frames = generator.integers(0, 2**16, (5, 64, 48), dtype="u2")
         detector.create_dataset("frames", data=frames, chunks=(1, 64, 48), **hdf5plugin.Bitshuffle())
         detector["big"] = np.zeros((1000, 1000))
+        detector["wide"] = np.arange(50_000.0)
         detector["reals"] = np.array([1.5, np.nan, np.inf, -2])
         detector["names"] = ["α", "β"]
         detector["empty"] = h5py.Empty("f8")
@@ -166,6 +167,11 @@ class TestProtocol:
         told, detail = refused(archive, operation, path, **parameters)
         assert (told, len(detail) > 10) == (status, True)
         assert str(archive.root) not in detail
+
+    def test_more_is_given_as_bytes_than_as_text(self, archive: Archive) -> None:
+        expected = np.arange(50_000.0).tobytes()
+        assert ask(archive, "data", "/entry/detector/wide", format="bin") == expected
+        assert refused(archive, "data", "/entry/detector/wide")[0] == 413
 
     def test_part_of_what_is_too_large_is_given(self, archive: Archive) -> None:
         assert ask(archive, "data", "/entry/detector/big", selection="0,0:3") == [0, 0, 0]
