@@ -37,6 +37,7 @@ def _volume(api: ApiServer, claim: Object) -> None:
             "spec": {
                 "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
                 "accessModes": claim["spec"]["accessModes"],
+                "storageClassName": claim["spec"].get("storageClassName", ""),
                 "claimRef": {"namespace": metadata["namespace"], "name": metadata["name"]},
                 "persistentVolumeReclaimPolicy": "Retain",
                 "hostPath": {"path": "/nowhere"},

@@ -186,7 +186,7 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
             False,
             "archive-state",
         ),
-        (ARCHIVE, {"change": status_of("Deployment archive", STUCK)}, "ServiceFailed", False, "no image"),
+        (ARCHIVE, {"change": status_of("Deployment archive", STUCK)}, "ServiceFailed", True, "no image"),
         (
             ARCHIVE,
             {
@@ -200,7 +200,7 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
                 )
             },
             "RouteNotAccepted",
-            False,
+            True,
             "NotAllowed",
         ),
         (
@@ -242,7 +242,7 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
             CATALOGUE,
             {"change": status_of("Deployment catalogue-ingest", STUCK)},
             "ServiceFailed",
-            False,
+            True,
             "catalogue-ingest",
         ),
         (EXTERNAL, {}, "DatabaseSecretNotFound", True, "theirs"),

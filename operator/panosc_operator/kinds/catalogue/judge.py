@@ -89,12 +89,9 @@ def _database(case: Case) -> Finding | None:
     health = case.children.health(STATEFUL_SET, name)
     if health.current:
         return None
-    reason = (
-        CatalogueReason.DATABASE_FAILED
-        if health.state is State.FAILED
-        else CatalogueReason.DATABASE_PROGRESSING
-    )
-    return Finding(reason, f"StatefulSet {name}: {health.message}")
+    failed = health.state is State.FAILED
+    reason = CatalogueReason.DATABASE_FAILED if failed else CatalogueReason.DATABASE_PROGRESSING
+    return Finding(reason, f"StatefulSet {name}: {health.message}", stalled=failed)
 
 
 def _migration(case: Case) -> Finding | None:
@@ -115,7 +112,8 @@ def _service_failed(case: Case) -> Finding | None:
     for name in (catalogue.metadata.name, ingest_name(catalogue)):
         health = case.children.health(DEPLOYMENT, name)
         if health.state is State.FAILED:
-            return Finding(CatalogueReason.SERVICE_FAILED, f"Deployment {name}: {health.message}")
+            message = f"Deployment {name}: {health.message}"
+            return Finding(CatalogueReason.SERVICE_FAILED, message, stalled=True)
     return None
 
 
@@ -133,7 +131,7 @@ def _route(case: Case) -> Finding | None:
     health = case.children.health(HTTP_ROUTE, case.observed.catalogue.metadata.name)
     if health.state is not State.FAILED:
         return None
-    return Finding(CatalogueReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}")
+    return Finding(CatalogueReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}", stalled=True)
 
 
 def _children(case: Case) -> Finding | None:

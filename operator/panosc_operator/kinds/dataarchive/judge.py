@@ -71,7 +71,8 @@ def _service_failed(case: Case) -> Finding | None:
     for name in (archive.metadata.name, index_name(archive)):
         health = case.children.health(DEPLOYMENT, name)
         if health.state is State.FAILED:
-            return Finding(DataArchiveReason.SERVICE_FAILED, f"Deployment {name}: {health.message}")
+            message = f"Deployment {name}: {health.message}"
+            return Finding(DataArchiveReason.SERVICE_FAILED, message, stalled=True)
     return None
 
 
@@ -88,7 +89,7 @@ def _route(case: Case) -> Finding | None:
     health = case.children.health(HTTP_ROUTE, case.observed.archive.metadata.name)
     if health.state is not State.FAILED:
         return None
-    return Finding(DataArchiveReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}")
+    return Finding(DataArchiveReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}", stalled=True)
 
 
 def _children(case: Case) -> Finding | None:
