@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from panosc_common.policy import HttpUrl
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -21,7 +22,7 @@ class Settings(BaseSettings):
     state_directory: Path = Path("/state")
     """Where the fixity manifest lives; written by `index` and `verify`, read by `serve`."""
 
-    catalogue_urls: list[str] = []
+    catalogue_urls: list[HttpUrl] = []
     """Internal base URLs of the catalogues that decide what is public; none: nothing is public."""
 
     public_url: str = ""

@@ -20,6 +20,7 @@ CACHE_SECONDS = 1.0
 CACHE_ENTRIES = 100_000
 PATHS_PER_REQUEST = 1000
 TIMEOUT = httpx2.Timeout(3.0, connect=1.0)
+ATTEMPTS = 2
 RETRY_PAUSE_SECONDS = 0.1
 RETRIED_STATUS = frozenset({502, 503, 504})
 
@@ -167,26 +168,27 @@ class Visibility:
         body: dict[str, list[str]] | None = None,
     ) -> _Model | None:
         """The answer as a model, None for 404. All requests only read, so that one repetition is harmless."""
-        response = None
-        for last in (False, True):
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(RETRY_PAUSE_SECONDS)
             try:
                 response = await self._client.request(method, url, params=parameters, json=body)
             except httpx2.HTTPError as error:
                 reason = f"{type(error).__name__} {error}".strip()
-            else:
-                if response.status_code not in RETRIED_STATUS:
-                    break
+                continue
+            if response.status_code in RETRIED_STATUS:
                 reason = f"HTTP status {response.status_code}"
-            if last:
-                log.warning("catalogue does not answer", url=url, reason=reason)
-                raise CatalogueUnavailable(f"{url}: {reason}")
-            await asyncio.sleep(RETRY_PAUSE_SECONDS)
-        assert response is not None  # noqa: S101 -- the loop ends by break or raise
-        if response.status_code == 404:
-            return None
-        try:
-            response.raise_for_status()
-            return model.model_validate_json(response.content)
-        except (httpx2.HTTPStatusError, ValidationError) as error:
-            log.error("catalogue answers in an unknown form", url=url, reason=str(error))
-            raise CatalogueUnavailable(f"{url}: unexpected answer") from error
+                continue
+            return None if response.status_code == 404 else _parsed(url, response, model)
+        log.warning("catalogue does not answer", url=url, reason=reason)
+        raise CatalogueUnavailable(f"{url}: {reason}")
+
+
+def _parsed(url: str, response: httpx2.Response, model: type[_Model]) -> _Model:
+    try:
+        response.raise_for_status()
+        return model.model_validate_json(response.content)
+    except (httpx2.HTTPStatusError, ValidationError) as error:
+        log.error("catalogue answers in an unknown form", url=url, reason=str(error))
+        raise CatalogueUnavailable(f"{url}: unexpected answer") from error

@@ -157,43 +157,30 @@ class TreeScanner:
         pending = [""] if only is None else [path for path in only if path in self._directories]
         while pending:
             path = pending.pop()
-            directory = self._directories.setdefault(path, _Directory())
+            known = self._directories.setdefault(path, _Directory())
             visited += 1
             try:
-                fresh = None
-                if not full and only is None and directory.identity is not None:
-                    current = os.lstat(self.root / path)
-                    if _identity(current) == directory.identity:
-                        fresh = directory
-                if fresh is None:
-                    fresh = self._list(path)
-                    listed += 1
-                    if not path:
-                        self._refuse_emptied_root(fresh)
-                    yield from self._compare(path, directory, fresh)
-                    new = [name for name in fresh.directories if _join(path, name) not in self._directories]
-                    self._directories[path] = fresh
-                    for name in directory.directories - fresh.directories:
-                        self._forget(_join(path, name))
-                else:
-                    new = []
-            except (FileNotFoundError, NotADirectoryError) as error:
-                if not path:
-                    raise RootUnavailable(error.errno, error.strerror, str(self.root)) from error
-                # It went away after its parent was listed; the parent's new time makes the next scan see it.
-                self._forget(path)
-                continue
+                if not full and only is None and self._is_unchanged(path, known):
+                    pending.extend(_join(path, name) for name in known.directories)
+                    continue
+                listed += 1
+                fresh = self._list(path)
+                yield from self._compare(path, known, fresh)
+                new = self._adopt(path, known, fresh)
+                pending.extend(_join(path, name) for name in (fresh.directories if only is None else new))
             except OSError as error:
                 if not path:
                     raise RootUnavailable(error.errno, error.strerror, str(self.root)) from error
+                if isinstance(error, FileNotFoundError | NotADirectoryError):
+                    # It went away after its parent was listed, whose new time makes the next scan see it.
+                    self._forget(path)
+                    continue
                 # What was known below stays known: unreadable is not removed.
-                directory.identity = None
-                directory.problems = [
-                    Problem(printable(path), ProblemReason.UNREADABLE, error.strerror or str(error))
-                ]
-                fresh, new = directory, []
-            children = fresh.directories if only is None else new
-            pending.extend(_join(path, name) for name in children)
+                known.identity = None
+                reason = error.strerror or str(error)
+                known.problems = [Problem(printable(path), ProblemReason.UNREADABLE, reason)]
+                if only is None:
+                    pending.extend(_join(path, name) for name in known.directories)
         self.statistics = ScanStatistics(visited, listed)
         if self._root_identity() != root:
             raise RootUnavailable(0, "the root was replaced during the scan", str(self.root))
@@ -201,6 +188,16 @@ class TreeScanner:
             path, state = next(iter(self._gone.items()))
             yield Change(ChangeKind.REMOVED, path, state)
             del self._gone[path]
+
+    def _is_unchanged(self, path: str, known: _Directory) -> bool:
+        return known.identity is not None and _identity(os.lstat(self.root / path)) == known.identity
+
+    def _adopt(self, path: str, known: _Directory, fresh: _Directory) -> list[str]:
+        """Remember a listing in place of the older one; returns the directories in it that are new."""
+        self._directories[path] = fresh
+        for name in known.directories - fresh.directories:
+            self._forget(_join(path, name))
+        return [name for name in fresh.directories if _join(path, name) not in self._directories]
 
     def _seed(self, path: str, state: FileState) -> None:
         parent, _, name = path.rpartition("/")
@@ -236,11 +233,13 @@ class TreeScanner:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
                     newest = max(newest, self._take(path, entry, found))
-            if newest <= self._clock() * 1e9 - self._settle_ns:
-                found.identity = _identity(status)
-            return found
         finally:
             os.close(descriptor)
+        if not path:
+            self._refuse_emptied_root(found)
+        if newest <= self._clock() * 1e9 - self._settle_ns:
+            found.identity = _identity(status)
+        return found
 
     def _take(self, parent: str, entry: os.DirEntry[str], found: _Directory) -> int:
         """Add one entry to `found`; returns the time of its last change (0 if that does not matter)."""

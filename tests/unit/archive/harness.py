@@ -58,7 +58,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            pytest.fail(f"{process.args} ended with {process.returncode}:\n{log.read_text()}")
+            pytest.fail(f"{process.args!r} ended with {process.returncode}:\n{log.read_text()}")
         try:
             if httpx2.get(url, timeout=1, trust_env=False).status_code == 200:
                 return

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -39,7 +40,8 @@ async def bug(request):
     raise RuntimeError("broken inside")
 
 async def slow(request):
-    await asyncio.sleep(1.5)
+    log.info("began")
+    await asyncio.sleep(1)
     return server.OrjsonResponse("done")
 
 logs.configure("info")
@@ -154,20 +156,14 @@ def test_metrics_count_by_route_and_method(service: Service) -> None:
 
 def test_stop_lets_running_requests_finish(tmp_path: Path) -> None:
     service = Service(tmp_path)
-    with service.client.stream("GET", "/metrics"):
-        pass
-    request = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import httpx2; print(httpx2.get('http://127.0.0.1:{service.port}/slow', trust_env=False).text)",
-        ],
-        stdout=subprocess.PIPE,
-    )
-    time.sleep(1.2)
-    service.process.send_signal(signal.SIGTERM)
-    answer, _ = request.communicate(timeout=20)
-    assert answer.strip() == b'"done"'
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.client.get, "/slow")
+        deadline = time.monotonic() + 20
+        while not any(entry["event"] == "began" for entry in service.entries()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        service.process.send_signal(signal.SIGTERM)
+        assert answer.result(20).json() == "done"
     assert service.process.wait(20) in (0, -signal.SIGTERM)
 
 
