@@ -25,6 +25,12 @@ def test_facility_archive_and_catalogue_become_ready(api: ApiServer, operator: O
         assert waited.returncode == 0, waited.stderr
     events = {(event["involvedObject"]["kind"], event["reason"]) for event in api.list("Event", name)}
     assert ("Catalogue", "Available") in events
+    for each in ("Facility", "DataArchive", "Catalogue"):
+        assert operator.metric("panosc_resources", kind=each, ready="True") >= 1
+        annotations = [
+            annotation for obj in api.list(each) for annotation in obj["metadata"].get("annotations", {})
+        ]
+        assert not [annotation for annotation in annotations if "kopf" in annotation]
 
 
 def test_administrators_may_edit_the_kinds_and_read_no_secrets(

@@ -10,6 +10,7 @@ from panosc_operator.engine.resources import DEPLOYMENT, HTTP_ROUTE, JOB, STATEF
 from panosc_operator.kinds.catalogue.database import host
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
 from panosc_operator.kinds.catalogue.plan import database_secret, ingest_name, migration_name, public_url
+from panosc_operator.kinds.reporting import unless_only_time_passed
 
 PROBLEMS_SHOWN = 5
 LINE = 1024
@@ -193,13 +194,13 @@ def _status(observed: Observation) -> dict[str, Any]:
     if url:
         status["url"] = url
     counts = ("documents", "datasets", "publicDatasets")
+    former = catalogue.status.model_dump(mode="json", by_alias=True, exclude_none=True)
     if report is None:
         # Until the ingest worker answers, what it said to an earlier operator is the last that is known.
-        former = catalogue.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {name: former[name] for name in (*counts, "sources") if former.get(name)} | status
-    status |= {name: report[name] for name in counts if report.get(name) is not None}
-    status["sources"] = [_source(source) for source in (report.get("sources") or [])]
-    return status
+    said: dict[str, Any] = {name: report[name] for name in counts if report.get(name) is not None}
+    said["sources"] = [_source(source) for source in (report.get("sources") or [])]
+    return {**unless_only_time_passed(former, said), **status}
 
 
 def _source(source: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement
 from panosc_operator.engine.resources import DEPLOYMENT, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM
 from panosc_operator.kinds.dataarchive.observe import Observation
 from panosc_operator.kinds.dataarchive.plan import index_name, public_url
+from panosc_operator.kinds.reporting import unless_only_time_passed
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,8 @@ def _status(observed: Observation) -> dict[str, Any]:
             name: former[name] for name in ("files", "bytes", "lastScan", "fixity") if name in former
         } | status
     report = observed.report
-    status |= {name: report[name] for name in ("files", "bytes", "lastScan") if report.get(name) is not None}
+    said = {name: report[name] for name in ("files", "bytes", "lastScan") if report.get(name) is not None}
     fixity = report.get("fixity") or {}
     shown = ("known", "pending", "damaged", "missing", "lastCheck")
-    status["fixity"] = {name: fixity[name] for name in shown if fixity.get(name) is not None}
-    return status
+    said["fixity"] = {name: fixity[name] for name in shown if fixity.get(name) is not None}
+    return {**unless_only_time_passed(former, said), **status}
