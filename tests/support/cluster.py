@@ -1,0 +1,131 @@
+"""A cluster of the tests' own with the operator and the demonstration facility, beside any `make up`."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+from panosc_dev import addons, deploy, images
+from panosc_dev.cluster import LocalCluster
+
+NAME = "panosc-test"
+GATEWAY_PORT = 80
+
+Found = TypeVar("Found")
+
+_PROBE = "probe"
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The running demonstration: its cluster, the folder with its NeXus files, and ways to look at it."""
+
+    cluster: LocalCluster
+    data: Path
+    client: httpx2.Client
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Standard output of kubectl; an error if it fails or takes longer than five minutes."""
+        return self.cluster.kubectl(*arguments, stdin=stdin, seconds=300).rstrip("\n")
+
+    def get(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        """GET a service's public URL through the gateway, without the forwarder on 127.0.0.1."""
+        parts = urlsplit(url)
+        query = f"?{parts.query}" if parts.query else ""
+        gateway = f"http://{self.cluster.link.inner}:{addons.NODE_PORT}{parts.path}{query}"
+        return self.client.get(gateway, params=params, headers={**(headers or {}), "Host": parts.netloc})
+
+    def eventually(
+        self, look: Callable[[], Found], *, until: Callable[[Found], bool], seconds: float
+    ) -> Found:
+        """What `look` returns once `until` holds for it; until then, errors of looking count as "not yet".
+
+        Raises the last error, or AssertionError with the last value, after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                value = look()
+            except (httpx2.HTTPError, LookupError, ValueError, AssertionError):
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                if until(value):
+                    return value
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"not within {seconds:g} s; at last: {value!r}")
+            time.sleep(_POLL_SECONDS)
+
+    def python_in_pod(self, script: str, namespace: str = "default") -> str:
+        """Standard output of a Python script run in a pod of `namespace`, started when first asked for."""
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(_probe(namespace)))
+        self.kubectl(
+            "wait", "--for=condition=Ready", f"pod/{_PROBE}", f"--namespace={namespace}", "--timeout=60s"
+        )
+        return self.kubectl("exec", _PROBE, f"--namespace={namespace}", "--", "python3", "-c", script)
+
+    def copy_into_claim(self, namespace: str, claim: str, source: Path, target: str) -> None:
+        """Copy a file to the relative path `target` of a claim's volume; it appears there complete."""
+        bound = self.eventually(
+            lambda: self._object("persistentvolumeclaim", claim, namespace)["spec"]["volumeName"],
+            until=bool,
+            seconds=60,
+        )
+        volume = self._object("persistentvolume", bound, namespace)
+        destination = Path(volume["spec"]["hostPath"]["path"]) / target
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = destination.with_suffix(".part")
+        shutil.copyfile(source, unfinished)
+        unfinished.rename(destination)
+
+    def _object(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
+        return found
+
+
+def _probe(namespace: str) -> dict[str, Any]:
+    """A pod that waits for commands and is allowed where Pod Security is restricted."""
+    image = images.build(images.PRODUCT[0]).reference
+    container = {
+        "name": "python",
+        "image": image,
+        "command": ["sleep", "infinity"],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": _PROBE, "namespace": namespace},
+        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+    }
+
+
+@contextmanager
+def running_demo() -> Iterator[Demo]:
+    """The demonstration on a new cluster, gone afterwards; one left by a killed run is removed first."""
+    cluster = LocalCluster(NAME, durable=False)
+    cluster.down()
+    try:
+        cluster.up()
+        addons.install(cluster, GATEWAY_PORT)
+        deploy.install_operator(cluster, GATEWAY_PORT)
+        data = deploy.make_demo_data(cluster)
+        deploy.apply_demo(cluster, data)
+        with httpx2.Client(timeout=30) as client:
+            yield Demo(cluster, data, client)
+    finally:
+        cluster.down()

@@ -1,0 +1,51 @@
+"""cgroup v1 and v2 are told apart, and a command enters all hierarchies under its own pid."""
+
+import subprocess
+
+import pytest
+from panosc_dev import cgroups
+
+
+def hierarchy(path, *files):
+    path.mkdir()
+    for name in ("cgroup.procs", *files):
+        (path / name).touch()
+
+
+def test_v2_has_one_hierarchy(tmp_path):
+    root = tmp_path / "cgroup"
+    hierarchy(root, "cgroup.controllers")
+    assert cgroups.hierarchies(root) == [root]
+
+
+def test_v1_has_one_a_controller_without_its_links(tmp_path):
+    for name in ("cpu", "memory"):
+        hierarchy(tmp_path / name)
+    (tmp_path / "cpuacct").symlink_to(tmp_path / "cpu")
+    (tmp_path / "empty").mkdir()
+    assert cgroups.hierarchies(tmp_path) == [tmp_path / "cpu", tmp_path / "memory"]
+
+
+@pytest.fixture
+def two(tmp_path):
+    folders = [tmp_path / "cpu", tmp_path / "memory"]
+    for folder in folders:
+        (folder / "c" / "system").mkdir(parents=True)
+    return folders
+
+
+def test_a_command_enters_every_hierarchy_and_keeps_its_arguments(two):
+    command = [*cgroups.entering("c", two), "sh", "-c", 'echo "$$|$1"', "sh", "two words --"]
+    pid, _, argument = subprocess.run(command, capture_output=True, text=True, check=True).stdout.partition(
+        "|"
+    )
+    assert argument == "two words --\n"
+    for folder in two:
+        assert (folder / "c" / "system" / "cgroup.procs").read_text() == f"{pid}\n"
+
+
+def test_a_command_does_not_run_outside_its_group(two):
+    command = [*cgroups.entering("absent", two), "echo", "ran"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stdout == ""

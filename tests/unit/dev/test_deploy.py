@@ -1,0 +1,78 @@
+"""What `make up` says, and what it refuses before it changes anything."""
+
+import json
+
+import pytest
+from panosc_dev import addons, deploy, forward
+from panosc_dev.progress import StepFailed, elapsed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (3725, "62 min 05 s")]
+)
+def test_elapsed_times_read_like_speech(seconds, text):
+    assert elapsed(seconds) == text
+
+
+def test_the_holder_of_a_port_is_named():
+    line = 'LISTEN 0 511 127.0.0.1:80 0.0.0.0:* users:(("nginx",pid=12,fd=6),("nginx",pid=11,fd=6))'
+    assert forward.holder(line) == "nginx (process 12)"
+    assert forward.holder("") == "another process"
+
+
+def test_the_forwarder_listens_on_loopback_only():
+    listen = forward.command(8080, "10.201.7.2")[1]
+    assert listen.startswith("TCP-LISTEN:8080,")
+    assert "bind=127.0.0.1" in listen.split(",")
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(StepFailed, match="there is no such folder"):
+        deploy.check_data(tmp_path / "absent")
+
+
+def test_a_folder_that_services_may_not_read_is_refused_with_the_remedy(tmp_path):
+    tmp_path.chmod(0o700)
+    with pytest.raises(StepFailed, match=r"chmod o\+rx"):
+        deploy.check_data(tmp_path)
+
+
+def test_the_claim_is_bound_to_the_folder(tmp_path):
+    namespace, volume, claim = json.loads(deploy.data_volume(tmp_path))["items"]
+    assert volume["spec"]["hostPath"]["path"] == str(tmp_path)
+    assert volume["spec"]["claimRef"] == {
+        "namespace": namespace["metadata"]["name"],
+        "name": claim["metadata"]["name"],
+    }
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+
+
+def resource(status, *, generation=2, observed=2):
+    condition = {
+        "type": "Ready",
+        "status": status,
+        "observedGeneration": observed,
+        "reason": "R",
+        "message": "m",
+    }
+    return {"metadata": {"generation": generation}, "status": {"conditions": [condition]}}
+
+
+def test_readiness_counts_for_the_present_generation_only():
+    assert deploy.readiness(resource("True")) == (True, "R: m")
+    assert deploy.readiness(resource("False")) == (False, "R: m")
+    assert deploy.readiness(resource("True", observed=1)) == (False, "R: m")
+    assert deploy.readiness({"metadata": {"generation": 1}})[0] is False
+
+
+def test_a_manifest_names_a_value_it_lacks():
+    with pytest.raises(KeyError, match="volumes"):
+        addons.render("storage", {"image_shell": "x", "image_local_path_provisioner": "y"})
+
+
+def test_pods_roll_when_their_configuration_changes():
+    values = {"image_shell": "x", "image_local_path_provisioner": "y", "volumes": "/a"}
+    first, second = (addons.render("storage", {**values, "volumes": v}) for v in ("/a", "/b"))
+    assert first == addons.render("storage", values)
+    assert first.replace("/a", "/b") != second
