@@ -172,9 +172,7 @@ class TreeScanner:
                 if not path:
                     raise RootUnavailable(error.errno, error.strerror, str(self.root)) from error
                 if isinstance(error, FileNotFoundError | NotADirectoryError):
-                    # It went away after its parent was listed, whose new time makes the next scan see it.
-                    self._forget(path)
-                    continue
+                    continue  # gone since its parent was listed, whose new time makes the next scan see it
                 # What was known below stays known: unreadable is not removed.
                 known.identity = None
                 reason = error.strerror or str(error)

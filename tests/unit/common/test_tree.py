@@ -212,6 +212,17 @@ def test_removals_are_told_even_if_the_consumer_stopped_early(root: Path) -> Non
     assert all(path.startswith("p0/") for path in told)
 
 
+def test_folder_that_is_back_before_its_removal_was_told_is_no_change(root: Path) -> None:
+    scanner = TreeScanner(root, clock=in_an_hour)
+    list(scanner.scan())
+    (root / "p0").rename(root.with_name("away"))
+    (root / "p1/new.h5").write_text("x")
+    assert next(scanner.scan()).path == "p1/new.h5"
+    root.with_name("away").rename(root / "p0")
+    assert [change for change in scanner.scan() if change.path.startswith("p0")] == []
+    assert dict(scanner.files()) == on_disk(root)
+
+
 @pytest.mark.parametrize("loss", ["missing", "empty", "a file"])
 def test_lost_root_is_an_error_and_removes_nothing(root: Path, loss: str) -> None:
     scanner = TreeScanner(root, clock=in_an_hour)
@@ -244,7 +255,8 @@ def test_root_lost_in_the_middle_of_a_scan_removes_nothing(root: Path) -> None:
     with pytest.raises(RootUnavailable):
         list(changes)
     root.with_name("away").rename(root)
-    assert [change for change in scanner.scan() if change.kind is ChangeKind.REMOVED] == []
+    later = [(change.kind, change.path.rpartition("/")[2]) for change in scanner.scan()]
+    assert later == [(ChangeKind.ADDED, "new")] * len(later)
 
 
 def test_links_are_not_followed_and_bad_ones_are_reported(root: Path, tmp_path: Path) -> None:
@@ -291,23 +303,25 @@ def without_privileges() -> Iterator[None]:
         os.seteuid(user)
 
 
-def test_unreadable_directory_is_reported_and_its_files_stay_known() -> None:
+@pytest.mark.parametrize(("mode", "told"), [(0, "p1"), (0o744, "p1/0.h5")])
+def test_unreadable_directory_is_reported_and_its_files_stay_known(mode: int, told: str) -> None:
     with tempfile.TemporaryDirectory() as base:  # tmp_path is closed to other users
         os.chmod(base, 0o755)
         closed = Path(base, "p1")
         (closed / "d0").mkdir(parents=True)
         (closed / "d0/0.h5").write_text("x")
+        (closed / "0.h5").write_text("x")
         scanner = TreeScanner(Path(base), clock=in_an_hour)
         list(scanner.scan())
-        closed.chmod(0)
+        closed.chmod(mode)
         with without_privileges():
             assert list(scanner.scan()) == []
         reported = {(problem.path, problem.reason) for problem in scanner.problems()}
-        assert ("p1", ProblemReason.UNREADABLE) in reported
+        assert (told, ProblemReason.UNREADABLE) in reported
         closed.chmod(0o755)
         assert list(scanner.scan()) == []
         assert list(scanner.problems()) == []
-        assert [path for path, _ in scanner.files()] == ["p1/d0/0.h5"]
+        assert {path for path, _ in scanner.files()} == {"p1/0.h5", "p1/d0/0.h5"}
 
 
 def test_inotify_hint_names_the_directory(root: Path) -> None:
