@@ -1,0 +1,96 @@
+"""A second facility comes and goes while the first runs, as a Kubernetes person expects."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "second-facility.yaml"
+CATALOGUE = "http://catalogue.borealis.panosc.localhost"
+
+
+@pytest.fixture(scope="module")
+def borealis(demo):
+    """The facility of the example, and how long it took to be Ready; deleted afterwards with its data."""
+    start = time.monotonic()
+    demo.kubectl("apply", "--server-side", "-f", str(EXAMPLE))
+    for name in ("facility/borealis", "dataarchive/archive", "catalogue/catalogue"):
+        demo.kubectl("wait", "--for=condition=Ready", name, "-n", "borealis", "--timeout=180s")
+    yield time.monotonic() - start
+    for name in ("catalogue/catalogue", "dataarchive/archive", "facility/borealis"):
+        demo.kubectl(
+            "patch", name, "-n", "borealis", "--type=merge", "-p", '{"spec": {"deletionPolicy": "Delete"}}'
+        )
+        demo.kubectl("delete", name, "-n", "borealis", "--timeout=120s")
+
+
+def test_it_is_ready_soon(borealis):
+    assert borealis < 90
+
+
+def test_its_data_are_found(demo, borealis):
+    source = demo.data / "SC-2377" / "A-SAXS" / "a-saxs_0001.nxs"
+    demo.copy_into_claim("borealis", "archive", source, "SC-2377/a-saxs_0001.nxs")
+    found = demo.eventually(
+        lambda: demo.get(f"{CATALOGUE}/api/Datasets").json(), until=lambda items: len(items) == 1, seconds=90
+    )
+    assert found[0]["title"] == "Small-angle X-ray scattering of sds-micelles at 298 K"
+
+
+def test_the_first_facility_does_not_see_them(demo, borealis):
+    where = json.dumps({"title": {"ilike": "%sds-micelles%"}})
+    response = demo.get(
+        "http://catalogue.aurora.panosc.localhost/api/Datasets/count", params={"where": where}
+    )
+    assert response.json() == {"count": 0}
+
+
+def test_kubectl_get_shows_readiness_and_addresses(demo, borealis):
+    header, *rows = demo.kubectl("get", "catalogues,dataarchives", "-n", "borealis").splitlines()
+    assert header.split()[:4] == ["NAME", "READY", "REASON", "URL"]
+    assert any("http://catalogue.borealis.panosc.localhost" in row and "True" in row for row in rows)
+
+
+def test_the_category_lists_all_kinds(demo, borealis):
+    names = demo.kubectl("get", "panosc", "-A", "-o", "name").split()
+    assert {"facility.panosc.eu/borealis", "dataarchive.panosc.eu/archive"} <= set(names)
+
+
+def test_explain_reads_like_documentation(demo):
+    text = demo.kubectl("explain", "facility.spec.dataPolicy.embargo.months")
+    assert "Calendar months from the end of the experiment" in text
+
+
+def test_what_happened_is_told_by_events(demo, borealis):
+    events = json.loads(demo.kubectl("get", "events", "-A", "-o", "json"))["items"]
+    about = {
+        (event["involvedObject"]["kind"], event["reason"])
+        for event in events
+        if event["involvedObject"]["name"] in ("borealis", "catalogue", "archive")
+    }
+    assert ("Facility", "Ready") in about
+    assert ("Catalogue", "Ready") in about
+
+
+def test_a_killed_database_pod_comes_back_with_its_data(demo, borealis):
+    demo.kubectl("delete", "pod", "catalogue-postgres-0", "-n", "borealis", "--grace-period=0", "--force")
+    found = demo.eventually(
+        lambda: demo.get(f"{CATALOGUE}/api/Datasets"), until=lambda r: r.status_code == 200, seconds=90
+    )
+    assert len(found.json()) == 1
+
+
+def test_pods_of_one_facility_do_not_reach_those_of_another(demo, borealis):
+    address = json.loads(
+        demo.kubectl("get", "service", "catalogue-postgres", "-n", "borealis", "-o", "json")
+    )["spec"]["clusterIP"]
+    script = (
+        "import socket\n"
+        "try:\n"
+        f"    socket.create_connection(('{address}', 5432), timeout=5)\n"
+        "    print('reached')\n"
+        "except OSError as error:\n"
+        "    print('refused')\n"
+    )
+    assert demo.python_in_pod(script) == "refused"
