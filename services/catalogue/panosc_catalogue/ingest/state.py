@@ -22,7 +22,7 @@ MAX_ATTEMPTS = 5
 
 NO_DATE = NotReadable(
     Reason.NO_DATE,
-    "neither start_time nor end_time in it: public only by the dates of its proposal's other files; add them",
+    "neither start_time nor end_time in it: public only by the dates of its proposal's other files",
 )
 
 
@@ -96,7 +96,7 @@ class State:
         )
 
     def again(self, limit: int) -> tuple[list[tuple[str, FileState, str]], bool]:
-        """Files to look at again though they did not change (path, state, reason), and whether more will come.
+        """Files to look at again though they did not change (path, state, reason); whether more will come.
 
         Those that may have been read while they were written, each time after twice as long; and those that
         could not be opened, since their permissions change without a change of the file.

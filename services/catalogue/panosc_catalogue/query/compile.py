@@ -1,7 +1,7 @@
 # ruff: noqa: S608 -- SQL is made here of the model's own pieces; whatever a request says is a parameter
 """From the validated filter to one SQL statement that answers with finished JSON."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -172,7 +172,8 @@ class _Compiler:
         alias = self._alias()
         source, conditions = self.related(includes[0], parent, alias)
         conditions.extend(self.condition(include.scope, alias) for include in includes)
-        return self.rows(includes[0].scope, alias, conditions, source)
+        # There is one at most, so a limit or skip of the scope has nothing to say.
+        return self.rows(replace(includes[0].scope, limit=None, skip=0), alias, conditions, source)
 
     def condition(self, query: Filter, alias: str) -> str:
         """What a row must satisfy: the filter's where, and a related row for each restricting include."""
