@@ -27,6 +27,7 @@ USER = 10001
 """User and group of all our containers."""
 API_PORT = 8080
 STATUS_PORT = 8081
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - within a pod, whose fences are network policies
 GATEWAY_NAME = "panosc"
 FACILITY_CONFIG = "panosc-facility"
 CHECKSUM_CONFIG = f"{GROUP}/config"

@@ -6,6 +6,7 @@ from panosc_operator.api import Catalogue
 from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.resources import JOB, NETWORK_POLICY, Object
 from panosc_operator.kinds.building import (
+    ALL_ADDRESSES,
     API_PORT,
     FACILITY_CONFIG,
     STATUS_PORT,
@@ -186,7 +187,7 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
     serve = _container(
         observed,
         "api",
-        ["serve", "--host", "0.0.0.0", "--port", str(API_PORT)],  # noqa: S104 - a pod's own address
+        ["serve", "--host", ALL_ADDRESSES, "--port", str(API_PORT)],
         resources("50m", "128Mi", memory_limit="1Gi"),
         ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
         **probes(API_PORT, ready="/readyz"),
@@ -209,7 +210,7 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
     ingest = _container(
         observed,
         "ingest",
-        ["ingest", "--port", str(STATUS_PORT)],
+        ["ingest", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
         resources("50m", "192Mi", memory_limit="2Gi"),
         archives=True,
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],

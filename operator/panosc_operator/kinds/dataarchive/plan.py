@@ -6,6 +6,7 @@ from panosc_operator.api import DataArchive
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import CRON_JOB, Object
 from panosc_operator.kinds.building import (
+    ALL_ADDRESSES,
     API_PORT,
     STATUS_PORT,
     Part,
@@ -134,7 +135,7 @@ def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desire
         mounts={"state": STATE},
         read_only_mounts={"data": DATA},
         environment=_environment(observed),
-        command=["panosc-archive", "index", "--port", str(STATUS_PORT)],
+        command=["panosc-archive", "index", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         **probes(STATUS_PORT),
     )
