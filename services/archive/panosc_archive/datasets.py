@@ -80,8 +80,11 @@ class Datasets:
         )
 
     async def _dataset(self, request: Request) -> Dataset:
+        pid = request.path_params["pid"]
+        if not pid or "\0" in pid:
+            raise not_found()
         try:
-            dataset = await self._access.visibility.dataset(request.path_params["pid"])
+            dataset = await self._access.visibility.dataset(pid)
         except CatalogueUnavailable as error:
             raise unavailable() from error
         if dataset is None or not self._paths(dataset):

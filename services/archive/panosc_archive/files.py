@@ -110,6 +110,8 @@ class Files:
 
     async def _listing(self, request: Request, directory: str) -> Response:
         after = request.query_params.get("after", "")
+        if "\0" in after:
+            raise Problem(422, "after=…: no name holds a NUL; take the value from `next`")
         limit = page_limit(request)
         try:
             page = await self._access.visibility.children(directory, after, limit)

@@ -137,6 +137,8 @@ class CatalogueDouble:
         query = request.query_params
         if not set(query) <= {"directory", "after", "limit"} or not 1 <= int(query["limit"]) <= 1000:
             return self._broken(f"unknown query {query}")
+        if "\0" in query.get("after", "") + query["directory"]:
+            return self._broken("no name holds a NUL")
         directory, after, limit = query["directory"], query.get("after", ""), int(query["limit"])
         prefix = f"{directory}/" if directory else ""
         children: dict[str, str] = {}
@@ -160,6 +162,8 @@ class CatalogueDouble:
         pid, slash, rest = raw.removeprefix("/internal/datasets/").partition("/")
         if not slash or rest != "files":
             return self._broken(f"unknown path {raw}: the PID must be percent-encoded")
+        if "\0" in unquote(pid):
+            return self._broken("a PID holds no NUL")
         dataset = self.datasets.get(unquote(pid))
         return JSONResponse(dataset) if dataset else JSONResponse({"detail": "not public"}, 404)
 

@@ -79,10 +79,19 @@ def test_pid_with_a_plain_slash_is_the_same(archive: Archive, dataset: str) -> N
 
 
 @pytest.mark.parametrize("tail", ["", "/bundle.zip", "/bundle.tar"])
-def test_dataset_that_is_not_public_is_not_found(archive: Archive, tail: str) -> None:
-    response = archive.get(f"/datasets/10.5072%2Funknown{tail}")
+@pytest.mark.parametrize("pid", ["10.5072%2Funknown", "%FF", "", "x%2Fbundle.zip"])
+def test_dataset_that_is_not_public_is_not_found(archive: Archive, pid: str, tail: str) -> None:
+    response = archive.get(f"/datasets/{pid}{tail}")
     assert response.status_code == 404
     assert response.content == archive.get("/files/nothing").content
+    assert archive.catalogue.errors == []
+
+
+@pytest.mark.parametrize("pid", ["10.5072%00", "..%2F..", "..%2Ffiles%2Fx"])
+def test_malformed_pid_reaches_no_catalogue_or_finds_nothing(archive: Archive, pid: str) -> None:
+    """nginx refuses some of them by itself."""
+    assert archive.get(f"/datasets/{pid}").status_code in ((400, 404) if archive.accelerated else (404,))
+    assert archive.catalogue.errors == []
 
 
 @pytest.mark.parametrize("tail", ["", "/bundle.zip", "/bundle.tar"])

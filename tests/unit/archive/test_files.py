@@ -228,6 +228,10 @@ def test_page_limit_out_of_bounds(archive: Archive, limit: str) -> None:
     assert limit in response.json()["detail"]
 
 
+def test_page_that_begins_after_no_possible_name(archive: Archive) -> None:
+    assert archive.get("/files/", params={"after": "a\0b"}).status_code == 422
+
+
 def test_file_that_is_replaced_is_sent_as_one_version(standalone: Archive) -> None:
     old, new = b"o" * 3_000_000, b"n" * 3_000_000
     file = standalone.publish("p1/replaced", old)
