@@ -4,11 +4,13 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 
 import structlog
 from panosc_common import logs
 from prometheus_client import REGISTRY, start_http_server
+from pydantic import ValidationError
 
 from panosc_operator.clients.status import ServiceStatus
 from panosc_operator.engine import metrics, probes
@@ -21,12 +23,25 @@ log = structlog.get_logger(__name__)
 
 
 def run() -> None:
-    """Entry point of the command `panosc-operator`: reconciles until SIGTERM or SIGINT."""
-    settings = Settings()
+    """Entry point of the command `panosc-operator`: reconciles until SIGTERM or SIGINT.
+
+    Exits with 1 if the environment can't be used, or the cluster can no longer be watched.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = (
+            f"PANOSC_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()
+        )
+        sys.exit(f"panosc-operator: the environment can't be used: {'; '.join(wrong)}")
     logs.configure(settings.log_level)
     # It reports each event it passes on, with all its settings.
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except Exception:
+        log.exception("operator failed")
+        sys.exit(1)
 
 
 async def serve(settings: Settings) -> None:

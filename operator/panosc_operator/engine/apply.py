@@ -131,7 +131,9 @@ class Applier:
             secret = self._cache.get(Key("", SECRET.kind, namespace, name))
             if secret is None:
                 secret = await self._client.get(SECRET, namespace, name)
-            contents[name] = secret.get("data") if secret else None
+            # With its uid, which is as secret as its content: a hash of that alone could be used to try
+            # out passwords by those who may read pods and not Secrets.
+            contents[name] = [secret["metadata"]["uid"], secret.get("data")] if secret else None
         template = target["spec"]["template"]["metadata"]
         template["annotations"] = {**template.get("annotations", {}), SECRETS: digest(contents)}
 
