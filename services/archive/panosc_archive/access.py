@@ -35,7 +35,10 @@ def unavailable() -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Something in the archive that may be shown: real path, open descriptor and its status."""
+    """Something in the archive that may be shown: real path, open descriptor and its status.
+
+    The descriptor is negative if the operating system refuses to open it.
+    """
 
     path: str
     descriptor: int
@@ -73,7 +76,7 @@ class Access:
             )
             if located is None or not shown:
                 raise not_found()
-            if located.descriptor < 0:
+            if located.descriptor < 0 and not located.is_directory:
                 log.error("public file cannot be read", path=located.path)
                 raise Problem(500, "the archive is not allowed to read this file; its operators are informed")
             yield located

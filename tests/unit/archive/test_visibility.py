@@ -1,11 +1,15 @@
 """What is public according to several catalogues, some of which may be silent."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from panosc_archive.access import Access
 from panosc_archive.visibility import CatalogueUnavailable, Visibility
+from panosc_common.problem import Problem
 from unit.archive.harness import CatalogueDouble, free_port
 
 Result = TypeVar("Result")
@@ -106,6 +110,38 @@ def test_dataset_is_found_in_any(catalogues: tuple[CatalogueDouble, CatalogueDou
     found = ask([one.url, two.url], lambda visibility: visibility.dataset("10.1/x y"))
     assert found is not None
     assert found.pid == "10.1/x y"
+
+
+def test_what_the_service_may_not_read_tells_no_more_than_other_things(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble], base: Path
+) -> None:
+    """A public file is an error of the archive; a file and a directory that are not public stay unknown."""
+    one, _ = catalogues
+    root = base / "closed"
+    (root / "directory").mkdir(parents=True, mode=0)
+    for name in ("public", "embargoed"):
+        (root / name).write_bytes(b"x")
+        (root / name).chmod(0)
+    one.visible = {"public"}
+
+    async def status(visibility: Visibility, path: str) -> object:
+        try:
+            async with Access(root, visibility).open(path) as located:
+                return located.is_directory
+        except Problem as problem:
+            return problem.status
+
+    user = os.geteuid()
+    if user == 0:  # root reads everything
+        os.seteuid(65534)
+    try:
+        told = {
+            path: ask([one.url], lambda visibility, path=path: status(visibility, path))  # type: ignore[misc]
+            for path in ("public", "embargoed", "nothing", "directory")
+        }
+    finally:
+        os.seteuid(user)
+    assert told == {"public": 500, "embargoed": 404, "nothing": 404, "directory": True}
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
