@@ -4,9 +4,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from panosc_dev import cgroups, components, images, mounts, netns, packages, pki, processes, shell, toolchain
@@ -15,7 +16,24 @@ from panosc_dev.netns import Link
 from panosc_dev.paths import ClusterPaths
 from panosc_dev.progress import StepFailed, say, step, wait_until
 
-_SOCKETS = Path("/run/containerd/s")  # fixed in containerd's shim, whatever its configuration says
+# Fixed in the programs, whatever their configuration says; inner folders first.
+_SOCKETS = Path("/run/containerd/s")
+_KUBELET_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+_FIXED_FOLDERS = (
+    _SOCKETS,
+    _SOCKETS.parent,
+    Path("/var/lib/cni/results"),
+    Path("/var/lib/cni"),
+    _KUBELET_SOCKET.parent,
+    Path("/var/lib/kubelet"),
+    Path("/var/log/containers"),
+)
+
+
+def _answers(path: Path) -> bool:
+    """Whether a program listens on a socket; one that was ended leaves the file behind."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _link_file(paths: ClusterPaths) -> Path:
@@ -207,8 +225,8 @@ class LocalCluster:
         mounts.undo(self.paths.run)
         mounts.undo(self.paths.state)
         netns.remove(_recorded_link(self.paths) or Link(name, "10.201.0.0/24"))
-        for socket in shims:
-            socket.unlink(missing_ok=True)
+        for shim in shims:
+            shim.unlink(missing_ok=True)
         shutil.rmtree(self.paths.run, ignore_errors=True)
         self._remove_traces()
         if not cgroups.remove(name):
@@ -234,6 +252,11 @@ class LocalCluster:
         for entry in Path("/var/log/containers").glob("*.log"):
             if entry.is_symlink() and str(entry.readlink()).startswith(f"{self.paths.logs}/"):
                 entry.unlink()
-        for entry in Path("/var/lib/cni/results").glob(f"{self.paths.name}-*"):
-            if re.fullmatch(rf"{re.escape(self.paths.name)}-[0-9a-f]{{64}}-\w+", entry.name):
+        for entry in Path("/var/lib/cni/results").glob("*"):
+            if f'"netns":"{self.paths.run}/' in entry.read_text(errors="replace"):
                 entry.unlink()
+        if _KUBELET_SOCKET.exists() and not _answers(_KUBELET_SOCKET):
+            _KUBELET_SOCKET.unlink()
+        for folder in _FIXED_FOLDERS:
+            with suppress(OSError):  # not there, or others use it
+                folder.rmdir()

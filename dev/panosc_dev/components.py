@@ -219,6 +219,8 @@ state = "{paths.run}/containerd"
     conf_dir = "{paths.run}/cni"
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      Root = "{paths.run}/runc"
 """
 
 

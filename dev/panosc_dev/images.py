@@ -5,11 +5,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from panosc_dev import shell, toolchain
+from panosc_dev import mounts, shell, toolchain
 from panosc_dev.paths import REPOSITORY, cache_directory
 from panosc_dev.progress import step
 
@@ -106,6 +107,17 @@ def _builder_environment() -> dict[str, str]:
     return {"BUILDAH_ISOLATION": "chroot", "TMPDIR": str(scratch)}
 
 
+@contextmanager
+def _builder_alone() -> Iterator[None]:
+    """Use the builder alone, and leave neither containers nor mounts, not even a killed build's."""
+    with toolchain.locked(cache_directory() / ".builder.lock"):
+        try:
+            yield
+        finally:
+            shell.succeeds(_builder("rm", "--all"))
+            mounts.undo(cache_directory() / "buildah")
+
+
 def _log(name: str) -> Path:
     return cache_directory() / "logs" / f"image-{name}.log"
 
@@ -118,7 +130,7 @@ def ensure_base() -> str:
     """Have the Debian base image in the builder's store, from its registry or made here; return its id."""
     recipe = f"{LOCAL_PREFIX}/base:{hashlib.sha256(repr(_BOOTSTRAP).encode()).hexdigest()[:16]}"
     if not _has_image(recipe):
-        with toolchain.locked(cache_directory() / ".base.lock"):
+        with _builder_alone():
             if not _has_image(recipe):
                 _make_base()
                 shell.output(_builder("tag", BASE, recipe))
@@ -176,11 +188,13 @@ def build(image: Image) -> Built:
     else:
         below = ensure_base() if image.on_base else ""
     reference = f"{LOCAL_PREFIX}/{image.name}:{content_tag(REPOSITORY, files, below)}"
-    archive = cache_directory() / "images" / f"{reference.rpartition('/')[2].replace(':', '-')}.tar"
+    archives = cache_directory() / "images"
+    archives.mkdir(parents=True, exist_ok=True)
+    archive = archives / f"{reference.rpartition('/')[2].replace(':', '-')}.tar"
     built = Built(image, reference, archive)
     if archive.exists():
         return built
-    with toolchain.locked(archive.parent / f".{image.name}.lock"):
+    with _builder_alone():
         if not archive.exists():
             with step(f"Building image {image.name}"):
                 _build(image, reference, archive)
@@ -191,7 +205,13 @@ def _build(image: Image, reference: str, archive: Path) -> None:
     log = _log(image.name)
     log.unlink(missing_ok=True)
     env = _builder_environment()
-    options: list[str | Path] = ["--layers", "--pull-never", "--file", REPOSITORY / image.containerfile]
+    options: list[str | Path] = [
+        "--layers",
+        "--force-rm",
+        "--pull-never",
+        "--file",
+        REPOSITORY / image.containerfile,
+    ]
     if _HOST_CA.exists():
         options += ["--volume", f"{_HOST_CA}:{_BUILD_CA}:ro", "--build-arg", f"BUILD_CA={_BUILD_CA}"]
     with tempfile.TemporaryDirectory(dir=env["TMPDIR"]) as scratch:
