@@ -307,21 +307,21 @@ class TestBadFiles:
         path = archive.publish("bad/slow.h5", b"")
         packed = zlib.compress(bytes(4_000_000), 1)
         with h5py.File(path, "w") as file:
-            slow = file.create_dataset("slow", (4 * 10**10,), "u1", chunks=(4_000_000,), compression="gzip")
-            for number in range(10_000):
+            slow = file.create_dataset("slow", (12 * 10**9,), "u1", chunks=(4_000_000,), compression="gzip")
+            for number in range(3000):
                 slow.id.write_direct_chunk((number * 4_000_000,), packed)
         started = time.monotonic()
         status, detail = refused(archive, "data", "/slow", "bad/slow.h5", selection="::4000000")
-        assert (status, "4 s" in detail) == (503, True)
+        assert (status, "3 s" in detail) == (503, True)
         assert time.monotonic() - started < 10
         assert ask(archive, "data", "/entry/data/counts", selection="0:2")
 
     def test_chunk_that_unpacks_to_more_than_memory_is_refused(self, archive: Archive) -> None:
         path = archive.publish("bad/bomb.h5", b"")
         packer = zlib.compressobj(1)
-        packed = b"".join(packer.compress(bytes(10**8)) for _ in range(10)) + packer.flush()
+        packed = b"".join(packer.compress(bytes(10**8)) for _ in range(5)) + packer.flush()
         with h5py.File(path, "w") as file:
-            bomb = file.create_dataset("bomb", (10**9,), "u1", chunks=(10**9,), compression="gzip")
+            bomb = file.create_dataset("bomb", (5 * 10**8,), "u1", chunks=(5 * 10**8,), compression="gzip")
             bomb.id.write_direct_chunk((0,), packed)
         assert refused(archive, "data", "/bomb", "bad/bomb.h5", selection="0")[0] in (413, 422)
         assert ask(archive, "data", "/entry/data/counts", selection="0:2")
