@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from panosc_dev import addons, deploy, environment, forward, images, packages, privileges, testing, toolchain
+from panosc_dev import deploy, environment, forward, images, packages, privileges, testing, toolchain
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed, say
 
@@ -32,11 +32,8 @@ def _up(arguments: argparse.Namespace) -> None:
     data = deploy.check_data(arguments.data) if arguments.data else None
     packages.ensure(packages.FOR_CLUSTER)
     forward.check_free(cluster, arguments.port)
-    cluster.up()
-    addons.install(cluster, arguments.port)
-    deploy.install_operator(cluster, arguments.port)
+    deploy.bring_up(cluster, arguments.port, data)
     forward.ensure(cluster, arguments.port)
-    deploy.apply_demo(cluster, data or deploy.make_demo_data(cluster))
     say("Everything is up")
     print(deploy.guide(cluster))
 

@@ -4,6 +4,7 @@ import json
 import stat
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,23 @@ def chart_values(references: Mapping[str, str], base_domain: str, port: int) -> 
     }
 
 
-def install_operator(cluster: LocalCluster, port: int) -> None:
-    """Install or upgrade the operator with images built from this working tree, and wait until it runs."""
-    built = images.build_all(images.PRODUCT)
+def bring_up(cluster: LocalCluster, port: int, data: Path | None = None) -> Path:
+    """Cluster, add-ons, operator and the Ready demonstration on `data`, or on generated files.
+
+    Returns the folder with the files. Images are built while the cluster's programs compile and start.
+    """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        product = beside.submit(images.build_all, images.PRODUCT)
+        cluster.up()
+        addons.install(cluster, port)
+        install_operator(cluster, port, product.result())
+    folder = data or make_demo_data(cluster)
+    apply_demo(cluster, folder)
+    return folder
+
+
+def install_operator(cluster: LocalCluster, port: int, built: Mapping[str, images.Built]) -> None:
+    """Install or upgrade the operator with the given images, and wait until it runs."""
     images.import_into(cluster.paths.containerd_socket, built.values(), cluster.paths.log("import"))
     values = cluster.paths.run / "operator-values.json"
     values.write_text(

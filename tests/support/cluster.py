@@ -120,11 +120,7 @@ def running_demo() -> Iterator[Demo]:
     cluster = LocalCluster(NAME, durable=False)
     cluster.down()
     try:
-        cluster.up()
-        addons.install(cluster, GATEWAY_PORT)
-        deploy.install_operator(cluster, GATEWAY_PORT)
-        data = deploy.make_demo_data(cluster)
-        deploy.apply_demo(cluster, data)
+        data = deploy.bring_up(cluster, GATEWAY_PORT)
         with httpx2.Client(timeout=30) as client:
             yield Demo(cluster, data, client)
     finally:
