@@ -1,4 +1,4 @@
-"""Command line: `panosc-archive serve`, `index`, `verify`."""
+"""Command line: `panosc-archive serve`, `index`, `verify`, `forget`."""
 
 import contextlib
 import signal
@@ -98,6 +98,18 @@ def verify(data_directory: Data = None, state_directory: StateDirectory = None) 
             raise typer.Exit(143) from None
         summary = manifest.summary()
     sys.stdout.write(orjson.dumps({**summary._asdict(), "readBytes": reader.read_bytes}).decode() + "\n")
+
+
+@app.command()
+def forget(
+    paths: Annotated[list[str], typer.Argument(help="Missing files, or directories they were in.")],
+    state_directory: StateDirectory = None,
+) -> None:
+    """Tell the manifest that missing files were removed on purpose; files that are there stay known."""
+    settings = _settings(state_directory=state_directory)
+    with contextlib.closing(Manifest.open(settings.manifest_path)) as manifest:
+        for path in paths:
+            typer.echo(f"{manifest.forget(path.strip('/'))} missing files forgotten: {path}")
 
 
 def _settings(**flags: Any) -> Settings:

@@ -206,6 +206,14 @@ class Manifest:
         """The file is gone; its hash stays."""
         self._miss("path = ? AND revision = ?", (entry.path, entry.revision))
 
+    def forget(self, path: str) -> int:
+        """Take the missing files at and below `path` as removed on purpose; returns how many."""
+        cursor = self._connection.execute(
+            "DELETE FROM file WHERE state = 'missing' AND (path = ? OR substr(path, 1, ?) = ?)",
+            (path, len(path) + 1, f"{path}/"),
+        )
+        return cursor.rowcount
+
     def fail(self, entry: Entry, reason: str) -> None:
         """The file could not be read; its state stays as it was."""
         self._connection.execute(

@@ -182,6 +182,30 @@ def test_missing_file_is_told_until_it_is_back(index: Index) -> None:
         assert index.settled(2)["fixity"]["missing"] == 0
 
 
+def test_files_removed_on_purpose_are_forgotten(index: Index) -> None:
+    for path in ("p1/a.h5", "p1/deep/b.h5", "p10/c.h5", "p2/d.h5"):
+        (index.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (index.root / path).write_bytes(path.encode())
+    with index.running():
+        index.settled(4)
+        for path in ("p1/a.h5", "p1/deep/b.h5", "p10/c.h5"):
+            (index.root / path).unlink()
+        index.until(lambda status: status["fixity"]["missing"] == 3)
+        done = subprocess.run(
+            archive_command("forget", "p1/", "p2/d.h5"),
+            env={**os.environ, **index.environment},
+            capture_output=True,
+            timeout=30,
+        )
+        assert done.stdout.decode().splitlines() == [
+            "2 missing files forgotten: p1/",
+            "0 missing files forgotten: p2/d.h5",
+        ]
+        status = index.status()
+        assert (status["files"], status["fixity"]["missing"]) == (1, 1)
+        assert status["fixity"]["missingFiles"][0]["path"] == "p10/c.h5"
+
+
 def test_moved_file_is_not_missing(index: Index) -> None:
     (index.root / "old.h5").write_bytes(b"content")
     (index.root / "stays").write_bytes(b"x")
