@@ -48,7 +48,7 @@ def environment(base: Path, catalogue: CatalogueDouble) -> dict[str, str]:
         "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
         "PANOSC_ARCHIVE_CATALOGUE_URLS": f'["{catalogue.url}"]',
         "PANOSC_ARCHIVE_PUBLIC_URL": "http://archive.example.org",
-        "PANOSC_ARCHIVE_HDF5_SECONDS": "3",
+        "PANOSC_ARCHIVE_HDF5_SECONDS": "6",
         "PANOSC_ARCHIVE_HDF5_WORKER_MIB": "512",
         "PANOSC_ARCHIVE_HDF5_MAX_BYTES": "1000000",
     }

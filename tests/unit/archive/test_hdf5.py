@@ -312,8 +312,8 @@ class TestBadFiles:
                 slow.id.write_direct_chunk((number * 4_000_000,), packed)
         started = time.monotonic()
         status, detail = refused(archive, "data", "/slow", "bad/slow.h5", selection="::4000000")
-        assert (status, "3 s" in detail) == (503, True)
-        assert time.monotonic() - started < 10
+        assert (status, "6 s" in detail) == (503, True)
+        assert time.monotonic() - started < 20
         assert ask(archive, "data", "/entry/data/counts", selection="0:2")
 
     def test_chunk_that_unpacks_to_more_than_memory_is_refused(self, archive: Archive) -> None:
