@@ -85,7 +85,7 @@ def _write(
         with connection.transaction():
             store.write(connection, (record for _, record in batch), ORIGIN)
         return len(batch)
-    except psycopg.DataError as error:
+    except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
         if len(batch) == 1:
             refuse(BadLine(batch[0][0], "", error.diag.message_primary or str(error)))
             return 0

@@ -42,7 +42,7 @@ def _list(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float), AfterValidator(_no_nul)]
-Identifier = Annotated[Text, Field(min_length=1, max_length=2000)]
+Identifier = Annotated[Text, Field(min_length=1, max_length=500)]
 OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_input_type=str | float | None)]
 Date = Annotated[
     Annotated[datetime, AfterValidator(_utc)] | None,

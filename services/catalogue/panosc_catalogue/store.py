@@ -5,6 +5,7 @@ the same statement text for every batch. Rows are sorted by their key, so that t
 each other in a circle.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -260,14 +261,19 @@ def _person_key(person: Person) -> str:
     orcid = _ORCID.search(person.orcid or "")
     if orcid:
         return f"orcid:{orcid[0].upper()}"
-    return f"id:{person.id}" if person.id else f"name:{person.full_name.casefold()}"
+    return _bounded(f"id:{person.id}" if person.id else f"name:{person.full_name.casefold()}")
 
 
 def _affiliation_key(affiliation: Affiliation) -> str | None:
     if affiliation.id:
-        return f"id:{affiliation.id}"
+        return _bounded(f"id:{affiliation.id}")
     parts = (affiliation.name, affiliation.address, affiliation.city, affiliation.country)
-    return "name:" + "|".join(part or "" for part in parts).casefold() if any(parts) else None
+    return _bounded("name:" + "|".join(part or "" for part in parts).casefold()) if any(parts) else None
+
+
+def _bounded(key: str) -> str:
+    """The key, or a digest of it where it is longer than an index takes."""
+    return key if len(key) <= 500 else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 _INSTRUMENTS = """

@@ -15,6 +15,7 @@ from panosc_common.tree import (
     ChangeKind,
     FileState,
     Problem,
+    ProblemReason,
     RootUnavailable,
     TreeScanner,
     wait_for_change,
@@ -38,6 +39,8 @@ RETRY_SECONDS = 2.0
 FAILURE_SECONDS = 5.0
 """Time after which a source or database that failed is tried again."""
 MAX_AGAIN = 1000
+MAX_PATH_BYTES = 2000
+"""Longer paths do not fit into an index of the database."""
 
 FILES = Counter("catalogue_ingest_files_total", "Files looked at", ("source", "outcome"))
 LAST_SCAN = Gauge("catalogue_ingest_last_scan_timestamp_seconds", "End of the last good scan", ("source",))
@@ -115,21 +118,29 @@ class Worker:
         changed = False
         while chunk := await asyncio.to_thread(lambda: list(islice(changes, CHUNK))):
             changed = await self._take(state, chunk) or changed
-        self.tree_problems = list(scanner.problems())
-        ignored = await asyncio.to_thread(self._ignored, scanner)
+        ignored, too_long = await asyncio.to_thread(self._left_out, scanner)
+        self.tree_problems = [*scanner.problems(), *too_long]
         await asyncio.to_thread(lambda: state.idle(ignored, changed=changed))
         LAST_SCAN.labels(self.source.name).set_to_current_time()
         SCAN_SECONDS.labels(self.source.name).set(time.monotonic() - started)
 
-    def _ignored(self, scanner: TreeScanner) -> int:
-        return sum(not place(path, self.source.nexus).is_relevant for path, _ in scanner.files())
+    def _left_out(self, scanner: TreeScanner) -> tuple[int, list[Problem]]:
+        """How many files the catalogue has nothing to do with, and those that it cannot take."""
+        ignored, too_long = 0, []
+        for path, _ in scanner.files():
+            if not place(path, self.source.nexus).is_relevant:
+                ignored += 1
+            elif _is_too_long(path):
+                message = f"the path has more than {MAX_PATH_BYTES} bytes; shorten it"
+                too_long.append(Problem(path, ProblemReason.UNREADABLE, message))
+        return ignored, too_long
 
     async def _take(self, state: State, changes: Sequence[Change]) -> bool:
         """Bring the datasets of the changed files up to date; whether there were any."""
         present: list[tuple[str, FileState]] = []
         removed: list[str] = []
         for change in changes:
-            if place(change.path, self.source.nexus).is_relevant:
+            if place(change.path, self.source.nexus).is_relevant and not _is_too_long(change.path):
                 if change.kind is ChangeKind.REMOVED:
                     removed.append(change.path)
                 else:
@@ -154,7 +165,7 @@ class Worker:
     def _store(self, state: State, where: Place, files: list[Seen], gone: list[str]) -> None:
         try:
             state.update(where.dataset, where.proposal, files, gone)
-        except psycopg.DataError as error:
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             message = f"the database refuses it: {error.diag.message_primary or error}"
             log.error("dataset refused", source=self.source.name, dataset=where.dataset, why=message)
             refusal = NotReadable(Reason.REFUSED, message)
@@ -186,6 +197,10 @@ class Worker:
                 again.append((path, status))
         await self._read_and_store(state, again)
         return waiting
+
+
+def _is_too_long(path: str) -> bool:
+    return len(path.encode()) > MAX_PATH_BYTES
 
 
 def _root_message(error: RootUnavailable) -> str:
