@@ -36,7 +36,8 @@ class WorkQueue:
         """Heap of keys that become ready at a time; the number keeps the order of equal times."""
         self._due: dict[Key, float] = {}
         """The time that counts for a delayed key; entries of the heap with another time are void."""
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[Key, tuple[int, float]] = {}
+        """How often a key failed in a row, and when its next try is due."""
         self._order = itertools.count()
         self._wake = asyncio.Event()
         self._closed = False
@@ -69,10 +70,12 @@ class WorkQueue:
 
     def retry(self, key: Key, *, at_least: float = 0.0) -> float:
         """Work on a key that failed again, after a growing delay, which is returned in seconds."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
+        failures, due = self._failures.get(key, (0, 0.0))
+        if self._now() < due:
+            failures -= 1  # tried early because of news: that is no reason to wait longer than before
         delay = min(MAX_DELAY, FIRST_DELAY * 2.0 ** min(failures, 32))
         delay = max(at_least, delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter, not a secret
+        self._failures[key] = failures + 1, self._now() + delay
         metrics.QUEUE_RETRIES.labels(key.kind).inc()
         self.add_after(key, delay)
         return delay

@@ -11,7 +11,8 @@ def test_probes_follow_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         health = probes.Health()
         runner = await probes.serve(health, 0)
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        port = next(address[1] for address in runner.addresses if len(address) == 2)  # the IPv4 one
+        base = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(base_url=base) as client:
 
             async def codes() -> tuple[int, int]:

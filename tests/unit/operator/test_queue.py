@@ -61,13 +61,31 @@ def test_a_kind_with_few_keys_does_not_wait_for_one_with_many() -> None:
     asyncio.run(scenario())
 
 
+class Clock(WorkQueue):
+    """A queue whose time passes when the test says so."""
+
+    time = 1000.0
+
+    def _now(self) -> float:  # type: ignore[override]
+        return self.time
+
+    def fail(self, name: str) -> float:
+        """Fail as soon as the key is due again."""
+        delay = self.retry(key(name))
+        self.time += delay
+        return delay
+
+
 def test_failures_delay_a_key_more_and_more_until_it_succeeds() -> None:
     async def scenario() -> None:
-        queue = WorkQueue()
-        delays = [queue.retry(key("a")) for _ in range(6)]
+        queue = Clock()
+        delays = [queue.fail("a") for _ in range(6)]
         assert all(later > 1.1 * former for former, later in itertools.pairwise(delays))
+        early = [queue.retry(key("a")) for _ in range(20)]
+        assert max(early) < 4 * delays[-1], "a try before it is due doesn't count"
+        queue.time += max(early)
         for _ in range(40):
-            last = queue.retry(key("a"))
+            last = queue.fail("a")
         assert last <= 1.25 * queue_module.MAX_DELAY
         queue.forget(key("a"))
         assert queue.retry(key("a")) <= 1.25 * queue_module.FIRST_DELAY
