@@ -37,6 +37,7 @@ check: venv ## Check format, lint, types and the direction of imports
 
 generate: venv ## Write CRDs, reference pages and golden files again
 	.venv/bin/python -m panosc_operator.generate
+	PANOSC_GENERATE=1 .venv/bin/pytest --quiet tests/unit/operator/test_golden.py
 
 bench: venv ## Compare speed with named peers (writes docs/benchmarks.md)
 	.venv/bin/pytest tests/bench

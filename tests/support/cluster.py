@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx2
 from panosc_dev import addons, deploy, images
 from panosc_dev.cluster import LocalCluster
+from panosc_dev.progress import StepFailed
 
 NAME = "panosc-test"
 GATEWAY_PORT = 80
@@ -21,6 +21,19 @@ Found = TypeVar("Found")
 
 _PROBE = "probe"
 _POLL_SECONDS = 0.5
+
+
+class ToGateway(httpx2.HTTPTransport):
+    """Connects to the cluster's gateway whatever the URL's host; 127.0.0.1 belongs to `make up`."""
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__()
+        self._address, self._port = address, port
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request, whose Host header stays that of its URL."""
+        request.url = request.url.copy_with(host=self._address, port=self._port)
+        return super().handle_request(request)
 
 
 @dataclass(frozen=True)
@@ -38,11 +51,8 @@ class Demo:
     def get(
         self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx2.Response:
-        """GET a service's public URL through the gateway, without the forwarder on 127.0.0.1."""
-        parts = urlsplit(url)
-        query = f"?{parts.query}" if parts.query else ""
-        gateway = f"http://{self.cluster.link.inner}:{addons.NODE_PORT}{parts.path}{query}"
-        return self.client.get(gateway, params=params, headers={**(headers or {}), "Host": parts.netloc})
+        """GET a service's public URL through the gateway, following redirects."""
+        return self.client.get(url, params=params, headers=headers)
 
     def eventually(
         self, look: Callable[[], Found], *, until: Callable[[Found], bool], seconds: float
@@ -55,7 +65,7 @@ class Demo:
         while True:
             try:
                 value = look()
-            except (httpx2.HTTPError, LookupError, ValueError, AssertionError):
+            except (httpx2.HTTPError, StepFailed, LookupError, ValueError, AssertionError):
                 if time.monotonic() > deadline:
                     raise
             else:
@@ -121,7 +131,8 @@ def running_demo() -> Iterator[Demo]:
     cluster.down()
     try:
         data = deploy.bring_up(cluster, GATEWAY_PORT)
-        with httpx2.Client(timeout=30) as client:
+        gateway = ToGateway(cluster.link.inner, addons.NODE_PORT)
+        with httpx2.Client(timeout=30, transport=gateway, follow_redirects=True) as client:
             yield Demo(cluster, data, client)
     finally:
         cluster.down()
