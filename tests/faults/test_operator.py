@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.apiserver import ApiServer, Object
+from support.apiserver import ApiServer, Object, install_definitions
 from support.operator import Operator, account, running_operator
 from support.proxy import Fate, Proxy
 
@@ -187,3 +187,32 @@ def test_silent_watches_are_made_up_for_by_the_resync(
             "two replicas",
             15,
         )
+
+
+def test_gateway_api_that_is_installed_later(
+    api: ApiServer, proxy: Proxy, name: str, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """What can be made without it is made; what is missing is said; nothing has to be restarted."""
+    kinds = {"Gateway": "gateways", "HTTPRoute": "httproutes"}
+    for plural in kinds.values():
+        definition = f"{plural}.gateway.networking.k8s.io"
+        api.delete("CustomResourceDefinition", definition)
+        api.wait_for(
+            lambda definition=definition: not api.get("CustomResourceDefinition", definition), "it gone"
+        )
+    with running_operator(account(api, tmp_path, proxy.url), tmp_path) as operator:
+        make(api, name)
+
+        def message() -> str:
+            conditions = (api.get("Facility", name) or {}).get("status", {}).get("conditions", [])
+            return next((c["message"] for c in conditions if c["reason"] == "ApplyFailed"), "")
+
+        told = api.wait_for(message, "ApplyFailed")
+        assert "the cluster doesn't know Gateway of gateway.networking.k8s.io: install its CRDs" in told
+        assert api.get("NetworkPolicy", "panosc-default-deny", name)
+        assert api.get("Deployment", "archive", name)
+        install_definitions(api)
+        assert_converged(api, operator, name, undisturbed)
+        # Watched by now, too.
+        api.delete("Gateway", "panosc", name)
+        api.wait_for(lambda: api.get("Gateway", "panosc", name), "the Gateway again", 5)

@@ -52,6 +52,26 @@ def test_deletion_policy_delete_removes_volumes_and_secret(
     api.wait_for(lambda: not api.list("PersistentVolumeClaim", name), "the claim gone", 30)
 
 
+def test_policy_at_the_time_of_deletion_counts(api: ApiServer, operator: Operator, name: str) -> None:
+    """Also for a suspended resource, whose finalizer is still that of its former policy."""
+    api.apply(facility(name))
+    api.wait_for(lambda: api.get("Gateway", "panosc", name), "the facility")
+    api.apply(catalogue(name, sources=[], deletionPolicy="Delete"))
+    api.wait_for(
+        lambda: (api.get("Catalogue", "catalogue", name) or {})["metadata"].get("finalizers"), "the finalizer"
+    )
+    api.wait_for(lambda: api.get("PersistentVolumeClaim", "catalogue-postgres", name), "the claim")
+    api.patch("Catalogue", "catalogue", {"spec": {"suspend": True}}, name)
+    await_reason(api, "Suspended", "Catalogue", "catalogue", name)
+    api.patch("Catalogue", "catalogue", {"spec": {"deletionPolicy": "Retain"}}, name)
+    api.delete("Catalogue", "catalogue", name)
+    api.wait_for(lambda: api.get("Catalogue", "catalogue", name) is None, "the catalogue gone", 30)
+    for kind in ("PersistentVolumeClaim", "Secret"):
+        kept = api.get(kind, "catalogue-postgres", name)
+        assert kept is not None, kind
+        assert not kept["metadata"].get("deletionTimestamp"), kind
+
+
 def test_facility_with_policy_delete_takes_its_namespace_along(
     api: ApiServer, operator: Operator, name: str
 ) -> None:
@@ -74,6 +94,10 @@ def test_adopted_namespace_outlives_even_policy_delete(api: ApiServer, operator:
     namespace = api.get("Namespace", name)
     assert namespace is not None
     assert not namespace["metadata"].get("deletionTimestamp")
+    # Its pods run on: they must not fall back to another embargo, or be open to the cluster.
+    assert (api.get("ConfigMap", "panosc-facility", name) or {}).get("data")
+    fences = {policy["metadata"]["name"] for policy in api.list("NetworkPolicy", name)}
+    assert {"panosc-default-deny", "panosc-database"} <= fences
 
 
 def test_claims_grow_and_never_shrink(api: ApiServer, operator: Operator, name: str) -> None:

@@ -109,6 +109,8 @@ def test_log_is_json_and_has_no_secrets(api: ApiServer, operator: Operator, name
     assert any(line.get("child") == f"Secret {name}/catalogue-postgres" for line in lines)
     text = operator.log.read_text()
     assert password not in text
+    assert "forbidden: User" not in text, "a call that operator/panosc_operator/rbac.py has no right for"
+    assert "Not enough permissions" not in text
     assert "hidden-value" not in text
     defects = [line for line in lines if line.get("level") == "error"]
     assert not defects, yaml.safe_dump(defects[:3])

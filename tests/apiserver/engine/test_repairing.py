@@ -10,6 +10,38 @@ from support.operator import Operator, running_operator
 from support.resources import await_all_ready, await_reason, make_all, versions
 
 REPAIR_SECONDS = 5
+_FROM_EVERYWHERE: Object = {
+    "from": [
+        {
+            "namespaceSelector": {},
+            "podSelector": {
+                "matchLabels": {"app.kubernetes.io/name": "catalogue"},
+                "matchExpressions": [
+                    {
+                        "key": "app.kubernetes.io/component",
+                        "operator": "In",
+                        "values": ["api", "ingest", "migrate"],
+                    }
+                ],
+            },
+        }
+    ],
+    "ports": [{"port": 5432, "protocol": "TCP"}],
+}
+"""The database's clients, and pods of all namespaces that look like them."""
+_TO_ALL_PORTS: Object = {
+    "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "panosc-system"}}}],
+    "ports": [{"port": 8081, "protocol": "TCP", "endPort": 65535}],
+}
+"""The way of the operator to the port with the status, and to all above it."""
+_ROUTED_ELSEWHERE: Object = {
+    "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+    "backendRefs": [{"name": "archive", "port": 8080}],
+    "filters": [
+        {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "archive-index", "port": 8081}}}
+    ],
+}
+"""What is routed by the archive's rule, and a copy of it elsewhere."""
 
 
 @pytest.mark.parametrize(
@@ -20,6 +52,7 @@ REPAIR_SECONDS = 5
         ("Service", "catalogue-postgres"),
         ("ConfigMap", "panosc-facility"),
         ("NetworkPolicy", "panosc-default-deny"),
+        ("Secret", "catalogue-postgres"),
         ("HTTPRoute", "archive"),
         ("Gateway", "panosc"),
     ],
@@ -53,6 +86,42 @@ def test_deleted_child_is_back(api: ApiServer, operator: Operator, name: str, ki
             {"spec": {"podSelector": {"matchLabels": {"nothing": "here"}}}},
             lambda o: o["spec"]["podSelector"],
         ),
+        (
+            "NetworkPolicy",
+            "panosc-default-deny",
+            {"spec": {"ingress": [{}], "egress": [{}]}},
+            lambda o: (o["spec"].get("ingress"), o["spec"].get("egress")),
+        ),
+        (
+            "NetworkPolicy",
+            "panosc-database",
+            {"spec": {"ingress": [_FROM_EVERYWHERE]}},
+            lambda o: o["spec"]["ingress"],
+        ),
+        (
+            "NetworkPolicy",
+            "panosc-status",
+            {"spec": {"ingress": [_TO_ALL_PORTS]}},
+            lambda o: o["spec"]["ingress"],
+        ),
+        (
+            "HTTPRoute",
+            "archive",
+            {"spec": {"rules": [_ROUTED_ELSEWHERE]}},
+            lambda o: o["spec"]["rules"],
+        ),
+        (
+            "NetworkPolicy",
+            "panosc-database",
+            {"metadata": {"labels": {"panosc.eu/owner-name": None}}},
+            lambda o: o["metadata"]["labels"],
+        ),
+        (
+            "PersistentVolumeClaim",
+            "catalogue-postgres",
+            {"metadata": {"labels": {"panosc.eu/owner-kind": None, "app.kubernetes.io/managed-by": None}}},
+            lambda o: o["metadata"]["labels"],
+        ),
         ("ConfigMap", "panosc-facility", {"data": {"policy.json": "{}"}}, lambda o: o["data"]),
         (
             "Service",
@@ -67,7 +136,10 @@ def test_deleted_child_is_back(api: ApiServer, operator: Operator, name: str, ki
             lambda o: o["metadata"]["annotations"]["panosc.eu/applied"],
         ),
     ],
-    ids=["replicas", "ports", "selector", "policy", "label", "annotation"],
+    ids=[
+        *("replicas", "ports", "selector", "opened fence", "wider sender", "wider port", "mirrored route"),
+        *("owner of a fence", "owner of a claim", "policy", "label", "annotation"),
+    ],
 )
 def test_hand_edited_child_is_reverted(
     api: ApiServer,
