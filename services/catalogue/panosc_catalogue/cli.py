@@ -131,6 +131,7 @@ def ingest(
     port: Port = 8081,
 ) -> None:
     """Read the sources' NeXus files and keep the catalogue up to date with them."""
+    # Only the ingest needs HDF5, which takes longer to load than all the rest.
     from panosc_catalogue.ingest.app import create_app as create_ingest
 
     settings = _settings(database_url, policy_file, config_file)
@@ -138,7 +139,7 @@ def ingest(
         config = load_config(settings.config_file)
         application = create_ingest(settings, config)
     except (ValueError, psycopg.ProgrammingError) as error:
-        raise _fail(f"{settings.config_file}: {error}") from error
+        raise _fail(str(error)) from error
     http.run(application, host, port)
 
 

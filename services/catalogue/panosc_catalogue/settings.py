@@ -117,16 +117,22 @@ class CatalogueConfig(Document):
 
 
 def load_config(path: Path) -> CatalogueConfig:
-    """Read the configuration; without a file the catalogue has no sources."""
+    """Read the configuration; without a file the catalogue has no sources.
+
+    Raises ValueError that names the file and the fields if it is not valid.
+    """
     if not path.exists():
         return CatalogueConfig()
-    return CatalogueConfig.model_validate_json(path.read_bytes())
+    try:
+        return CatalogueConfig.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 class PolicyFile:
     """The data policy, read again when its file changes.
 
-    Without a file the default policy holds. Raises ValueError (pydantic's) if the file is not valid at first.
+    Without a file the default policy holds. Raises ValueError if the file is not valid at first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,7 +140,10 @@ class PolicyFile:
         self._content: bytes | None = None
         self._policy = DataPolicy()
         if path.exists():
-            self._read(path.read_bytes())
+            try:
+                self._read(path.read_bytes())
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
 
     def _read(self, content: bytes) -> None:
         if content != self._content:

@@ -211,3 +211,18 @@ def test_what_only_the_database_refuses_leaves_out_one_line(database_url: str) -
     assert tally == Tally(loaded=2, refused=1)
     assert [line.number for line in bad] == [2]
     assert "index" in bad[0].message
+
+
+def test_a_wrong_policy_or_configuration_stops_the_start(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_text('{"embargo": {"months": -1}}')
+    (tmp_path / "catalogue.json").write_text('{"sources": [{"name": "Not A Name"}]}')
+    for command_name, flag, file, field in (
+        ("serve", "--policy-file", "policy.json", "embargo.months"),
+        ("ingest", "--config-file", "catalogue.json", "sources.0.name"),
+    ):
+        done = command(
+            command_name, flag, str(tmp_path / file), "--database-url", database_url, "--port", "0"
+        )
+        assert done.returncode == 2
+        assert file in done.stderr
+        assert field in done.stderr

@@ -4,7 +4,6 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -204,6 +203,4 @@ def _is_too_long(path: str) -> bool:
 
 
 def _root_message(error: RootUnavailable) -> str:
-    with suppress(TypeError):
-        return f"the archive's tree cannot be read: {error.strerror or error} ({error.filename})"
-    return str(error)
+    return f"the archive's tree cannot be read: {error.strerror} ({error.filename})"
