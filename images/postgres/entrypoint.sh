@@ -13,11 +13,20 @@ fi
 user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}
 
+if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
+  [ -r "$POSTGRES_PASSWORD_FILE" ] || die "POSTGRES_PASSWORD_FILE=$POSTGRES_PASSWORD_FILE cannot be read"
+  POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
+fi
+
+# Doubles the quotation marks $1 in $2, as SQL wants them.
+quoted() { printf %s "$2" | sed "s/$1/$1$1/g"; }
+
+# Runs the SQL of the standard input on the cluster $1 before it listens. A failing statement isn't logged, as
+# it may have the password in it. Not to be called in a pipe: only a child of this very process takes the lock
+# file that a killed server left, which also had the process number 1, for what it is.
+alone() { postgres --single -D "$1" -c listen_addresses= -c log_min_error_statement=panic postgres >/dev/null; }
+
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-  if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
-    [ -r "$POSTGRES_PASSWORD_FILE" ] || die "POSTGRES_PASSWORD_FILE=$POSTGRES_PASSWORD_FILE cannot be read"
-    POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
-  fi
   [ -n "${POSTGRES_PASSWORD:-}" ] || die "set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD for the first start"
 
   # Made beside its place and moved there whole: a start cut off half-way begins again instead of half-existing.
@@ -31,11 +40,17 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm -f "$secret"
   echo "host all all all scram-sha-256" >> "$making/pg_hba.conf"
   if [ "$database" != postgres ]; then
-    printf 'CREATE DATABASE "%s";\n' "$(printf %s "$database" | sed 's/"/""/g')" \
-      | postgres --single -D "$making" -c listen_addresses= postgres >/dev/null
+    alone "$making" <<SQL
+CREATE DATABASE "$(quoted '"' "$database")";
+SQL
   fi
   rm -rf "$PGDATA"
   mv "$making" "$PGDATA"
+elif [ -n "${POSTGRES_PASSWORD:-}" ]; then
+  # The password may have been changed, or made anew because it was lost: what is given is what counts.
+  alone "$PGDATA" <<SQL
+ALTER ROLE "$(quoted '"' "$user")" PASSWORD '$(quoted "'" "$POSTGRES_PASSWORD")';
+SQL
 fi
 unset POSTGRES_PASSWORD
 

@@ -17,7 +17,17 @@ from panosc_operator.engine.client import (
     NotFound,
 )
 from panosc_operator.engine.compare import contains, parse_quantity
-from panosc_operator.engine.desired import APPLIED, SECRETS, Action, Desired, Outcome, digest, marked
+from panosc_operator.engine.desired import (
+    APPLIED,
+    RETAIN,
+    SECRETS,
+    Action,
+    Desired,
+    Outcome,
+    digest,
+    marked,
+    retainer,
+)
 from panosc_operator.engine.resources import (
     PERSISTENT_VOLUME_CLAIM,
     SECRET,
@@ -85,7 +95,7 @@ class Applier:
             settled[key] = (wanted, written["metadata"]["resourceVersion"])
             return Outcome(key, Action.CREATED), written
         if not desired.adopt and not _belongs_to(live, owner):
-            return Outcome(key, Action.REFUSED, f"{key} is there and isn't this object's: rename one"), None
+            return Outcome(key, Action.REFUSED, _not_ours(key, owner)), None
         if live["metadata"].get("deletionTimestamp"):
             return Outcome(key, Action.WAITING), None
         if desired.create_only:
@@ -150,7 +160,16 @@ def _marks_only(target: Object) -> Object:
 def _belongs_to(live: Object, owner: Resource) -> bool:
     labels = labels_of(live)
     named = (labels.get(LABEL_OWNER_KIND), labels.get(LABEL_OWNER_NAME))
-    return named == (owner.info.kind, owner.metadata.name) or is_controlled_by(live, owner.metadata.uid)
+    return (
+        named == (owner.info.kind, owner.metadata.name)
+        or is_controlled_by(live, owner.metadata.uid)
+        or annotations_of(live).get(RETAIN) == retainer(owner)
+    )
+
+
+def _not_ours(key: Key, owner: Resource) -> str:
+    labels = f"{LABEL_OWNER_KIND}={owner.info.kind},{LABEL_OWNER_NAME}={owner.metadata.name}"
+    return f"{key} is there and isn't this object's: rename one, or hand it over by the labels {labels}"
 
 
 def _claim_refusal(desired: Desired, target: Object, live: Object) -> str | None:

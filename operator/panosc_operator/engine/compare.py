@@ -26,8 +26,12 @@ _KEYED_LISTS = {
 }
 """Lists to which other writers may add items of their own, with the field that tells the items apart. In
 all others, such as the subjects of a role binding, an item more is a change."""
-_ATOMIC = frozenset({"labelSelector", "namespaceSelector", "podSelector", "selector"})
-"""Fields that have one writer as a whole: what is in them beyond the desired is a change."""
+_ATOMIC = frozenset(
+    {"egress", "ingress", "labelSelector", "namespaceSelector", "podSelector", "rules", "selector"}
+)
+"""Fields that have one writer as a whole: what is in them beyond the desired, however deep, is a change.
+Rules of roles, routes and network policies are among them, as an addition there opens what was closed; they
+are planned with all the defaults that the API server would fill in."""
 
 
 def parse_quantity(text: str | int) -> Decimal:
@@ -46,7 +50,7 @@ def contains(live: Any, desired: Any, *, field: str = "", quantities: bool = Fal
     """
     quantities = quantities or field in _QUANTITIES
     if field in _ATOMIC:
-        return bool((live or {}) == desired)
+        return (live or None) == (desired or None)
     if isinstance(desired, Mapping):
         return _contains_fields(live, desired, quantities)
     if isinstance(desired, list):

@@ -22,9 +22,10 @@ from panosc_operator.engine.resources import Key, Object, ResourceType
 APPLIED = f"{GROUP}/applied"
 """Annotation with the hash of what was last applied to the object."""
 RETAIN = f"{GROUP}/retain"
-"""Annotation of objects that outlive their owner, and the plan that no longer has them."""
+"""Annotation, naming the owner, of objects that outlive it and the plan that no longer has them."""
 KEEP = f"{GROUP}/keep"
-"""Annotation of objects that were there before us: they stay even with deletionPolicy Delete."""
+"""Annotation of objects that stay even with deletionPolicy Delete, such as a namespace that was there before
+us."""
 SECRETS = f"{GROUP}/secrets"
 """Annotation of pods with the hash of the Secrets they were started with."""
 
@@ -102,7 +103,7 @@ def marked(desired: Desired, owner: Resource) -> Object:
         LABEL_OWNER_NAME: owner.metadata.name,
     }
     if desired.retain:
-        metadata["annotations"] = {**metadata.get("annotations", {}), RETAIN: "true"}
+        metadata["annotations"] = {**metadata.get("annotations", {}), RETAIN: retainer(owner)}
     else:
         metadata["ownerReferences"] = [
             {
@@ -114,6 +115,11 @@ def marked(desired: Desired, owner: Resource) -> Object:
             }
         ]
     return manifest
+
+
+def retainer(owner: Resource) -> str:
+    """How a retained object names its owner, beside its labels, which somebody may have taken off."""
+    return f"{owner.info.kind}/{owner.metadata.name}"
 
 
 def digest(value: Any) -> str:

@@ -52,6 +52,8 @@ class Reconciler:
         self._events = Recorder(client)
         self._progressed: set[Key] = set()
         """Resources whose pass, now in progress, has written something."""
+        self._refusals: dict[Key, str] = {}
+        """What was last said about objects that can't be had, so as not to say it at every try."""
         self.cache = cache
         self.services = services
 
@@ -133,10 +135,12 @@ class Reconciler:
             children = await self._apply(kind, key, obj, resource, desired)
         judgement = kind.judge(observed, children)
         await self._write_status(kind, key, obj, judgement)
+        if children.refused():
+            return False
         if judgement.finding is not None:
             # What is waited for may be somebody else's, such as a claim or a Secret, and not be watched.
             self._queue.add_after(key, LOOK_AGAIN_SECONDS)
-        return not children.refused()
+        return True
 
     async def _apply(
         self, kind: Kind, key: Key, obj: Object, resource: Resource, desired: list[Desired]
@@ -159,11 +163,14 @@ class Reconciler:
 
     async def _tell(self, obj: Object, outcome: Outcome) -> None:
         """Log what was done, and tell people what they might wonder about."""
-        if outcome.action in (Action.UNCHANGED, Action.WAITING):
-            return
         child = str(outcome.key)
         if outcome.action is Action.REFUSED:
-            log.warning("child refused", child=child, message=outcome.message)
+            if self._refusals.get(outcome.key) != outcome.message:
+                log.warning("child refused", child=child, message=outcome.message)
+            self._refusals[outcome.key] = outcome.message
+            return
+        self._refusals.pop(outcome.key, None)
+        if outcome.action in (Action.UNCHANGED, Action.WAITING):
             return
         log.info("child " + outcome.action, child=child)
         if outcome.action is Action.CORRECTED:
@@ -184,6 +191,11 @@ class Reconciler:
         changed = [*finalizers, FINALIZER] if wanted else [name for name in finalizers if name != FINALIZER]
         return await self._set_finalizers(kind, key, obj, changed)
 
+    async def _let_go(self, kind: Kind, key: Key, obj: Object) -> None:
+        """Nothing of ours holds up the deletion any longer."""
+        kept = [name for name in obj["metadata"]["finalizers"] if name != FINALIZER]
+        await self._set_finalizers(kind, key, obj, kept)
+
     async def _set_finalizers(self, kind: Kind, key: Key, obj: Object, finalizers: list[str]) -> Object:
         metadata = {"finalizers": finalizers, "resourceVersion": obj["metadata"]["resourceVersion"]}
         patched = await self._client.merge(kind.type, key.namespace, key.name, {"metadata": metadata})
@@ -195,6 +207,10 @@ class Reconciler:
         """Delete all that was made for a resource that is being deleted, then let it go."""
         finalizers = obj["metadata"].get("finalizers") or []
         if FINALIZER not in finalizers:
+            return True
+        if obj["spec"].get("deletionPolicy") != "Delete":
+            # The policy that counts is today's: the finalizer may be left of an earlier one.
+            await self._let_go(kind, key, obj)
             return True
         left: list[str] = []
         selector = f"{LABEL_OWNER_KIND}={key.kind},{LABEL_OWNER_NAME}={key.name}"
@@ -212,7 +228,7 @@ class Reconciler:
                     await self._client.delete(child, one)
                     log.info("deleted with its owner", child=left[-1])
         if not left:
-            await self._set_finalizers(kind, key, obj, [name for name in finalizers if name != FINALIZER])
+            await self._let_go(kind, key, obj)
             return True
         more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
         message = f"still there: {', '.join(sorted(left)[:SHOWN])}{more}"

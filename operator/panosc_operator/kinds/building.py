@@ -194,7 +194,11 @@ def service(part: Part, name: str, port: int, *, port_name: str = "http") -> Des
 
 def route(part: Part, name: str, host: str, matches: list[Object]) -> Desired:
     """An HTTPRoute from the facility's Gateway to the Service of the same name."""
-    rule = {"matches": matches, "backendRefs": [{"name": name, "port": API_PORT}]}
+    # With its defaults, as rules have one writer as a whole and are compared exactly.
+    backend = {"group": "", "kind": "Service", "name": name, "port": API_PORT, "weight": 1}
+    # Envoy would end any answer after 15 s, and with it every larger download. How long a service may take,
+    # it decides itself.
+    rule = {"matches": matches, "backendRefs": [backend], "timeouts": {"request": "0s"}}
     return Desired(
         HTTP_ROUTE,
         {
@@ -231,12 +235,9 @@ def claim_volume(name: str, claim_name: str, *, read_only: bool = False) -> Obje
     return {"name": name, "persistentVolumeClaim": source}
 
 
-def config_volume(name: str, config_map_name: str, *, optional: bool = False) -> Object:
-    """A pod's volume from a ConfigMap."""
-    source: Object = {"name": config_map_name}
-    if optional:
-        source["optional"] = True
-    return {"name": name, "configMap": source}
+def config_volume(name: str, config_map_name: str) -> Object:
+    """A pod's volume from a ConfigMap; the pod waits until that is there."""
+    return {"name": name, "configMap": {"name": config_map_name}}
 
 
 def http_probe(path: str, port: int, *, period: int, failures: int) -> Object:

@@ -89,6 +89,7 @@ def _stateful_set(catalogue: Catalogue, part: Part, settings: Settings) -> Desir
             },
         },
         replace=True,
+        restart_on=(name,),  # the password of the role is set at each start
     )
 
 

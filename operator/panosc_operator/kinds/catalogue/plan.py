@@ -159,10 +159,10 @@ def _container(
 
 
 def _volumes(observed: Observation) -> list[Object]:
-    # The policy may come later than the pod, and is re-read whenever it changes.
+    # Without the facility's policy no pod starts: the default embargo may be shorter than the facility's.
     return [
         config_volume("config", f"{observed.catalogue.metadata.name}-config"),
-        config_volume("policy", FACILITY_CONFIG, optional=True),
+        config_volume("policy", FACILITY_CONFIG),
     ]
 
 

@@ -27,8 +27,12 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
     gateway, operator = _namespace(settings.gateway_namespace), _namespace(settings.namespace)
 
     def policy(name: str, pods: Object, **rules: list[Object]) -> Desired:
-        spec: Object = {"podSelector": pods, "policyTypes": [direction.capitalize() for direction in rules]}
-        spec |= {direction: entries for direction, entries in rules.items() if entries}
+        # Empty rules are written too: a field that isn't ours could be filled by anybody.
+        spec = {
+            "podSelector": pods,
+            "policyTypes": [direction.capitalize() for direction in rules],
+            **rules,
+        }
         return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec}, retain=True)
 
     return [

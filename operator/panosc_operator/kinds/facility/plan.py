@@ -1,5 +1,7 @@
 """What a Facility becomes: a fenced namespace with rights, limits, its data policy, and a gateway."""
 
+from dataclasses import replace
+
 from panosc_operator.api import Facility
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY
 from panosc_operator.engine.desired import KEEP, Desired
@@ -55,7 +57,12 @@ def plan(observed: Observation) -> list[Desired] | None:
     part = Part(
         "facility", facility.metadata.name, "facility", observed.namespace_name, facility.metadata.name
     )
-    objects = [_namespace(observed, part), _configuration(observed, part)]
+    # What outlives the facility: the namespace, and what keeps the data in it from the public.
+    lasting = [_namespace(part), _configuration(observed, part), *network_policies(observed, part)]
+    ours = observed.namespace is None or CREATED in annotations_of(observed.namespace)
+    objects = (
+        [_annotated(lasting[0], CREATED), *lasting[1:]] if ours else [_annotated(o, KEEP) for o in lasting]
+    )
     if spec.administrators.groups:
         objects += _administration(facility, part)
     quota = _quota(facility, part)
@@ -63,23 +70,25 @@ def plan(observed: Observation) -> list[Desired] | None:
         *objects,
         *([quota] if quota else []),
         _limits(part),
-        *network_policies(observed, part),
         _gateway(observed, part),
     ]
 
 
-def _namespace(observed: Observation, part: Part) -> Desired:
-    existing = observed.namespace
-    ours = existing is None or CREATED in annotations_of(existing)
+def _annotated(desired: Desired, annotation: str) -> Desired:
+    metadata = {**desired.manifest["metadata"], "annotations": {annotation: "true"}}
+    return replace(desired, manifest={**desired.manifest, "metadata": metadata})
+
+
+def _namespace(part: Part) -> Desired:
     labels = {
         **part.labels,
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/warn": "restricted",
         "pod-security.kubernetes.io/audit": "restricted",
     }
-    annotations = {CREATED: "true"} if ours else {KEEP: "true"}
-    metadata = {"name": part.namespace, "labels": labels, "annotations": annotations}
-    return Desired(NAMESPACE, {"metadata": metadata}, retain=True, adopt=True)
+    return Desired(
+        NAMESPACE, {"metadata": {"name": part.namespace, "labels": labels}}, retain=True, adopt=True
+    )
 
 
 def _configuration(observed: Observation, part: Part) -> Desired:
