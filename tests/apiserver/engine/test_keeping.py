@@ -77,6 +77,9 @@ def test_facility_with_policy_delete_takes_its_namespace_along(
 ) -> None:
     api.apply(facility(name, deletionPolicy="Delete"))
     api.wait_for(lambda: api.get("Gateway", "panosc", name), "the facility")
+    # One that has something to clean up itself, in a namespace that is going.
+    api.apply(catalogue(name, sources=[], deletionPolicy="Delete"))
+    api.wait_for(lambda: api.get("HTTPRoute", "catalogue", name), "the catalogue")
     api.delete("Facility", name)
     api.wait_for(lambda: api.get("Facility", name) is None, "the facility gone", 60)
     assert api.get("Namespace", name) is None
