@@ -231,9 +231,20 @@ def _build(image: Image, reference: str, archive: Path) -> None:
             seconds=600,
             env=env,
         )
-    for old in archive.parent.glob(f"{image.name}-" + "?" * 16 + ".tar"):
-        old.unlink()
     os.rename(partial, archive)
+    _forget_older(image, reference, archive)
+
+
+def _forget_older(image: Image, reference: str, archive: Path) -> None:
+    """Remove former builds of an image; layers that the present one shares stay in the builder's store."""
+    for old in archive.parent.glob(f"{image.name}-" + "?" * 16 + ".tar"):
+        if old != archive:
+            old.unlink()
+    listing = shell.output(
+        _builder("images", "--format", "{{.Name}}:{{.Tag}}", f"{LOCAL_PREFIX}/{image.name}")
+    )
+    for former in set(listing.split()) - {reference}:
+        shell.succeeds(_builder("rmi", former))
 
 
 def build_all(images: Sequence[Image]) -> dict[str, Built]:
