@@ -24,7 +24,7 @@ from prometheus_client import Counter, Gauge
 from panosc_catalogue.ingest.layout import Place, place
 from panosc_catalogue.ingest.state import Seen, State
 from panosc_catalogue.nexus.pool import Reader
-from panosc_catalogue.nexus.record import NotReadable, Reason
+from panosc_catalogue.nexus.record import NexusRecord, NotReadable, Reason
 from panosc_catalogue.settings import Facility, Settings, Source
 
 log = structlog.stdlib.get_logger(__name__)
@@ -53,6 +53,8 @@ class Worker:
         self.source = source
         self.tree_problems: list[Problem] = []
         self.last_error: str | None = None
+        self._ignored = 0
+        self._too_long: list[Problem] = []
         self._settings = settings
         self._facility = facility
         self._reader = reader
@@ -78,6 +80,7 @@ class Worker:
             reread = not await asyncio.to_thread(state.register)
             known = await asyncio.to_thread(lambda: state.known(reread=reread))
             scanner = TreeScanner(self.source.nexus.root, known=known)
+            self._ignored, self._too_long = await asyncio.to_thread(self._left_out, scanner)
             try:
                 await self._scan(state, scanner, full=True, hints=None)
                 if reread:
@@ -114,12 +117,15 @@ class Worker:
         if hints is None:
             await asyncio.to_thread(state.scanning)
         changes = scanner.scan(full=full, only=hints)
-        changed = False
+        different = changed = False
         while chunk := await asyncio.to_thread(lambda: list(islice(changes, CHUNK))):
+            different = True
             changed = await self._take(state, chunk) or changed
-        ignored, too_long = await asyncio.to_thread(self._left_out, scanner)
-        self.tree_problems = [*scanner.problems(), *too_long]
-        await asyncio.to_thread(lambda: state.idle(ignored, changed=changed))
+        if different:
+            # Goes through all files, which a look at an unchanged tree must not.
+            self._ignored, self._too_long = await asyncio.to_thread(self._left_out, scanner)
+        self.tree_problems = [*scanner.problems(), *self._too_long]
+        await asyncio.to_thread(lambda: state.idle(self._ignored, changed=changed))
         LAST_SCAN.labels(self.source.name).set_to_current_time()
         SCAN_SECONDS.labels(self.source.name).set(time.monotonic() - started)
 
@@ -173,7 +179,7 @@ class Worker:
     async def _look(self, path: str, status: FileState) -> Seen:
         if not place(path, self.source.nexus).is_nexus:
             return Seen(path, status, None)
-        result: Any
+        result: NexusRecord | NotReadable
         try:
             result = await self._reader.read(self.source.nexus.root / path)
             FILES.labels(self.source.name, "ingested").inc()

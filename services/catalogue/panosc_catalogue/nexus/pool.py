@@ -3,14 +3,16 @@
 import asyncio
 import multiprocessing
 from collections.abc import AsyncIterator
-from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
 from pebble import ProcessExpired, ProcessPool
 
 from panosc_catalogue.nexus.reader import read
 from panosc_catalogue.nexus.record import NexusRecord, NotReadable, Reason
+
+log = structlog.stdlib.get_logger(__name__)
 
 FILES_PER_PROCESS = 1000
 """Files after which a process is replaced: libraries leak."""
@@ -52,5 +54,10 @@ class Reader:
         except ProcessExpired as error:
             message = "the HDF5 library crashed on it; check the file with h5dump"
             raise NotReadable(Reason.CRASHED, message) from error
-        except CancelledError as error:
-            raise asyncio.CancelledError from error
+        except NotReadable:
+            raise
+        except Exception as error:
+            # One file that the reader does not expect must not stop the others.
+            log.exception("the reader failed unexpectedly", path=str(path))
+            message = f"the reader failed on it ({type(error).__name__}: {error}); report it with the file"
+            raise NotReadable(Reason.DAMAGED, message) from error
