@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     gateway_cluster_issuer: str | None = None
     """cert-manager ClusterIssuer of the certificates; without one, somebody else makes the Secrets."""
 
+    metrics_namespace: str | None = None
+    """Namespace whose pods may read the services' metrics, such as Prometheus'; without one, nobody may."""
+
     image_catalogue: str
     """Image of the catalogue service."""
 

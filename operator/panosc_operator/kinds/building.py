@@ -1,7 +1,7 @@
 """Pure builders of what several kinds need alike: labels, restricted pods, services, routes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from panosc_operator.api.meta import (
@@ -27,6 +27,8 @@ USER = 10001
 """User and group of all our containers."""
 API_PORT = 8080
 STATUS_PORT = 8081
+ARCHIVE_API_PORT = 8000
+"""Port of the archive's API behind its nginx, which has its metrics too."""
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - within a pod, whose fences are network policies
 GATEWAY_NAME = "panosc"
 FACILITY_CONFIG = "panosc-facility"
@@ -34,6 +36,7 @@ CHECKSUM_CONFIG = f"{GROUP}/config"
 """Annotation of pods with the hash of the configuration they were started with."""
 
 GRACE_SECONDS = 30
+_NODE = "kubernetes.io/hostname"
 
 
 class Part:
@@ -135,11 +138,11 @@ def deployment(
     `alone`: its pod must not run beside its successor. `config`: what its pods read only when they start.
     """
     spec = dict(spec)
-    if replicas > 1:
+    if replicas > 1 and "affinity" not in spec:
         spec["topologySpreadConstraints"] = [
             {
                 "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
+                "topologyKey": _NODE,
                 "whenUnsatisfiable": "ScheduleAnyway",
                 "labelSelector": {"matchLabels": part.selector},
             }
@@ -163,6 +166,22 @@ def deployment(
         replace=True,
         restart_on=restart_on,
     )
+
+
+def beside_archives(names: Iterable[str]) -> Object:
+    """Field of a pod that puts it on the node of these archives' pods, whose volumes only one node can have;
+    none without archives. (Where a pod is itself the first of them, Kubernetes lets it choose the node.)
+    """
+    terms = [
+        {
+            "topologyKey": _NODE,
+            "labelSelector": {"matchLabels": {LABEL_NAME: "archive", LABEL_INSTANCE: name}},
+        }
+        for name in names
+    ]
+    if not terms:
+        return {}
+    return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
 
 
 _ROLLING: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -248,6 +267,11 @@ def http_probe(path: str, port: int, *, period: int, failures: int) -> Object:
         "timeoutSeconds": 3,
         "failureThreshold": failures,
     }
+
+
+def accepts_connections(port: int) -> Object:
+    """A liveness probe of what only passes on the health of something behind it."""
+    return {"tcpSocket": {"port": port}, "periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3}
 
 
 def probes(port: int, *, live: str = "/healthz", ready: str = "/healthz") -> Object:

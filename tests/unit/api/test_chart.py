@@ -59,7 +59,8 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
         "clusterIssuer": "letsencrypt",
         "namespace": "gateways",
     }
-    variables = environment({"gateway": gateway, "resyncSeconds": 60, "logLevel": "DEBUG"})
+    values = {"gateway": gateway, "metrics": {"namespace": "monitoring"}, "resyncSeconds": 60}
+    variables = environment({**values, "logLevel": "DEBUG"})
     fields = {f"PANOSC_{name.upper()}" for name in Settings.model_fields}
     assert set(variables) <= fields
     for name, value in variables.items():
@@ -70,6 +71,7 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.gateway_class == "envoy"
     assert settings.gateway_namespace == "gateways"
     assert settings.gateway_cluster_issuer == "letsencrypt"
+    assert settings.metrics_namespace == "monitoring"
     assert settings.url_of("a.b") == "https://a.b:8443"
     assert settings.image_postgres == "panosc.local/postgres:1"
     assert settings.resync_seconds == 60

@@ -38,11 +38,18 @@ def test_unknown_address_is_a_problem_document(archive: Archive) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_metrics_count_by_route(archive: Archive) -> None:
-    archive.get("/files/never/seen")
-    text = archive.get("/metrics").text
+def test_metrics_count_by_route(standalone: Archive) -> None:
+    standalone.get("/files/never/seen")
+    text = standalone.get("/metrics").text
     assert 'http_requests_total{method="GET",route="/files/{path:anything}",status="404"}' in text
     assert "never/seen" not in text
+
+
+def test_metrics_are_not_public(behind_nginx: Archive) -> None:
+    for path in ("/metrics", "/%6detrics", "/metrics?x=1", "/metrics/", "//metrics", "/files/../metrics"):
+        status, body = behind_nginx.raw(path)
+        assert b"http_requests_total" not in body, path
+        assert status in (307, 404), path
 
 
 def test_nginx_answers_503_while_the_service_is_down(base: Path) -> None:

@@ -9,11 +9,19 @@ from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.meta import GROUP
 from panosc_operator.engine.health import assess
 from panosc_operator.engine.kind import Reader
-from panosc_operator.engine.resources import JOB, SECRET, STATEFUL_SET, Key, Object
-from panosc_operator.kinds.relations import read_facility
+from panosc_operator.engine.resources import (
+    JOB,
+    PERSISTENT_VOLUME_CLAIM,
+    SECRET,
+    STATEFUL_SET,
+    Key,
+    Object,
+)
+from panosc_operator.kinds.relations import data_claim, read_facility
 from panosc_operator.settings import Settings
 
 POSTGRES_PORT = 5432
+_MANY_NODES = frozenset({"ReadOnlyMany", "ReadWriteMany"})
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Observation:
     """The facility that the namespace belongs to."""
     archives: dict[str, DataArchive] = field(default_factory=dict)
     """The archives that the sources name, as far as they are there."""
+    pinned: frozenset[str] = frozenset()
+    """Those of them whose files only one node can have."""
     external: External | None = None
     """The database, if somebody else runs it."""
     database_ready: bool = False
@@ -64,12 +74,15 @@ def database_name(catalogue: Catalogue) -> str:
 async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> Observation:
     """Read what the catalogue depends on."""
     namespace, cache = catalogue.metadata.namespace, reader.cache
-    archives = {}
+    archives, pinned = {}, set()
     for source in catalogue.spec.sources:
         if source.nexus:
             obj = cache.get(Key(GROUP, DataArchive.info.kind, namespace, source.nexus.archive))
             if obj is not None and not obj["metadata"].get("deletionTimestamp"):
-                archives[source.nexus.archive] = DataArchive.model_validate(obj)
+                archive = DataArchive.model_validate(obj)
+                archives[source.nexus.archive] = archive
+                if await _is_pinned(archive, reader):
+                    pinned.add(source.nexus.archive)
     external = None
     if catalogue.spec.database.external:
         secret = await reader.read(SECRET, namespace, catalogue.spec.database.external.secret)
@@ -86,6 +99,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         settings,
         facility=read_facility(reader, namespace),
         archives=archives,
+        pinned=frozenset(pinned),
         external=external,
         database_ready=ready,
         started_migrations=frozenset(
@@ -96,6 +110,14 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         report=report,
         report_is_current=current,
     )
+
+
+async def _is_pinned(archive: DataArchive, reader: Reader) -> bool:
+    wanted = archive.spec.storage.claim
+    if wanted is not None:
+        return _MANY_NODES.isdisjoint(wanted.access_modes)
+    claim = await reader.read(PERSISTENT_VOLUME_CLAIM, archive.metadata.namespace, data_claim(archive))
+    return claim is not None and _MANY_NODES.isdisjoint(claim["spec"]["accessModes"])
 
 
 def _external(secret: Object | None) -> External:

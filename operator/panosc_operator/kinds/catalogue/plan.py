@@ -11,6 +11,7 @@ from panosc_operator.kinds.building import (
     FACILITY_CONFIG,
     STATUS_PORT,
     Part,
+    beside_archives,
     claim_volume,
     config_map,
     config_volume,
@@ -223,7 +224,7 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
     worker = deployment(
         part,
         name,
-        pod([ingest], [*_volumes(observed), *archives]),
+        pod([ingest], [*_volumes(observed), *archives], **beside_archives(sorted(observed.pinned))),
         alone=True,
         config=configuration,
         restart_on=(database_secret(catalogue),),

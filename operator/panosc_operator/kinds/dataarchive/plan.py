@@ -1,6 +1,7 @@
 """What a DataArchive becomes: volumes, the server of files, the indexer, the fixity check, a route."""
 
 import json
+from typing import Any
 
 from panosc_operator.api import DataArchive
 from panosc_operator.engine.desired import Desired
@@ -8,13 +9,17 @@ from panosc_operator.engine.resources import CRON_JOB, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
+    ARCHIVE_API_PORT,
     STATUS_PORT,
     Part,
+    accepts_connections,
+    beside_archives,
     claim,
     claim_volume,
     container,
     deployment,
     disruption_budget,
+    http_probe,
     path_match,
     pod,
     probes,
@@ -98,6 +103,11 @@ def _environment(observed: Observation) -> dict[str, str]:
     }
 
 
+def _pod(archive: DataArchive, containers: list[Object], volumes: list[Object], **fields: Any) -> Object:
+    """All pods of the archive share the volume with the manifest, which only one node can have."""
+    return pod(containers, volumes, **beside_archives([archive.metadata.name]), **fields)
+
+
 def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[Desired]:
     """nginx in front, which sends the bytes; behind it the service, which decides who gets them."""
     archive, settings = observed.archive, observed.settings
@@ -109,7 +119,9 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         read_only_mounts={"data": DATA},
         command=["nginx", "-c", NGINX_CONFIG],
         ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
-        **probes(API_PORT),
+        # Its /healthz is the API's, which is restarted by its own probe.
+        livenessProbe=accepts_connections(API_PORT),
+        readinessProbe=http_probe("/healthz", API_PORT, period=5, failures=2),
     )
     api = container(
         "api",
@@ -118,10 +130,14 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         requirements=resources("50m", "128Mi", memory_limit="1Gi"),
         read_only_mounts={"data": DATA, "state": STATE},
         environment=_environment(observed) | {"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
-        command=["panosc-archive", "serve", "--host", "127.0.0.1", "--port", "8000"],
+        command=["panosc-archive", "serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
+        ports=[{"name": "api", "containerPort": ARCHIVE_API_PORT, "protocol": "TCP"}],
+        **probes(ARCHIVE_API_PORT),
     )
     replicas = archive.spec.replicas
-    served = deployment(part, archive.metadata.name, pod([gateway, api], volumes), replicas=replicas)
+    served = deployment(
+        part, archive.metadata.name, _pod(archive, [gateway, api], volumes), replicas=replicas
+    )
     return [served, disruption_budget(part, archive.metadata.name)] if replicas > 1 else [served]
 
 
@@ -140,7 +156,8 @@ def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desire
         **probes(STATUS_PORT),
     )
     # Two writers of one SQLite file on a network volume would be one too many.
-    return deployment(part, index_name(observed.archive), pod([index], volumes), alone=True)
+    archive = observed.archive
+    return deployment(part, index_name(archive), _pod(archive, [index], volumes), alone=True)
 
 
 def _fixity_check(observed: Observation, part: Part, volumes: list[Object]) -> Desired:
@@ -159,7 +176,7 @@ def _fixity_check(observed: Observation, part: Part, volumes: list[Object]) -> D
         "backoffLimit": 2,
         "template": {
             "metadata": {"labels": dict(part.labels)},
-            "spec": pod([verify], volumes, restartPolicy="Never"),
+            "spec": _pod(archive, [verify], volumes, restartPolicy="Never"),
         },
     }
     return Desired(

@@ -1,9 +1,11 @@
 """The fences of a facility's namespace: nothing in, nothing out, but what the services need."""
 
+from dataclasses import replace
+
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import NETWORK_POLICY, Object
-from panosc_operator.kinds.building import API_PORT, STATUS_PORT, Part
+from panosc_operator.kinds.building import API_PORT, ARCHIVE_API_PORT, STATUS_PORT, Part
 from panosc_operator.kinds.facility.observe import Observation
 
 DATABASE_PORT = 5432
@@ -20,6 +22,10 @@ _WITH_STATUS: Object = {
     "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": ["index", "ingest"]}]
 }
 
+_WITH_METRICS: Object = {
+    "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": ["api", "index", "ingest"]}]
+}
+
 
 def network_policies(observed: Observation, part: Part) -> list[Desired]:
     """The fence and its gates; they stay with the namespace, whose pods run on without the facility."""
@@ -27,13 +33,7 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
     gateway, operator = _namespace(settings.gateway_namespace), _namespace(settings.namespace)
 
     def policy(name: str, pods: Object, **rules: list[Object]) -> Desired:
-        # Empty rules are written too: a field that isn't ours could be filled by anybody.
-        spec = {
-            "podSelector": pods,
-            "policyTypes": [direction.capitalize() for direction in rules],
-            **rules,
-        }
-        return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec}, retain=True)
+        return replace(_policy(part, name, pods, **rules), retain=True)
 
     return [
         policy("panosc-default-deny", {}, ingress=[], egress=[]),
@@ -69,6 +69,26 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
             egress=[{"to": [_pods(_CATALOGUE_API)], "ports": _ports(API_PORT)}],
         ),
     ]
+
+
+def scrape_policies(observed: Observation, part: Part) -> list[Desired]:
+    """The gate for Prometheus, if there is to be one; it is closed when it no longer is."""
+    namespace = observed.settings.metrics_namespace
+    if not namespace:
+        return []
+    ports = [*_ports(ARCHIVE_API_PORT), *_ports(API_PORT), *_ports(STATUS_PORT)]
+    rule: Object = {"from": [_namespace(namespace)], "ports": ports}
+    return [_policy(part, "panosc-metrics", _WITH_METRICS, ingress=[rule])]
+
+
+def _policy(part: Part, name: str, pods: Object, **rules: list[Object]) -> Desired:
+    # Empty rules are written too: a field that isn't ours could be filled by anybody.
+    spec = {
+        "podSelector": pods,
+        "policyTypes": [direction.capitalize() for direction in rules],
+        **rules,
+    }
+    return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
 
 
 def _namespace(name: str) -> Object:

@@ -19,7 +19,7 @@ from panosc_operator.engine.resources import (
     labels_of,
 )
 from panosc_operator.kinds.building import FACILITY_CONFIG, GATEWAY_NAME, Part, config_map
-from panosc_operator.kinds.facility.network import network_policies
+from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
 
 CREATED = f"{GROUP}/created"
@@ -70,6 +70,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         *objects,
         *([quota] if quota else []),
         _limits(part),
+        *scrape_policies(observed, part),
         _gateway(observed, part),
     ]
 
