@@ -241,7 +241,9 @@ def _forget_older(image: Image, reference: str, archive: Path) -> None:
         if old != archive:
             old.unlink()
     listing = shell.output(
-        _builder("images", "--format", "{{.Name}}:{{.Tag}}", f"{LOCAL_PREFIX}/{image.name}")
+        _builder(
+            "images", "--format", "{{.Name}}:{{.Tag}}", "--filter", f"reference={LOCAL_PREFIX}/{image.name}"
+        )
     )
     for former in set(listing.split()) - {reference}:
         shell.succeeds(_builder("rmi", former))
