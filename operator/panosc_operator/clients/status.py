@@ -76,16 +76,19 @@ class ServiceStatus(Generic[Resource]):
 
     async def _ask(self, key: Resource, entry: _Followed) -> None:
         said: dict[str, Any] | None = None
-        async with self._slots:
-            with contextlib.suppress(httpx2.HTTPError, ValueError):
-                response = await self._client.get(entry.url)
-                if response.is_success and isinstance(body := response.json(), dict):
-                    said = body
+        try:
+            async with self._slots:
+                # RecursionError: JSON that is nested too deep.
+                with contextlib.suppress(httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
+                    response = await self._client.get(entry.url)
+                    if response.is_success and isinstance(body := response.json(), dict):
+                        said = body
+        finally:
+            entry.asking = False
         answered = said is not None
         news = answered != entry.answered or (answered and said != entry.said)
         entry.answered = answered
         entry.said = said if answered else entry.said
         entry.due = time.monotonic() + (INTERVAL_SECONDS if answered else UNANSWERED_INTERVAL_SECONDS)
-        entry.asking = False
         if news and self._followed.get(key) is entry:
             self._changed(key)

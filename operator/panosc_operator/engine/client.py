@@ -161,14 +161,14 @@ class Client:
     ) -> Object:
         url = f"{self._configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        if token := (await self._configuration.auth_settings()).get("BearerToken"):
-            headers["Authorization"] = str(token["value"])
         try:
+            if token := (await self._configuration.auth_settings()).get("BearerToken"):
+                headers["Authorization"] = str(token["value"])
             response = await self._api.call_api(
                 method, url, headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS)
             )
             content = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, config.ConfigException) as error:
             metrics.API_REQUESTS.labels(method, "<error>").inc()
             raise Unavailable(f"{method} {path}: {type(error).__name__}: {error}") from error
         metrics.API_REQUESTS.labels(method, str(response.status)).inc()

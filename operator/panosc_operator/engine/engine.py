@@ -80,7 +80,8 @@ class Engine:
         )
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
-            await asyncio.wait([watching, stopped], return_when=asyncio.FIRST_COMPLETED)
+            # None of them ends by itself but by a defect; without one of them, the rest is no operator.
+            await asyncio.wait([watching, stopped, *background], return_when=asyncio.FIRST_COMPLETED)
         finally:
             # Workers first: kopf cancels whatever still runs when it ends.
             self.queue.close()
@@ -89,8 +90,9 @@ class Engine:
                 task.cancel()
             end_watch.set()
             await asyncio.wait([watching], timeout=WATCH_STOP_SECONDS)
-        if watching.done() and not watching.cancelled():
-            watching.result()
+        for task in (watching, *background):
+            if task.done() and not task.cancelled():
+                task.result()
 
     async def _first_lists(self, stop: asyncio.Event) -> None:
         """Nothing is done before everything was seen: an object not seen would be made or deleted wrongly."""

@@ -22,12 +22,15 @@ class Service:
     def __init__(self) -> None:
         self.answer: Any = {"files": 1}
         self.code = 200
+        self.text: str | None = None
         self.delay = 0.0
         self.url = ""
 
     async def start(self) -> web.AppRunner:
         async def answer(_: web.Request) -> web.Response:
             await asyncio.sleep(self.delay)
+            if self.text is not None:
+                return web.Response(text=self.text)
             return web.json_response(self.answer, status=self.code)
 
         app = web.Application()
@@ -66,7 +69,7 @@ def test_news_and_silence() -> None:
         service.answer = {"files": 2}
         await until_told(2)
         assert statuses.latest("a") == ({"files": 2}, True)
-        for trouble in ({"code": 503}, {"answer": ["no object"]}, {"delay": 2.0}):
+        for trouble in ({"code": 503}, {"answer": ["no object"]}, {"text": "[" * 100_000}, {"delay": 2.0}):
             before = {name: getattr(service, name) for name in trouble}
             for name, value in trouble.items():
                 setattr(service, name, value)

@@ -1,0 +1,125 @@
+"""How often a pass is repeated, and what ends the engine; the API server is a double that answers as told."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from panosc_operator.engine import engine as engine_module
+from panosc_operator.engine.cache import Cache
+from panosc_operator.engine.client import Invalid
+from panosc_operator.engine.engine import Engine
+from panosc_operator.engine.hub import Hub
+from panosc_operator.engine.probes import Health
+from panosc_operator.engine.queue import MAX_DELAY, WorkQueue
+from panosc_operator.engine.reconciler import Reconciler
+from panosc_operator.engine.resources import Object, ResourceType, key_of
+from panosc_operator.kinds import discover
+from support.known import Reports, settings
+
+KINDS = discover(settings())
+FACILITY: Object = {
+    "apiVersion": "panosc.eu/v1alpha1",
+    "kind": "Facility",
+    "metadata": {"name": "esrf", "uid": "u", "resourceVersion": "1", "generation": 1},
+    "spec": {"displayName": "ESRF"},
+}
+
+
+class Refusing:
+    """An API server that takes nothing but status and Events."""
+
+    def __init__(self) -> None:
+        self.events: list[Object] = []
+
+    async def get(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
+        return None
+
+    async def list(
+        self, kind: ResourceType, namespace: str | None = None, **_: Any
+    ) -> tuple[list[Object], str]:
+        return [], "1"
+
+    async def create(self, kind: ResourceType, obj: Object) -> Object:
+        self.events.append(obj)
+        return obj
+
+    async def apply(self, kind: ResourceType, obj: Object, *, subresource: str | None = None) -> Object:
+        if subresource is None:
+            raise Invalid("PATCH: no", code=422, status={"message": "quota exceeded"})
+        metadata = {**FACILITY["metadata"], "resourceVersion": "2"}
+        return {**FACILITY, "metadata": metadata, "status": obj["status"]}
+
+
+class Clock(WorkQueue):
+    """A queue whose time passes when the test says so."""
+
+    time = 1000.0
+
+    def _now(self) -> float:  # type: ignore[override]
+        return self.time
+
+
+def test_a_refused_object_is_tried_less_and_less_often() -> None:
+    async def scenario() -> None:
+        client: Any = Refusing()
+        cache, queue = Cache(frozenset({"Facility"})), Clock()
+        cache.put(FACILITY)
+        reconciler = Reconciler(KINDS, client, cache, queue, Hub(KINDS, cache, queue), Reports())
+        passes = 0
+        queue.add(key_of(FACILITY))
+        for _ in range(600):  # ten minutes
+            queue.time += 1
+            try:
+                key = await asyncio.wait_for(queue.get(), 0.001)
+            except TimeoutError:
+                continue
+            await reconciler.work(key)
+            queue.done(key)
+            passes += 1
+        assert 600 / (1.25 * MAX_DELAY) < passes < 25
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("broken", ["resync", "heartbeat", "services"])
+def test_a_defect_in_the_background_ends_the_engine(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends and is started again, instead of going on without resync."""
+    lists = 0
+
+    async def watch(*_: Any, stop: asyncio.Event, **__: Any) -> None:
+        await stop.wait()
+
+    class Services(Reports):
+        async def run(self) -> None:
+            if broken == "services":
+                raise KeyError("a defect")
+            await asyncio.sleep(60)
+
+    class Lists(Refusing):
+        async def list(self, *_: Any, **__: Any) -> tuple[list[Object], str]:
+            nonlocal lists
+            lists += 1
+            if broken == "resync" and lists > len(engine_module.watched_types(KINDS)):
+                raise KeyError("a defect")
+            return [], "1"
+
+    def beat(_: Engine) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(engine_module.source, "watch", watch)
+    if broken == "heartbeat":
+        monkeypatch.setattr(engine_module, "HEARTBEAT_SECONDS", 0.01)
+        monkeypatch.setattr(Engine, "_beat", beat)
+    client: Any = Lists()
+    configuration: Any = SimpleNamespace()
+
+    def services(_: Callable[..., None]) -> Services:
+        return Services()
+
+    engine = Engine(
+        KINDS, client, configuration, health=Health(), services=services, resync_seconds=0.01, workers=1
+    )
+    with pytest.raises(KeyError):
+        asyncio.run(asyncio.wait_for(engine.run(ready=asyncio.Event(), stop=asyncio.Event()), 10))
