@@ -6,12 +6,12 @@ NAME   ?= panosc
 PANOSC  = PYTHONPATH=dev $(PYTHON) -m panosc_dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status kubectl install test check generate bench venv
+.PHONY: help toolchain up down status kubectl install test check generate bench venv
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: venv ## Start a local cluster with a demonstration facility [PORT=80] [DATA=/folder/of/nexus/files]
+up: venv toolchain ## Start a local cluster with a demonstration facility [PORT=80] [DATA=/folder/of/nexus/files]
 	@$(PANOSC) up --name $(NAME) --port $(PORT) $(if $(DATA),--data '$(DATA)')
 
 down: ## Remove everything that `make up` made [KEEP=data keeps the volumes]
@@ -41,6 +41,9 @@ generate: venv ## Write CRDs, reference pages and golden files again
 
 bench: venv ## Compare speed with named peers (writes docs/benchmarks.md)
 	.venv/bin/pytest tests/bench
+
+toolchain: ## Compile Kubernetes and the other programs of the cluster, where the cache lacks them
+	@$(PANOSC) toolchain
 
 venv: ## Make .venv with all packages and tools
 	@$(PANOSC) venv

@@ -64,6 +64,8 @@ def _kubectl(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> None:
+    if arguments.registry:  # only building images needs root
+        privileges.become_root(sys.argv[1:])
     deploy.install_elsewhere(
         registry=arguments.registry,
         base_domain=arguments.base_domain,

@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from panosc_dev import cgroups, components, images, mounts, netns, packages, pki, processes, shell, toolchain
+from panosc_dev import (
+    cgroups,
+    components,
+    images,
+    mounts,
+    netns,
+    packages,
+    pki,
+    privileges,
+    processes,
+    shell,
+    toolchain,
+)
 from panosc_dev.components import Cluster, Daemon
 from panosc_dev.netns import Link
 from panosc_dev.paths import ClusterPaths
@@ -171,6 +183,7 @@ class LocalCluster:
         self._write_secret(
             self.paths.kubeconfig, pki.kubeconfig(self.paths.pki, cluster.server, "admin", self.paths.name)
         )
+        privileges.give_to_user(self.paths.kubeconfig)
         for path, text in components.configuration_files(cluster).items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

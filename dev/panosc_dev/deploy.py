@@ -234,7 +234,12 @@ def install_elsewhere(*, registry: str, base_domain: str, values: Sequence[Path]
     With `registry`, the images are built and pushed there first; else `values` have to name them.
     """
     kube = [str(toolchain.binary("kube")), "kubectl"]
-    context = shell.output([*kube, "config", "current-context"]).strip()
+    try:
+        context = shell.output([*kube, "config", "current-context"]).strip()
+    except StepFailed:
+        raise StepFailed(
+            "kubectl has no current context: `kubectl config use-context NAME`, or set KUBECONFIG"
+        ) from None
     server = shell.output(
         [*kube, "config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"]
     )

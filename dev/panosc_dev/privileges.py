@@ -12,6 +12,8 @@ _KEPT = (
     "HOME",
     "PATH",
     "PYTHONPATH",
+    "KUBECONFIG",
+    "REGISTRY_AUTH_FILE",
     "XDG_CACHE_HOME",
     "XDG_STATE_HOME",
     "GOPATH",

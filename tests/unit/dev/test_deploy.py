@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from panosc_dev import addons, deploy, forward
+from panosc_dev import addons, deploy, forward, privileges
 from panosc_dev.progress import StepFailed, elapsed
 
 
@@ -76,3 +76,10 @@ def test_pods_roll_when_their_configuration_changes():
     first, second = (addons.render("storage", {**values, "volumes": v}) for v in ("/a", "/b"))
     assert first == addons.render("storage", values)
     assert first.replace("/a", "/b") != second
+
+
+def test_sudo_keeps_the_folders_of_the_user(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    command = privileges.prefix({"HOME": "/home/ada", "SECRET": "x", "XDG_STATE_HOME": "/data"})
+    assert command == ["sudo", "env", "HOME=/home/ada", "XDG_STATE_HOME=/data"]
