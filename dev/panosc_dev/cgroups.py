@@ -22,13 +22,22 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     )
 
 
-def create(name: str) -> None:
+def create(name: str, root: Path = ROOT) -> None:
     """Make the cluster's group in every hierarchy; harmless if it is there."""
-    for hierarchy in hierarchies():
+    for hierarchy in hierarchies(root):
         group = hierarchy / name
         for folder in (group, group / _SYSTEM):
             folder.mkdir(exist_ok=True)
             _inherit_cpuset(folder)
+        if (hierarchy / "cgroup.controllers").exists():
+            _delegate(hierarchy)
+            _delegate(group)
+
+
+def _delegate(group: Path) -> None:
+    # On v2 a group has only the controllers that its parent hands down, and kubelet needs them.
+    controllers = (group / "cgroup.controllers").read_text().split()
+    (group / "cgroup.subtree_control").write_text(" ".join(f"+{c}" for c in controllers))
 
 
 def _inherit_cpuset(folder: Path) -> None:

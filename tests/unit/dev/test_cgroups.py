@@ -49,3 +49,15 @@ def test_a_command_does_not_run_outside_its_group(two):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert done.stdout == ""
+
+
+def test_on_v2_the_controllers_are_handed_down(tmp_path):
+    root = tmp_path / "cgroup"
+    hierarchy(root)
+    (root / "cgroup.controllers").write_text("cpu memory pids\n")
+    (root / "c").mkdir()
+    (root / "c" / "cgroup.controllers").write_text("cpu memory pids\n")
+    cgroups.create("c", root)
+    for group in (root, root / "c"):
+        assert (group / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
+    assert (root / "c" / "system").is_dir()
