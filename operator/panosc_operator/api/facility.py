@@ -188,7 +188,7 @@ class FacilityStatus(Status):
     """Namespace of the facility's services."""
 
     domain: Annotated[str, StringConstraints(max_length=253)] | None = None
-    """Domain below which the services have their hosts."""
+    """Domain below which the services have their hosts; unset while another facility has it."""
 
     url: Annotated[str, StringConstraints(max_length=2048)] | None = None
     """Where the facility's search is reached, or else its archive; unset while it has neither."""

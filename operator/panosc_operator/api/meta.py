@@ -1,8 +1,9 @@
 """What all kinds have in common: metadata, conditions, labels, and how kubectl names and lists them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from panosc_common.model import Document
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -212,6 +213,14 @@ class Resource(Document):
 
     metadata: Annotated[ObjectMeta, WithJsonSchema({"type": "object"})]  # the API server describes it itself
     """Name, labels and the like."""
+
+    @classmethod
+    def wish(cls, obj: Mapping[str, Any]) -> Self:
+        """Metadata and spec of an object of the API server; raises ValidationError if they can't be used.
+
+        Its status is left out: a newer operator may have written values that this one's models don't know.
+        """
+        return cls.model_validate({name: value for name, value in obj.items() if name != "status"})
 
 
 def name_rule(max_length: int, purpose: str) -> Rule:

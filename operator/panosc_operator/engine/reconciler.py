@@ -114,7 +114,7 @@ class Reconciler:
         if obj["metadata"].get("deletionTimestamp"):
             return await self._clean_up(kind, key, obj)
         try:
-            resource = kind.model.model_validate(obj)
+            resource = kind.model.wish(obj)
         except ValidationError as error:
             await self._judge_without_plan(
                 kind, key, obj, Finding(kind.invalid_reason, _field_errors(error), True)
@@ -128,7 +128,13 @@ class Reconciler:
 
         if kind.status_url is not None:
             self.services.follow(key, kind.status_url(resource))
-        observed = await kind.observe(resource, self)
+        try:
+            observed = await kind.observe(resource, self)
+        except ValidationError as error:
+            # Another resource that this one depends on; the title is its kind.
+            message = f"depends on a {error.title} that can't be used: {_field_errors(error)}"
+            await self._judge_without_plan(kind, key, obj, Finding(kind.invalid_reason, message, True))
+            return True
         desired = kind.plan(observed)
         children = Children()
         if desired is not None:

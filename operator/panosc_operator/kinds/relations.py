@@ -54,7 +54,14 @@ def read_facility(reader: Reader, namespace: str | None) -> Facility | None:
     obj = reader.cache.get(Key(GROUP, Facility.info.kind, None, name)) if name else None
     if obj is None or obj["metadata"].get("deletionTimestamp"):
         return None
-    return Facility.model_validate(obj)
+    return Facility.wish(obj)
+
+
+def former_status(reader: Reader, resource: Resource) -> Object:
+    """The status that was last written, as it is: perhaps by another version of the operator."""
+    info, metadata = resource.info, resource.metadata
+    obj = reader.cache.get(Key(GROUP, info.kind, metadata.namespace, metadata.name))
+    return (obj or {}).get("status") or {}
 
 
 def domain_of(facility: Facility, base_domain: str) -> str:

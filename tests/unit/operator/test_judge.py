@@ -258,6 +258,19 @@ def test_what_is_wrong_is_named(
     assert words in finding.message
 
 
+def test_who_has_a_domain_keeps_it() -> None:
+    """An older facility can't take the hosts of a younger one, at which its data are found."""
+    domain = {"domain": "esrf.panosc.localhost"}
+    holder = {**FACILITY, "status": domain}
+    assert judge(holder, world=[EARLIER, NAMESPACE]).finding is None
+    taker = judge(EARLIER, world=[holder])
+    assert taker.finding is not None
+    assert taker.finding.reason == "DomainTaken"
+    assert "facility esrf" in taker.finding.message
+    assert "domain" not in taker.status, "it is shown for who has it"
+    assert judge(holder, world=[NAMESPACE]).status["domain"] == domain["domain"]
+
+
 def condition(judgement: Judgement) -> tuple[str, str]:
     (only,) = judgement.conditions
     return only.status, str(only.reason)

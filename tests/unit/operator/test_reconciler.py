@@ -32,6 +32,7 @@ class Refusing:
 
     def __init__(self) -> None:
         self.events: list[Object] = []
+        self.statuses: list[Object] = []
 
     async def get(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
         return None
@@ -48,8 +49,9 @@ class Refusing:
     async def apply(self, kind: ResourceType, obj: Object, *, subresource: str | None = None) -> Object:
         if subresource is None:
             raise Invalid("PATCH: no", code=422, status={"message": "quota exceeded"})
-        metadata = {**FACILITY["metadata"], "resourceVersion": "2"}
-        return {**FACILITY, "metadata": metadata, "status": obj["status"]}
+        self.statuses.append(obj["status"])
+        metadata = {**obj["metadata"], "resourceVersion": "99", "generation": 1}
+        return {**obj, "metadata": metadata, "spec": FACILITY["spec"]}
 
 
 class Clock(WorkQueue):
@@ -81,6 +83,49 @@ def test_a_refused_object_is_tried_less_and_less_often() -> None:
         assert 600 / (1.25 * MAX_DELAY) < passes < 25
 
     asyncio.run(scenario())
+
+
+def ready_after_a_pass(obj: Object, *others: Object) -> Object:
+    """The Ready condition that one pass for the object writes."""
+    client = Refusing()
+
+    async def scenario() -> None:
+        cache, queue = Cache(frozenset({"Facility", "Namespace"})), WorkQueue()
+        for each in (obj, *others):
+            cache.put(each)
+        api: Any = client
+        reconciler = Reconciler(KINDS, api, cache, queue, Hub(KINDS, cache, queue), Reports())
+        await reconciler.work(key_of(obj))
+
+    asyncio.run(scenario())
+    (status,) = client.statuses
+    return next(each for each in status["conditions"] if each["type"] == "Ready")
+
+
+def test_a_status_of_a_newer_operator_does_no_harm() -> None:
+    endpoints = [{"kind": "Simulation", "name": "new", "url": "https://new.example.org"}]
+    ready = ready_after_a_pass(
+        {**FACILITY, "status": {"endpoints": endpoints, "conditions": [{"type": "?"}]}}
+    )
+    assert ready["reason"] == "ApplyFailed"
+
+
+def test_a_reference_that_cannot_be_used_is_named() -> None:
+    facility = {**FACILITY, "spec": {"displayName": "ESRF", "country": "Atlantis"}}
+    namespace: Object = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "esrf", "resourceVersion": "3", "labels": {"panosc.eu/facility": "esrf"}},
+    }
+    archive = {
+        **FACILITY,
+        "kind": "DataArchive",
+        "metadata": {**FACILITY["metadata"], "name": "archive", "namespace": "esrf"},
+        "spec": {"storage": {"claim": {"size": "1Gi"}}},
+    }
+    ready = ready_after_a_pass(archive, facility, namespace)
+    assert ready["reason"] == "InvalidSpec"
+    assert ready["message"].startswith("depends on a Facility that can't be used: spec.country: ")
 
 
 @pytest.mark.parametrize("broken", ["resync", "heartbeat", "services"])

@@ -120,10 +120,8 @@ def _service_failed(case: Case) -> Finding | None:
 
 def _archive_not_ready(case: Case) -> Finding | None:
     # The ingest worker can't start before its volumes are there.
-    for name, archive in case.observed.archives.items():
-        ready = next((one for one in archive.status.conditions if one.type == ConditionType.READY), None)
-        if ready is not None and ready.reason in ("ClaimNotFound", "ClaimLost"):
-            return Finding(CatalogueReason.ARCHIVE_NOT_READY, f"DataArchive {name}: {ready.message}")
+    for name, message in case.observed.claims_missed.items():
+        return Finding(CatalogueReason.ARCHIVE_NOT_READY, f"DataArchive {name}: {message}")
     return None
 
 
@@ -194,7 +192,7 @@ def _status(observed: Observation) -> dict[str, Any]:
     if url:
         status["url"] = url
     counts = ("documents", "datasets", "publicDatasets")
-    former = catalogue.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    former = observed.former
     if report is None:
         # Until the ingest worker answers, what it said to an earlier operator is the last that is known.
         return {name: former[name] for name in (*counts, "sources") if former.get(name)} | status

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
+from panosc_operator.api.conditions import DataArchiveReason
 from panosc_operator.api.meta import GROUP
-from panosc_operator.engine.health import assess
+from panosc_operator.engine.health import assess, conditions_of
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import (
     JOB,
@@ -17,7 +18,7 @@ from panosc_operator.engine.resources import (
     Key,
     Object,
 )
-from panosc_operator.kinds.relations import data_claim, read_facility
+from panosc_operator.kinds.relations import data_claim, former_status, read_facility
 from panosc_operator.settings import Settings
 
 POSTGRES_PORT = 5432
@@ -48,12 +49,16 @@ class Observation:
     """The archives that the sources name, as far as they are there."""
     pinned: frozenset[str] = frozenset()
     """Those of them whose files only one node can have."""
+    claims_missed: dict[str, str] = field(default_factory=dict)
+    """By archive that waits for its claim: what it says about it."""
     external: External | None = None
     """The database, if somebody else runs it."""
     database_ready: bool = False
     """Whether the database accepts connections, as far as the operator can tell."""
     started_migrations: frozenset[str] = frozenset()
     """Names of the migration Jobs that were let go."""
+    former: Object = field(default_factory=dict)
+    """The status that was last written."""
     report: Object | None = None
     """What the ingest worker last said."""
     report_is_current: bool = False
@@ -74,15 +79,18 @@ def database_name(catalogue: Catalogue) -> str:
 async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> Observation:
     """Read what the catalogue depends on."""
     namespace, cache = catalogue.metadata.namespace, reader.cache
-    archives, pinned = {}, set()
+    archives, pinned, claims_missed = {}, set(), {}
     for source in catalogue.spec.sources:
         if source.nexus:
             obj = cache.get(Key(GROUP, DataArchive.info.kind, namespace, source.nexus.archive))
             if obj is not None and not obj["metadata"].get("deletionTimestamp"):
-                archive = DataArchive.model_validate(obj)
+                archive = DataArchive.wish(obj)
                 archives[source.nexus.archive] = archive
                 if await _is_pinned(archive, reader):
                     pinned.add(source.nexus.archive)
+                said = conditions_of(obj.get("status") or {}).get("Ready", {})
+                if said.get("reason") in (DataArchiveReason.CLAIM_NOT_FOUND, DataArchiveReason.CLAIM_LOST):
+                    claims_missed[source.nexus.archive] = said.get("message", "")
     external = None
     if catalogue.spec.database.external:
         secret = await reader.read(SECRET, namespace, catalogue.spec.database.external.secret)
@@ -100,6 +108,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         facility=read_facility(reader, namespace),
         archives=archives,
         pinned=frozenset(pinned),
+        claims_missed=claims_missed,
         external=external,
         database_ready=ready,
         started_migrations=frozenset(
@@ -107,6 +116,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
             for obj in cache.owned_by(catalogue.info.kind, catalogue.metadata.name, namespace)
             if obj["kind"] == JOB.kind and not obj["spec"].get("suspend")
         ),
+        former=former_status(reader, catalogue),
         report=report,
         report_is_current=current,
     )

@@ -145,8 +145,7 @@ def _assessment(status: str, reason: DataArchiveReason, message: str) -> Assessm
 
 
 def _status(observed: Observation) -> dict[str, Any]:
-    archive = observed.archive
-    former = archive.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    former = observed.former
     status: dict[str, Any] = {"claim": observed.claim_name}
     url = public_url(observed)
     if url:

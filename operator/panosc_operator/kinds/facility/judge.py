@@ -93,11 +93,12 @@ def _status(observed: Observation) -> dict[str, Any]:
     ]
     status: dict[str, Any] = {
         "namespace": observed.namespace_name,
-        "domain": observed.domain,
         "archives": _count(observed, "DataArchive"),
         "catalogues": _count(observed, "Catalogue"),
         "endpoints": endpoints[:ENDPOINTS_SHOWN],
     }
+    if not (namespace_objection(observed) or observed.domain_rival):
+        status["domain"] = observed.domain  # by this, it is known who has it
     if endpoints:
         # Sorted by kind: where there is a catalogue, that is where people begin.
         status["url"] = endpoints[0]["url"]

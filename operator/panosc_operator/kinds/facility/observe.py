@@ -6,7 +6,7 @@ from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.meta import GROUP
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import NAMESPACE, Object
-from panosc_operator.kinds.relations import domain_of, namespace_of
+from panosc_operator.kinds.relations import domain_of, former_status, namespace_of
 from panosc_operator.settings import Settings
 
 
@@ -21,7 +21,7 @@ class Observation:
     namespace_rival: str | None = None
     """An earlier facility that wants the same namespace."""
     domain_rival: str | None = None
-    """An earlier facility that has the same domain."""
+    """A facility that has the same domain, or was the first to want it."""
     residents: tuple[Object, ...] = field(default=())
     """The DataArchives and Catalogues in the namespace."""
 
@@ -41,15 +41,17 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
     name = namespace_of(facility)
     wanted = (name, domain_of(facility, settings.base_domain))
     own_age = _age(facility.metadata.model_dump(mode="json", by_alias=True))
+    own_claim = _claim(former_status(reader, facility), wanted[1], own_age)
     namespace_rival = domain_rival = None
     # Raw objects: a model of each of the other facilities in every pass would cost more than all the rest.
     for other in reader.cache.all(GROUP, Facility.info.kind):
-        if _age(other["metadata"]) < own_age:
-            its_name, its_spec = other["metadata"]["name"], other["spec"]
-            if its_spec.get("namespace", its_name) == wanted[0]:
-                namespace_rival = its_name
-            if its_spec.get("domain", f"{its_name}.{settings.base_domain}") == wanted[1]:
-                domain_rival = its_name
+        its_name, its_spec, its_age = other["metadata"]["name"], other["spec"], _age(other["metadata"])
+        if its_spec.get("namespace", its_name) == wanted[0] and its_age < own_age:
+            namespace_rival = its_name
+        its_domain = its_spec.get("domain", f"{its_name}.{settings.base_domain}")
+        its_claim = _claim(other.get("status") or {}, wanted[1], its_age)
+        if its_domain == wanted[1] and its_claim < own_claim:
+            domain_rival = its_name
     residents = [
         obj for model in (DataArchive, Catalogue) for obj in reader.cache.all(GROUP, model.info.kind, name)
     ]
@@ -61,6 +63,11 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
         domain_rival=domain_rival,
         residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
     )
+
+
+def _claim(status: Object, domain: str, age: tuple[str, str]) -> tuple[bool, tuple[str, str]]:
+    """Order of facilities that want the same domain: who has it keeps it, and serves data there."""
+    return status.get("domain") != domain, age
 
 
 def _age(metadata: Object) -> tuple[str, str]:
