@@ -1,5 +1,6 @@
 """What the state of a resource and its children means, in a person's words and in a machine's."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -256,6 +257,31 @@ def test_what_is_wrong_is_named(
     assert finding is not None
     assert (finding.reason, finding.stalled) == (reason, stalled)
     assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("uri", "ports"),
+    [
+        ("postgresql://db/catalogue", [5432]),
+        ("postgres://me:p%40ss@db:6432/catalogue?sslmode=require", [6432]),
+        ("postgresql://me:pass@one:5433,two,three:5433/db?target_session_attrs=read-write", [5432, 5433]),
+        ("postgresql://me:pass@[2001:db8::1]:6000,[2001:db8::2]/db", [5432, 6000]),
+        ("postgresql:///db?host=db.example.org&port=6432", [5432, 6432]),
+        ("postgresql://db:none/catalogue", None),
+        ("postgresql://db:70000/catalogue", None),
+        ("host=db dbname=catalogue", None),
+    ],
+)
+def test_ports_of_somebody_elses_database(uri: str, ports: list[int] | None) -> None:
+    secret = {**BAD_SECRET, "data": {"uri": base64.b64encode(uri.encode()).decode()}}
+    others = [*WORLD, secret]
+    plan = kind_of(EXTERNAL).plan(observe(EXTERNAL, others))
+    if ports is None:
+        assert plan is None
+        return
+    (gate,) = [desired for desired in plan or [] if desired.type.kind == "NetworkPolicy"]
+    (rule,) = gate.manifest["spec"]["egress"]
+    assert [each["port"] for each in rule["ports"]] == ports
 
 
 def test_who_has_a_domain_keeps_it() -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.conditions import DataArchiveReason
@@ -33,8 +33,8 @@ class External:
     """Whether the Secret is there."""
     usable: bool = False
     """Whether it has a PostgreSQL connection URI."""
-    port: int = POSTGRES_PORT
-    """Port of the database."""
+    ports: tuple[int, ...] = ()
+    """Ports of the database's hosts, each once."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,19 @@ def _external(secret: Object | None) -> External:
         uri = urlsplit(base64.b64decode(secret.get("data", {}).get("uri", ""), validate=True).decode())
         if uri.scheme not in ("postgresql", "postgres"):
             return External(found=True)
-        return External(found=True, usable=True, port=uri.port or POSTGRES_PORT)
+        return External(found=True, usable=True, ports=_ports(uri))
     except (binascii.Error, ValueError):
         return External(found=True)
+
+
+def _ports(uri: SplitResult) -> tuple[int, ...]:
+    """Ports of a connection URI as PostgreSQL reads it: hosts by commas, each with or without a port, and the
+    parameter `port`. Raises ValueError for what is no port."""
+    hosts = uri.netloc.rpartition("@")[2].split(",")
+    # The colons of an address of IPv6 are in brackets.
+    named = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+    named += [port for ports in parse_qs(uri.query).get("port", []) for port in ports.split(",")]
+    ports = {int(port) if port else POSTGRES_PORT for port in named}
+    if not all(0 < port < 2**16 for port in ports):
+        raise ValueError("a port is a number from 1 to 65535")
+    return tuple(sorted(ports))

@@ -70,7 +70,7 @@ def plan(observed: Observation) -> list[Desired] | None:
     managed = catalogue.spec.database.managed
     objects = database(catalogue, managed, part("database", "postgresql"), settings) if managed else []
     if observed.external:
-        objects.append(_external_database_gate(part("database"), name, observed.external.port))
+        objects.append(_external_database_gate(part("database"), name, observed.external.ports))
     configuration = _configuration(observed)
     objects.append(config_map(part("config"), f"{name}-config", {"catalogue.json": configuration}))
     objects.append(_migration(observed, part("migrate")))
@@ -232,7 +232,7 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
     return [worker, service(part, name, STATUS_PORT, port_name="status")]
 
 
-def _external_database_gate(part: Part, name: str, port: int) -> Desired:
+def _external_database_gate(part: Part, name: str, ports: tuple[int, ...]) -> Desired:
     """The fence of the namespace lets nothing out; where the database is, only its owner knows."""
     spec = {
         "podSelector": {
@@ -241,6 +241,6 @@ def _external_database_gate(part: Part, name: str, port: int) -> Desired:
             }
         },
         "policyTypes": ["Egress"],
-        "egress": [{"ports": [{"port": port, "protocol": "TCP"}]}],
+        "egress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
     }
     return Desired(NETWORK_POLICY, {"metadata": part.metadata(f"{name}-external-database"), "spec": spec})
