@@ -59,7 +59,7 @@ async def serve(settings: Settings) -> None:
         resync_seconds=settings.resync_seconds,
         workers=settings.workers,
     )
-    REGISTRY.register(metrics.Resources([(k.type.group, k.type.kind) for k in kinds], engine.cache.all))
+    REGISTRY.register(metrics.Conditions([(k.type.group, k.type.kind) for k in kinds], engine.cache.all))
     server, thread = start_http_server(settings.metrics_port)
     runner = await probes.serve(health, settings.health_port)
     stop, ready = asyncio.Event(), asyncio.Event()

@@ -87,7 +87,10 @@ class DataArchiveReason(Described):
         "The API server refused an object; the message has its name and the refusal.",
     )
     DELETING = "Deleting", "The archive is being deleted; the message says what is still there."
-    NOT_CHECKED = "NotChecked", "No fixity check has ended yet."
+    NOT_CHECKED = (
+        "NotChecked",
+        "No fixity check has ended yet, or the newest failed; the message has its time.",
+    )
     STATUS_UNKNOWN = (
         "StatusUnknown",
         "The archive's indexer didn't answer; what is shown is the last known state.",

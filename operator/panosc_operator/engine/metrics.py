@@ -33,8 +33,8 @@ API_REQUESTS = Counter("rest_client_requests", "Requests to the API server", ("m
 WRITES = Counter("panosc_writes", "Objects written, by kind and what was done", ("kind", "action"))
 
 
-class Resources(Collector):
-    """Counts the resources by kind and by the status of their Ready condition, when it is asked."""
+class Conditions(Collector):
+    """Counts the resources by kind and by the status of each of their conditions, when it is asked."""
 
     def __init__(
         self, kinds: Iterable[tuple[str, str]], objects: Callable[[str, str], Iterable[Object]]
@@ -45,14 +45,19 @@ class Resources(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The gauge, for prometheus_client."""
-        gauge = GaugeMetricFamily("panosc_resources", "Resources by readiness", labels=("kind", "ready"))
+        gauge = GaugeMetricFamily(
+            "panosc_conditions", "Resources by status of a condition", labels=("kind", "type", "status")
+        )
         for group, kind in self._kinds:
-            ready = CounterOf(_ready(obj) for obj in self._objects(group, kind))
-            for status in ("True", "False", "Unknown"):
-                gauge.add_metric((kind, status), ready[status])
+            counts = CounterOf({("Ready", status): 0 for status in ("True", "False", "Unknown")})
+            for obj in self._objects(group, kind):
+                counts.update(_conditions(obj).items())
+            for (name, status), count in counts.items():
+                gauge.add_metric((kind, name, status), count)
         yield gauge
 
 
-def _ready(obj: Object) -> str:
+def _conditions(obj: Object) -> dict[str, str]:
+    """Status by type; a resource that wasn't looked at yet isn't known to be ready."""
     conditions = (obj.get("status") or {}).get("conditions") or []
-    return next((str(each["status"]) for each in conditions if each["type"] == "Ready"), "Unknown")
+    return {"Ready": "Unknown"} | {each["type"]: each["status"] for each in conditions}

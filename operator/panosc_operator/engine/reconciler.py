@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from panosc_operator.api.conditions import ConditionType
 from panosc_operator.api.meta import FINALIZER, LABEL_OWNER_KIND, LABEL_OWNER_NAME, Resource
 from panosc_operator.engine import metrics
 from panosc_operator.engine.apply import Applier
@@ -264,7 +265,7 @@ class Reconciler:
     async def _patch_status(
         self, kind: Kind, key: Key, obj: Object, fields: Any, assessments: list[Assessment]
     ) -> None:
-        """Write the status if it is news, and tell people when readiness or its reason changed."""
+        """Write the status if it is news, and tell people what changed."""
         live = obj.get("status") or {}
         generation = obj["metadata"]["generation"]
         conditions = merged_conditions(
@@ -281,16 +282,24 @@ class Reconciler:
             return  # it was deleted meanwhile, and the news of that is on its way
         metrics.WRITES.labels(key.kind, "status").inc()
         self._wrote(written, key)
-        ready = conditions[0]
-        former: Object = next((c for c in live.get("conditions") or [] if c["type"] == ready["type"]), {})
-        if (former.get("status"), former.get("reason")) != (ready["status"], ready["reason"]):
-            log.info(
-                "readiness changed", ready=ready["status"], reason=ready["reason"], message=ready["message"]
-            )
-            stalled = any(condition["type"] == "Stalled" for condition in conditions)
-            await self._events.record(
-                obj, "Warning" if stalled else "Normal", ready["reason"], ready["message"]
-            )
+        await self._announce(obj, live.get("conditions") or [], conditions)
+
+    async def _announce(self, obj: Object, former: list[Object], conditions: list[Object]) -> None:
+        """Tell people what changed: readiness and its reason, and whether another aspect holds."""
+        before = {condition["type"]: condition for condition in former}
+        stalled = any(condition["type"] == ConditionType.STALLED for condition in conditions)
+        for now in conditions:
+            then = before.get(now["type"], {})
+            status, reason, message = now["status"], now["reason"], now["message"]
+            if now["type"] == ConditionType.READY:
+                if (then.get("status"), then.get("reason")) != (status, reason):
+                    log.info("readiness changed", ready=status, reason=reason, message=message)
+                    await self._events.record(obj, "Warning" if stalled else "Normal", reason, message)
+            elif now["type"] in (ConditionType.RECONCILING, ConditionType.STALLED):
+                continue  # they say the same as Ready
+            elif then.get("status", "Unknown") != status:
+                log.info("condition changed", type=now["type"], status=status, reason=reason, message=message)
+                await self._events.record(obj, "Warning" if status == "False" else "Normal", reason, message)
 
 
 def _field_errors(error: ValidationError) -> str:

@@ -26,7 +26,7 @@ def test_facility_archive_and_catalogue_become_ready(api: ApiServer, operator: O
     events = {(event["involvedObject"]["kind"], event["reason"]) for event in api.list("Event", name)}
     assert ("Catalogue", "Available") in events
     for each in ("Facility", "DataArchive", "Catalogue"):
-        assert operator.metric("panosc_resources", kind=each, ready="True") >= 1
+        assert operator.metric("panosc_conditions", kind=each, type="Ready", status="True") >= 1
         annotations = [
             annotation for obj in api.list(each) for annotation in obj["metadata"].get("annotations", {})
         ]

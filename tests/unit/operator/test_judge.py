@@ -325,6 +325,21 @@ def test_integrity_of_an_archive(fixity: Object, answering: bool, expected: tupl
         assert "a/b.nxs" in judgement.conditions[0].message
 
 
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({"lastSuccessfulTime": "2026-11-22T04:00:00Z"}, ("True", "FilesIntact")),
+        ({"lastSuccessfulTime": "2026-11-15T04:00:00Z"}, ("Unknown", "NotChecked")),
+        ({"lastSuccessfulTime": "2026-11-15T04:00:00Z", "active": [{"name": "j"}]}, ("True", "FilesIntact")),
+        ({}, ("Unknown", "NotChecked")),
+    ],
+)
+def test_integrity_is_not_known_after_a_failed_check(schedule: Object, expected: tuple[str, str]) -> None:
+    status = {"lastScheduleTime": "2026-11-22T03:00:00Z", **schedule}
+    judgement = judge(ARCHIVE, report=INDEXED, change=status_of("CronJob archive-fixity", status))
+    assert condition(judgement) == expected
+
+
 def test_status_of_an_archive_keeps_the_last_known_numbers() -> None:
     judgement = judge(ARCHIVE, report=INDEXED)
     assert judgement.status["files"] == 12

@@ -25,6 +25,12 @@ FACILITY: Object = {
     "metadata": {"name": "esrf", "uid": "u", "resourceVersion": "1", "generation": 1},
     "spec": {"displayName": "ESRF"},
 }
+ARCHIVE: Object = {
+    **FACILITY,
+    "kind": "DataArchive",
+    "metadata": {**FACILITY["metadata"], "name": "archive", "namespace": "esrf"},
+    "spec": {"storage": {"claim": {"size": "1Gi"}}},
+}
 
 
 class Refusing:
@@ -117,15 +123,32 @@ def test_a_reference_that_cannot_be_used_is_named() -> None:
         "kind": "Namespace",
         "metadata": {"name": "esrf", "resourceVersion": "3", "labels": {"panosc.eu/facility": "esrf"}},
     }
-    archive = {
-        **FACILITY,
-        "kind": "DataArchive",
-        "metadata": {**FACILITY["metadata"], "name": "archive", "namespace": "esrf"},
-        "spec": {"storage": {"claim": {"size": "1Gi"}}},
-    }
-    ready = ready_after_a_pass(archive, facility, namespace)
+    ready = ready_after_a_pass(ARCHIVE, facility, namespace)
     assert ready["reason"] == "InvalidSpec"
     assert ready["message"].startswith("depends on a Facility that can't be used: spec.country: ")
+
+
+def test_damage_is_an_event_once() -> None:
+    intact = {"files": 1, "fixity": {"known": 1, "lastCheck": "2026-11-22T03:00:00Z"}}
+    damaged = {"files": 1, "fixity": {"known": 1, "damaged": 1, "damagedFiles": [{"path": "a.nxs"}]}}
+    client, reports = Refusing(), Reports()
+
+    async def scenario() -> None:
+        cache, queue = Cache(frozenset({"Facility"})), WorkQueue()
+        cache.put(ARCHIVE)
+        api: Any = client
+        reconciler = Reconciler(KINDS, api, cache, queue, Hub(KINDS, cache, queue), reports)
+        for version, report in enumerate((intact, damaged, damaged, intact), start=100):
+            reports.said["archive"] = report
+            await reconciler.work(key_of(ARCHIVE))
+            metadata = {**ARCHIVE["metadata"], "resourceVersion": str(version)}
+            cache.put({**ARCHIVE, "metadata": metadata, "status": client.statuses[-1]})
+
+    asyncio.run(scenario())
+    told = [
+        (event["type"], event["reason"]) for event in client.events if event["reason"].startswith("Files")
+    ]
+    assert told == [("Normal", "FilesIntact"), ("Warning", "FilesDamaged")], "the same at most once an hour"
 
 
 @pytest.mark.parametrize("broken", ["resync", "heartbeat", "services"])

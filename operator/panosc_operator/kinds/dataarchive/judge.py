@@ -6,9 +6,9 @@ from typing import Any
 from panosc_operator.api.conditions import ConditionType, DataArchiveReason
 from panosc_operator.engine.health import State, assess
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import DEPLOYMENT, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM
+from panosc_operator.engine.resources import CRON_JOB, DEPLOYMENT, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM, Object
 from panosc_operator.kinds.dataarchive.observe import Observation
-from panosc_operator.kinds.dataarchive.plan import index_name, public_url
+from panosc_operator.kinds.dataarchive.plan import fixity_name, index_name, public_url
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
 
@@ -25,7 +25,7 @@ def judge(observed: Observation, children: Children) -> Judgement:
     return Judgement(
         first_finding(_POLICIES, Case(observed, children)),
         f"files are served at {public_url(observed)}",
-        conditions=(_intact(observed),),
+        conditions=(_intact(observed, children),),
         status=_status(observed),
     )
 
@@ -112,7 +112,7 @@ _POLICIES = (
 )
 
 
-def _intact(observed: Observation) -> Assessment:
+def _intact(observed: Observation, children: Children) -> Assessment:
     """Whether the files are as they were first seen; the rest of a damaged archive is served all the same."""
     report = observed.report
     if report is None:
@@ -135,9 +135,22 @@ def _intact(observed: Observation) -> Assessment:
         )
     if not fixity.get("lastCheck"):
         return _assessment("Unknown", DataArchiveReason.NOT_CHECKED, "no fixity check has ended yet")
+    missed = _missed_check(children.get(CRON_JOB, fixity_name(observed.archive)))
+    if missed:
+        return _assessment("Unknown", DataArchiveReason.NOT_CHECKED, missed)
     return _assessment(
         "True", DataArchiveReason.FILES_INTACT, "the last check found every file as first seen"
     )
+
+
+def _missed_check(cron_job: Object | None) -> str | None:
+    """What is wrong with the newest of the scheduled checks; None if it succeeded or is still running."""
+    status = (cron_job or {}).get("status") or {}
+    started, succeeded = status.get("lastScheduleTime"), status.get("lastSuccessfulTime")
+    if cron_job is None or not started or status.get("active") or (succeeded and succeeded >= started):
+        return None
+    name = cron_job["metadata"]["name"]
+    return f"the fixity check of {started} failed: see the log of CronJob {name}'s newest Job"
 
 
 def _assessment(status: str, reason: DataArchiveReason, message: str) -> Assessment:

@@ -39,6 +39,11 @@ def index_name(archive: DataArchive) -> str:
     return f"{archive.metadata.name}-index"
 
 
+def fixity_name(archive: DataArchive) -> str:
+    """Name of the CronJob that checks the files for damage."""
+    return f"{archive.metadata.name}-fixity"
+
+
 def state_claim(archive: DataArchive) -> str:
     """Name of the claim that holds the fixity manifest."""
     return f"{archive.metadata.name}-state"
@@ -182,7 +187,7 @@ def _fixity_check(observed: Observation, part: Part, volumes: list[Object]) -> D
     return Desired(
         CRON_JOB,
         {
-            "metadata": part.metadata(f"{archive.metadata.name}-fixity"),
+            "metadata": part.metadata(fixity_name(archive)),
             "spec": {
                 "schedule": archive.spec.fixity.schedule,
                 "timeZone": "Etc/UTC",
