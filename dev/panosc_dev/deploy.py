@@ -20,6 +20,7 @@ FACILITY = "aurora"
 CLAIM = "beamline-data"
 
 _READY_SECONDS = 300
+_READ_SECONDS = 120
 _SERVICE_UID = 10001
 
 
@@ -138,6 +139,8 @@ def apply_demo(cluster: LocalCluster, data: Path) -> None:
     cluster.apply(EXAMPLE.read_text())
     with step(f"Waiting for facility {FACILITY} to be Ready"):
         _wait_ready(cluster)
+    with step("Waiting for the files to be read"):
+        _wait_read(cluster)
 
 
 def _bind(cluster: LocalCluster, data: Path) -> None:
@@ -199,6 +202,28 @@ def _wait_ready(cluster: LocalCluster) -> None:
                 + cluster.kubectl("get", "pods,events", "--all-namespaces")
             )
             raise StepFailed("not Ready: " + "; ".join(f"{n} ({w})" for n, w in waiting.items()), log)
+        time.sleep(1)
+
+
+def unread(things: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Archives and sources of catalogues, by name, that were not read through for the first time yet."""
+    names = []
+    for thing in things:
+        name, status = thing["metadata"]["name"], thing.get("status", {})
+        if thing["kind"] == "DataArchive" and not status.get("lastScan"):
+            names.append(name)
+        if thing["kind"] == "Catalogue":
+            seen = {source["name"] for source in status.get("sources", []) if source.get("lastScan")}
+            names += [f"{name}/{s['name']}" for s in thing["spec"]["sources"] if s["name"] not in seen]
+    return names
+
+
+def _wait_read(cluster: LocalCluster) -> None:
+    deadline = time.monotonic() + _READ_SECONDS
+    while names := unread(_objects(cluster)):
+        if time.monotonic() > deadline:  # millions of files take their time; nothing is wrong
+            say(f"{', '.join(names)}: still reading; `kubectl get panosc --all-namespaces` shows how far")
+            return
         time.sleep(1)
 
 

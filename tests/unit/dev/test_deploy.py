@@ -83,3 +83,17 @@ def test_sudo_keeps_the_folders_of_the_user(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     command = privileges.prefix({"HOME": "/home/ada", "SECRET": "x", "XDG_STATE_HOME": "/data"})
     assert command == ["sudo", "env", "HOME=/home/ada", "XDG_STATE_HOME=/data"]
+
+
+def test_what_was_not_read_yet_is_named():
+    archive = {"kind": "DataArchive", "metadata": {"name": "archive"}}
+    catalogue = {
+        "kind": "Catalogue",
+        "metadata": {"name": "catalogue"},
+        "spec": {"sources": [{"name": "a"}, {"name": "b"}]},
+        "status": {"sources": [{"name": "a", "lastScan": "2026-11-24T23:00:00Z"}, {"name": "b"}]},
+    }
+    assert deploy.unread([archive, catalogue]) == ["archive", "catalogue/b"]
+    archive["status"] = {"lastScan": "2026-11-24T23:00:00Z"}
+    catalogue["status"]["sources"][1]["lastScan"] = "2026-11-24T23:00:01Z"
+    assert deploy.unread([archive, catalogue]) == []
