@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
-from panosc_dev import addons, deploy, images
+from panosc_dev import addons, deploy
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed
 
@@ -77,7 +77,10 @@ class Demo:
 
     def python_in_pod(self, script: str, namespace: str = "default") -> str:
         """Standard output of a Python script run in a pod of `namespace`, started when first asked for."""
-        self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(_probe(namespace)))
+        # The operator's image has Python and is on the node.
+        operator = self._object("deployment", "panosc-operator", deploy.NAMESPACE)
+        image = operator["spec"]["template"]["spec"]["containers"][0]["image"]
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(_probe(namespace, image)))
         self.kubectl(
             "wait", "--for=condition=Ready", f"pod/{_PROBE}", f"--namespace={namespace}", "--timeout=60s"
         )
@@ -102,9 +105,8 @@ class Demo:
         return found
 
 
-def _probe(namespace: str) -> dict[str, Any]:
+def _probe(namespace: str, image: str) -> dict[str, Any]:
     """A pod that waits for commands and is allowed where Pod Security is restricted."""
-    image = images.build(images.PRODUCT[0]).reference
     container = {
         "name": "python",
         "image": image,
