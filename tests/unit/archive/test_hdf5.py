@@ -13,6 +13,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from panosc_archive import hdf5
 from unit.archive.harness import Archive
 
 FILE = "hdf5/scan.nxs"
@@ -210,9 +211,10 @@ def linked(archive: Archive, base: Path) -> Iterator[str]:
     path = archive.publish("links/master.h5", b"")
     outside = base / "outside.h5"
     archive.publish("links/public.h5")
+    archive.publish("links/text.h5", b"no HDF5")
     for target, value in (("public.h5", 1), ("embargoed.h5", 2), (str(outside), 3)):
         with h5py.File(path.parent / target, "w") as file:
-            file["values"] = np.full(4, value)
+            file.create_dataset("values", data=np.full(4, value), maxshape=(None,))
             file["further"] = h5py.ExternalLink("embargoed.h5", "/values")
     (path.parent / "swap.h5").unlink(missing_ok=True)
     (path.parent / "swap.h5").symlink_to(outside)
@@ -222,6 +224,10 @@ def linked(archive: Archive, base: Path) -> Iterator[str]:
             ("embargoed", "embargoed.h5"),
             ("outside", str(outside)),
             ("relative", "../../outside.h5"),
+            ("by process", f"../root{archive.root}/links/embargoed.h5"),
+            ("by process outside", f"../root{outside}"),
+            ("by working directory", f"../cwd{archive.root}/links/embargoed.h5"),
+            ("foreign", "text.h5"),
             ("symlink", "swap.h5"),
             ("absent", "absent.h5"),
             ("acquisition", "/beamline/disk/public.h5"),
@@ -232,30 +238,59 @@ def linked(archive: Archive, base: Path) -> Iterator[str]:
             layout = h5py.VirtualLayout((4,), "i8")
             layout[:] = h5py.VirtualSource(target, "values", (4,))
             file.create_virtual_dataset(f"virtual/{name}", layout, fillvalue=-1)
+            growing = h5py.VirtualLayout((4,), "i8", maxshape=(None,))
+            everything = h5py.VirtualSource(target, "values", (4,), maxshape=(None,))
+            growing[: h5py.h5s.UNLIMITED] = everything[: h5py.h5s.UNLIMITED]
+            file.create_virtual_dataset(f"growing/{name}", growing, fillvalue=-1)
         layout = h5py.VirtualLayout((4,), "i8")
         layout[:] = h5py.VirtualSource("public.h5", "further", (4,))
         file.create_virtual_dataset("virtual/further", layout, fillvalue=-1)
         layout = h5py.VirtualLayout((4,), "i8")
         layout[:] = h5py.VirtualSource(".", "virtual/embargoed", (4,))
         file.create_virtual_dataset("virtual/twice", layout, fillvalue=-1)
+        layout = h5py.VirtualLayout((4,), "i8")
+        layout[:] = h5py.VirtualSource("public.h5", "nothing", (4,))
+        file.create_virtual_dataset("virtual/gap", layout, fillvalue=-1)
         (base / "raw").write_bytes(b"secret42" * 4)
         file.create_dataset("raw", (4,), "i8", external=[(str(base / "raw"), 0, 32)])
     yield "links/master.h5"
     outside.unlink()
 
 
+HIDDEN = (
+    "embargoed",
+    "outside",
+    "relative",
+    "symlink",
+    "absent",
+    "by process",
+    "by process outside",
+    "by working directory",
+)
+ABSENT = "{} leads to a file that does not exist or is not public"
+
+
 class TestLinks:
-    @pytest.mark.parametrize("kind", ["external", "around", "virtual"])
+    @pytest.mark.parametrize("kind", ["external", "around", "virtual", "growing"])
     @pytest.mark.parametrize("name", ["public", "acquisition"])
     def test_to_a_public_file_is_followed(self, archive: Archive, linked: str, kind: str, name: str) -> None:
         assert ask(archive, "data", f"/{kind}/{name}", linked) == [1, 1, 1, 1]
         assert ask(archive, "meta", f"/{kind}/{name}", linked)["kind"] == "dataset"
 
-    @pytest.mark.parametrize("kind", ["external", "around", "virtual", "over"])
-    @pytest.mark.parametrize("name", ["embargoed", "outside", "relative", "symlink"])
+    @pytest.mark.parametrize("kind", ["external", "around", "virtual", "growing", "over"])
+    @pytest.mark.parametrize("name", HIDDEN)
     def test_to_anything_else_is_not(self, archive: Archive, linked: str, kind: str, name: str) -> None:
-        assert refused(archive, "data", f"/{kind}/{name}", linked)[0] == 404
-        assert refused(archive, "stats", f"/{kind}/{name}", linked)[0] == 404
+        """In the same words for what is hidden, outside and absent: else they could be told apart."""
+        path = f"/{kind}/{name}"
+        for operation in ("data", "stats"):
+            assert refused(archive, operation, path, linked) == (404, ABSENT.format(path))
+
+    @pytest.mark.parametrize("name", HIDDEN)
+    def test_shape_of_what_is_hidden_is_not_told(self, archive: Archive, linked: str, name: str) -> None:
+        path = f"/growing/{name}"
+        assert refused(archive, "meta", path, linked) == (404, ABSENT.format(path))
+        names = {child["name"] for child in ask(archive, "meta", "/growing", linked)["children"]}
+        assert names == {"public", "acquisition"}
 
     @pytest.mark.parametrize("path", ["/over/public", "/virtual/further", "/virtual/twice"])
     def test_over_a_public_file_to_an_embargoed_one_is_not(
@@ -263,9 +298,10 @@ class TestLinks:
     ) -> None:
         assert refused(archive, "data", path, linked)[0] == 404
 
-    def test_absent_sources_leave_gaps_as_in_h5py(self, archive: Archive, linked: str) -> None:
-        assert ask(archive, "data", "/virtual/absent", linked) == [-1, -1, -1, -1]
-        assert refused(archive, "data", "/external/absent", linked)[0] == 404
+    def test_absent_data_in_a_public_source_leave_a_gap_as_in_h5py(
+        self, archive: Archive, linked: str
+    ) -> None:
+        assert ask(archive, "data", "/virtual/gap", linked) == [-1, -1, -1, -1]
 
     def test_data_outside_hdf5_are_refused(self, archive: Archive, linked: str) -> None:
         assert refused(archive, "data", "/raw", linked)[0] == 422
@@ -275,12 +311,36 @@ class TestLinks:
         assert {child["name"]: child["kind"] for child in children} == {
             "public": "dataset",
             "acquisition": "dataset",
-            "embargoed": "external_link",
-            "outside": "external_link",
-            "relative": "external_link",
-            "symlink": "external_link",
-            "absent": "external_link",
+            "foreign": "external_link",
+            **dict.fromkeys(HIDDEN, "external_link"),
         }
+
+
+def test_other_file_than_the_vetted_one_that_hdf5_opens_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a link was put in its place in between: HDF5 opens by name."""
+    for folder, value in (("public", 1), ("hidden", 2)):
+        (tmp_path / folder).mkdir()
+        with h5py.File(tmp_path / folder / "source.h5", "w") as file:
+            file["values"] = np.full(4, value)
+    with h5py.File(tmp_path / "public/master.h5", "w") as file:
+        layout = h5py.VirtualLayout((4,), "i8")
+        layout[:] = h5py.VirtualSource("source.h5", "values", (4,))
+        file.create_virtual_dataset("virtual", layout)
+    query = hdf5.Query(
+        root=tmp_path,
+        file="public/master.h5",
+        operation="data",
+        path="/virtual",
+        max_bytes=1000,
+        allowed=frozenset({"public/source.h5"}),
+    )
+    read = hdf5.answer(query)
+    assert isinstance(read, hdf5.Encoded)
+    assert read.content == b"[1,1,1,1]"
+    monkeypatch.setenv("HDF5_VDS_PREFIX", str(tmp_path / "hidden"))
+    assert hdf5.answer(query) == hdf5.Refused(404, ABSENT.format("/virtual"))
 
 
 class TestBadFiles:

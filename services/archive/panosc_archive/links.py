@@ -1,0 +1,241 @@
+"""The way through the links of HDF5 files, which HDF5 would follow to whatever file they name.
+
+External links, the sources of virtual datasets and external storage would lead around the embargo. So links
+are walked here, one component at a time, and a file that is reached through one is read only if it is among
+those that the caller has allowed.
+"""
+
+import os
+import stat
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import h5py
+
+from panosc_archive import paths
+
+HDF5_FOLDER = "/proc/self/fd"
+"""Where HDF5 believes that every file lies: files are opened by their descriptors."""
+MAX_LINKS = 32
+MAX_FILES = 1000
+
+Entity: TypeAlias = h5py.Group | h5py.Dataset | h5py.Datatype
+
+
+class NotFound(Exception):
+    """There is nothing, or nothing for this client."""
+
+
+class Absent(NotFound):
+    """Nothing of that name is in a file that may be read: HDF5, going the same way, finds nothing either."""
+
+
+class Refusal(Exception):
+    """Why it is not read, as an HTTP status and a sentence."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Unknown(Exception):
+    """The files in `Walk.needed` must be allowed or denied first."""
+
+
+@dataclass
+class Walk:
+    """The open files of one answer, and the way through their links."""
+
+    root: Path
+    start: str
+    """Real path of the file at which it begins, relative to the root; public."""
+    allowed: frozenset[str]
+    """Real paths of other files that may be read."""
+    denied: frozenset[str]
+    """Real paths of files that may not."""
+    needed: set[str] = field(default_factory=set)
+    """Real paths of which the caller has to say first whether they may be read."""
+    _files: dict[str, h5py.File] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _vetted: dict[tuple[str, str], h5py.Dataset] = field(default_factory=dict)
+    """Kept, and so kept open with their sources, until `check_opened`."""
+    _before: set[tuple[int, int]] = field(default_factory=lambda: _open_files())
+
+    def __enter__(self) -> "Walk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def open(self, file: str) -> h5py.File:
+        """A file of the archive by its real path, opened without following links of the file system."""
+        if file not in self._files:
+            if len(self._files) >= MAX_FILES:
+                raise Refusal(422, f"links lead to more than {MAX_FILES} files")
+            try:
+                descriptor = paths.open_beneath(self.root, file)
+            except (paths.NotBeneath, OSError) as error:
+                raise NotFound(f"{file} cannot be opened") from error
+            try:
+                # Nobody writes here, and some file systems refuse locks on read-only mounts.
+                opened = h5py.File(f"{HDF5_FOLDER}/{descriptor}", "r", locking=False)
+            except OSError as error:
+                reason = f"{file} is no HDF5 file, or is damaged"
+                raise (Refusal(422, reason) if file == self.start else NotFound(reason)) from error
+            finally:
+                os.close(descriptor)
+            self._files[file] = self._stack.enter_context(opened)
+        return self._files[file]
+
+    def find(self, path: str, file: str | None = None) -> tuple[Entity, str]:
+        """The entity at `path` after all links, and the real path of the file it is in."""
+        file = file or self.start
+        current: Entity = self.open(file)["/"]
+        rest = _components(path)
+        links = 0
+        while rest:
+            name = rest.pop(0)
+            link = link_at(current, name)
+            if link is None:
+                raise Absent(f"there is no {path} in the file")
+            if isinstance(link, h5py.HardLink):
+                current = current[name]
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise Absent(f"{path} is a circle of links")
+            rest = _components(link.path) + rest
+            if isinstance(link, h5py.ExternalLink):
+                file = self._permit(self._meant(file, link.filename), path)[0]
+                current = self.open(file)["/"]
+            elif link.path.startswith("/"):
+                current = self.open(file)["/"]
+        return current, file
+
+    def vet(self, dataset: h5py.Dataset, file: str) -> None:
+        """Make sure that HDF5, reading the dataset, opens no file that is not allowed.
+
+        Raises NotFound if a source is absent, too: HDF5 leaves a gap there, but to do so only for absent and
+        not for hidden ones would tell which files exist. `check_opened` completes this after the reading.
+        """
+        if (file, dataset.name) in self._vetted:
+            return
+        self._vetted[file, dataset.name] = dataset
+        if dataset.external:
+            raise Refusal(422, f"{dataset.name} keeps its data in files that are not HDF5: download those")
+        if not dataset.is_virtual:
+            return
+        sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
+        targets: list[tuple[str, str]] = []
+        for name, path in sorted(sources):
+            if "%" in name:
+                raise Refusal(422, f"{dataset.name} is a virtual dataset over a pattern of file names")
+            if name == ".":
+                targets.append((file, path))
+                continue
+            try:
+                meant = self._meant(file, name)
+                permitted = self._permit(meant, dataset.name)
+            except Unknown:
+                continue  # collect all before asking
+            if len(permitted) < len(meant):
+                raise _hidden(dataset.name)  # which of them HDF5 takes is its affair
+            targets += [(found, path) for found in permitted]
+        if self.needed:
+            raise Unknown
+        for source, path in targets:
+            try:
+                entity, where = self.find(path, source)
+            except Absent:
+                continue  # HDF5 fills the gap
+            if isinstance(entity, h5py.Dataset):
+                self.vet(entity, where)
+
+    def check_opened(self, path: str) -> None:
+        """Make sure, after reading, that HDF5 has opened no file but those that were vetted.
+
+        HDF5 opens the sources of virtual datasets by name, and what a name means may have changed since it
+        was vetted. It keeps them open as long as the dataset, so that what was read can still be seen.
+        Raises NotFound.
+        """
+        vetted = self._before | {
+            _file_identity(file.id.get_vfd_handle())  # one number, with the driver used here
+            for file in self._files.values()
+        }
+        if not _open_files() <= vetted:
+            raise _hidden(path)
+
+    def _permit(self, candidates: list[str | None], path: str) -> list[str]:
+        """Those candidates that may be read. What may not be read is treated as what does not exist.
+
+        Raises NotFound if there are none, or Unknown if that has to be asked first.
+        """
+        inside = [candidate for candidate in candidates if candidate is not None]
+        known = self.allowed | self.denied | {self.start}
+        self.needed |= set(inside) - known
+        if self.needed:
+            raise Unknown
+        permitted = [candidate for candidate in inside if candidate not in self.denied]
+        if not permitted:
+            raise _hidden(path)
+        return permitted
+
+    def _meant(self, file: str, name: str) -> list[str | None]:
+        """Real paths of existing files that HDF5 could mean by `name` in `file`, in the order that it tries.
+
+        None stands for a file outside the archive.
+        """
+        folder = os.path.dirname(file)
+        base = os.path.basename(name)
+        candidates = (
+            os.path.join(folder, name),
+            os.path.join(folder, base),
+            # In the folder that HDF5 was told, and in the working directory of the process.
+            os.path.join(HDF5_FOLDER, name),
+            os.path.join(HDF5_FOLDER, base),
+            f"/{name}",
+            f"/{base}",
+        )
+        found: list[str | None] = []
+        for candidate in candidates:
+            if not os.path.exists(os.path.join(self.root, candidate)):
+                continue
+            try:
+                found.append(paths.resolve(self.root, candidate))
+            except paths.NotBeneath:
+                found.append(None)
+        return list(dict.fromkeys(found))
+
+
+def _hidden(path: str) -> NotFound:
+    """The one answer for links to what is absent, not public, or outside the archive."""
+    return NotFound(f"{path} leads to a file that does not exist or is not public")
+
+
+def _open_files() -> set[tuple[int, int]]:
+    """Device and inode of every regular file that this process has open."""
+    found = set()
+    for descriptor in os.listdir(HDF5_FOLDER):
+        with suppress(OSError):  # the descriptor of the listing itself is closed by now
+            status = os.fstat(int(descriptor))
+            if stat.S_ISREG(status.st_mode):
+                found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _file_identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def link_at(group: Entity, name: str) -> Any:
+    """The link called `name` in a group (h5py's classes of links); None if there is none."""
+    if not isinstance(group, h5py.Group):
+        return None
+    return group.get(name, getlink=True)
+
+
+def _components(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
