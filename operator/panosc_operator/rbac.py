@@ -14,6 +14,7 @@ OWN = [*READ, "create", "patch", "delete"]
 """What server-side apply, pruning and watching need; apply needs `create` for objects that aren't there."""
 
 _KINDS = [model.info.plural for model in KINDS]
+_NAMESPACED = [model.info.plural for model in KINDS if model.info.namespaced]
 
 
 def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
@@ -21,9 +22,10 @@ def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
 
 
 RULES: list[dict[str, Any]] = [
-    # The kinds themselves. Administrators of facilities are given rights to write them, and nobody can give
-    # rights that they don't have.
-    _rule(GROUP, _KINDS, [*OWN, "update"]),
+    # The kinds themselves, on which it sets its finalizer. Administrators of facilities are given rights to
+    # write those in their namespace, and nobody can give rights that they don't have.
+    _rule(GROUP, _KINDS, [*READ, "patch"]),
+    _rule(GROUP, _NAMESPACED, ["create", "delete", "update"]),
     _rule(GROUP, [f"{plural}/status" for plural in _KINDS], ["patch"]),
     # What the kinds become.
     _rule(

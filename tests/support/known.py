@@ -1,14 +1,14 @@
 """A cluster that is known by heart: what observing reads when a test says what there is."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from panosc_operator.api import KINDS
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Kind
-from panosc_operator.engine.resources import Key, Object, ResourceType
+from panosc_operator.engine.resources import Key, Object, ResourceType, labels_of
 from panosc_operator.kinds import discover
 from panosc_operator.settings import Settings
 
@@ -49,6 +49,12 @@ class Known:
 
     async def read(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
         return self.cache.get(Key(kind.group, kind.kind, namespace, name))
+
+    async def find(
+        self, kind: ResourceType, namespace: str | None, labels: Mapping[str, str]
+    ) -> list[Object]:
+        found = self.cache.all(kind.group, kind.kind, namespace)
+        return [obj for obj in found if labels.items() <= labels_of(obj).items()]
 
 
 def settings(**changes: Any) -> Settings:

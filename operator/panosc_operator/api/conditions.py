@@ -47,7 +47,8 @@ class FacilityReason(Described):
     INVALID_SPEC = "InvalidSpec", "The spec can't be used; the message names the field and what to write."
     NAMESPACE_TAKEN = (
         "NamespaceTaken",
-        "The namespace belongs to another facility, or to the system: choose another in `spec.namespace`.",
+        "The namespace belongs to another facility or to the system: choose another in `spec.namespace`. "
+        "Or it has pods: hand it over by the label `panosc.eu/facility`.",
     )
     NAMESPACE_TERMINATING = (
         "NamespaceTerminating",

@@ -41,6 +41,11 @@ class Reader(Protocol):
     async def read(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
         """An object that may not be watched: from the cache, or else from the API server."""
 
+    async def find(
+        self, kind: ResourceType, namespace: str | None, labels: Mapping[str, str]
+    ) -> list[Object]:
+        """Objects that are not watched, with these labels, from the API server."""
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -1,6 +1,7 @@
 """One pass for one resource: observe, plan, apply, prune, judge, write the status."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +68,14 @@ class Reconciler:
         """An object from the cache, or else from the API server."""
         cached = self.cache.get(Key(kind.group, kind.kind, namespace, name))
         return cached if cached is not None else await self._client.get(kind, namespace, name)
+
+    async def find(
+        self, kind: ResourceType, namespace: str | None, labels: Mapping[str, str]
+    ) -> list[Object]:
+        """Objects with these labels, from the API server."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        objects, _ = await self._client.list(kind, namespace, selector=selector)
+        return objects
 
     async def work(self, key: Key) -> None:
         """Do one pass for the key, and say when the next is due. Never raises but on cancellation."""

@@ -77,6 +77,7 @@ PERSISTENT_VOLUME_CLAIM = ResourceType("", "v1", "PersistentVolumeClaim", "persi
 RESOURCE_QUOTA = ResourceType("", "v1", "ResourceQuota", "resourcequotas")
 LIMIT_RANGE = ResourceType("", "v1", "LimitRange", "limitranges")
 EVENT = ResourceType("", "v1", "Event", "events")
+POD = ResourceType("", "v1", "Pod", "pods")
 DEPLOYMENT = ResourceType("apps", "v1", "Deployment", "deployments")
 STATEFUL_SET = ResourceType("apps", "v1", "StatefulSet", "statefulsets")
 JOB = ResourceType("batch", "v1", "Job", "jobs")

@@ -82,6 +82,8 @@ def container(
         "image": image,
         "imagePullPolicy": pull_policy,
         "resources": requirements,
+        # The end of its log becomes a part of the pod's status, and so of ours.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

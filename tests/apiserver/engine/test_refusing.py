@@ -37,6 +37,23 @@ def test_namespaces_of_the_system_are_refused(
     assert api.get("Namespace", reserved) == before
 
 
+def test_namespace_with_pods_of_others_has_to_be_handed_over(
+    api: ApiServer, operator: Operator, name: str
+) -> None:
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    api.wait_for(lambda: api.get("ServiceAccount", "default", name), "what pods need")
+    pod = {"containers": [{"name": "theirs", "image": "example.org/theirs"}]}
+    api.apply(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "theirs", "namespace": name}, "spec": pod}
+    )
+    api.apply(facility(name))
+    message = await_reason(api, "NamespaceTaken", "Facility", name)
+    assert f"by the label panosc.eu/facility={name}" in message
+    assert not api.list("NetworkPolicy", name)
+    api.patch("Namespace", name, {"metadata": {"labels": {"panosc.eu/facility": name}}})
+    api.wait_for(lambda: api.get("NetworkPolicy", "panosc-default-deny", name), "the fences")
+
+
 def test_without_a_facility_children_stay_as_they_are(api: ApiServer, operator: Operator, name: str) -> None:
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     api.apply(archive(name))

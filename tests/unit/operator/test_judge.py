@@ -153,6 +153,42 @@ BAD_SECRET: Object = {
     "metadata": {"name": "theirs", "namespace": "esrf", "resourceVersion": "3"},
     "data": {"uri": "bXlzcWw6Ly9teTpzcWxAaG9zdC9kYg=="},
 }
+LAST_WORDS = "line one\nFATAL: data directory has wrong ownership\n"
+
+
+def crashing(component: str, software: str, instance: str) -> Object:
+    """A pod whose container ends again and again."""
+    status = {
+        "name": "main",
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "message": LAST_WORDS}},
+    }
+    labels = {"name": software, "instance": instance, "component": component, "part-of": "panosc"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{instance}-{component}-x1",
+            "namespace": "esrf",
+            "resourceVersion": "7",
+            "labels": {f"app.kubernetes.io/{name}": value for name, value in labels.items()},
+        },
+        "status": {"containerStatuses": [status]},
+    }
+
+
+PULLING = crashing("index", "archive", "archive")
+PULLING["status"] = {
+    "containerStatuses": [
+        {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    ]
+}
+STRANGER: Object = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "x", "namespace": "esrf", "resourceVersion": "7"},
+}
+UNLABELLED: Object = {**NAMESPACE, "metadata": {"name": "esrf", "resourceVersion": "1"}}
 EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"})
 
 
@@ -160,6 +196,13 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
     ("obj", "options", "reason", "stalled", "words"),
     [
         (FACILITY, {"world": [ELSEWHERE]}, "NamespaceTaken", True, "belongs to facility other"),
+        (
+            FACILITY,
+            {"world": [UNLABELLED, STRANGER]},
+            "NamespaceTaken",
+            True,
+            "namespace esrf has pods: hand it over by the label panosc.eu/facility=esrf, or",
+        ),
         (FACILITY, {"world": [TERMINATING]}, "NamespaceTerminating", False, "being deleted"),
         (FACILITY, {"world": [EARLIER]}, "DomainTaken", True, "facility earlier"),
         (FACILITY, {"refused": "ResourceQuota esrf/panosc: no"}, "ApplyFailed", True, "ResourceQuota"),
@@ -246,6 +289,26 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
             True,
             "catalogue-ingest",
         ),
+        (
+            CATALOGUE,
+            {
+                "world": [*WORLD, crashing("database", "postgresql", "catalogue")],
+                "change": status_of("StatefulSet catalogue-postgres", {}),
+            },
+            "DatabaseFailed",
+            True,
+            "Pod catalogue-database-x1, container main: CrashLoopBackOff: Error, exit code 1: FATAL: data",
+        ),
+        (
+            ARCHIVE,
+            {
+                "world": [*WORLD, crashing("api", "catalogue", "archive"), PULLING],
+                "change": status_of("Deployment archive-index", {}),
+            },
+            "ServiceFailed",
+            True,
+            "Pod archive-index-x1, container main: ImagePullBackOff: no such image",
+        ),
         (EXTERNAL, {}, "DatabaseSecretNotFound", True, "theirs"),
         (EXTERNAL, {"world": [*WORLD, BAD_SECRET]}, "DatabaseSecretInvalid", True, "postgresql://"),
     ],
@@ -282,6 +345,12 @@ def test_ports_of_somebody_elses_database(uri: str, ports: list[int] | None) -> 
     (gate,) = [desired for desired in plan or [] if desired.type.kind == "NetworkPolicy"]
     (rule,) = gate.manifest["spec"]["egress"]
     assert [each["port"] for each in rule["ports"]] == ports
+
+
+@pytest.mark.parametrize("namespace", [NAMESPACE, UNLABELLED], ids=["handed over", "without pods"])
+def test_namespaces_that_are_adopted(namespace: Object) -> None:
+    pods = [STRANGER] if namespace is NAMESPACE else []
+    assert judge(FACILITY, world=[namespace, *pods]).finding is None
 
 
 def test_who_has_a_domain_keeps_it() -> None:

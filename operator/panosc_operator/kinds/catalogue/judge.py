@@ -6,10 +6,11 @@ from typing import Any
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
 from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import DEPLOYMENT, HTTP_ROUTE, JOB, STATEFUL_SET
+from panosc_operator.engine.resources import HTTP_ROUTE, JOB, STATEFUL_SET
 from panosc_operator.kinds.catalogue.database import host
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
 from panosc_operator.kinds.catalogue.plan import database_secret, ingest_name, migration_name, public_url
+from panosc_operator.kinds.pods import failed_deployment
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
 PROBLEMS_SHOWN = 5
@@ -90,9 +91,10 @@ def _database(case: Case) -> Finding | None:
     health = case.children.health(STATEFUL_SET, name)
     if health.current:
         return None
-    failed = health.state is State.FAILED
-    reason = CatalogueReason.DATABASE_FAILED if failed else CatalogueReason.DATABASE_PROGRESSING
-    return Finding(reason, f"StatefulSet {name}: {health.message}", stalled=failed)
+    failure = case.observed.failures.get("database")
+    if failure:
+        return Finding(CatalogueReason.DATABASE_FAILED, failure, stalled=True)
+    return Finding(CatalogueReason.DATABASE_PROGRESSING, f"StatefulSet {name}: {health.message}")
 
 
 def _migration(case: Case) -> Finding | None:
@@ -108,14 +110,10 @@ def _migration(case: Case) -> Finding | None:
 
 
 def _service_failed(case: Case) -> Finding | None:
-    # A Deployment that doesn't get further says why.
     catalogue = case.observed.catalogue
-    for name in (catalogue.metadata.name, ingest_name(catalogue)):
-        health = case.children.health(DEPLOYMENT, name)
-        if health.state is State.FAILED:
-            message = f"Deployment {name}: {health.message}"
-            return Finding(CatalogueReason.SERVICE_FAILED, message, stalled=True)
-    return None
+    deployments = {"api": catalogue.metadata.name, "ingest": ingest_name(catalogue)}
+    message = failed_deployment(case.children, case.observed.failures, deployments)
+    return Finding(CatalogueReason.SERVICE_FAILED, message, stalled=True) if message else None
 
 
 def _archive_not_ready(case: Case) -> Finding | None:

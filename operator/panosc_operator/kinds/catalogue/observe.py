@@ -18,6 +18,7 @@ from panosc_operator.engine.resources import (
     Key,
     Object,
 )
+from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import data_claim, former_status, read_facility
 from panosc_operator.settings import Settings
 
@@ -57,6 +58,8 @@ class Observation:
     """Whether the database accepts connections, as far as the operator can tell."""
     started_migrations: frozenset[str] = frozenset()
     """Names of the migration Jobs that were let go."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """By component: what a pod that fails says."""
     former: Object = field(default_factory=dict)
     """The status that was last written."""
     report: Object | None = None
@@ -116,6 +119,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
             for obj in cache.owned_by(catalogue.info.kind, catalogue.metadata.name, namespace)
             if obj["kind"] == JOB.kind and not obj["spec"].get("suspend")
         ),
+        failures=await failures(reader, catalogue, ("catalogue", "postgresql")),
         former=former_status(reader, catalogue),
         report=report,
         report_is_current=current,

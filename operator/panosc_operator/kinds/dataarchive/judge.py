@@ -6,9 +6,10 @@ from typing import Any
 from panosc_operator.api.conditions import ConditionType, DataArchiveReason
 from panosc_operator.engine.health import State, assess
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import CRON_JOB, DEPLOYMENT, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM, Object
+from panosc_operator.engine.resources import CRON_JOB, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM, Object
 from panosc_operator.kinds.dataarchive.observe import Observation
 from panosc_operator.kinds.dataarchive.plan import fixity_name, index_name, public_url
+from panosc_operator.kinds.pods import failed_deployment
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
 
@@ -67,14 +68,10 @@ def _claim_lost(case: Case) -> Finding | None:
 
 
 def _service_failed(case: Case) -> Finding | None:
-    # A Deployment that doesn't get further says why.
     archive = case.observed.archive
-    for name in (archive.metadata.name, index_name(archive)):
-        health = case.children.health(DEPLOYMENT, name)
-        if health.state is State.FAILED:
-            message = f"Deployment {name}: {health.message}"
-            return Finding(DataArchiveReason.SERVICE_FAILED, message, stalled=True)
-    return None
+    deployments = {"api": archive.metadata.name, "index": index_name(archive)}
+    message = failed_deployment(case.children, case.observed.failures, deployments)
+    return Finding(DataArchiveReason.SERVICE_FAILED, message, stalled=True) if message else None
 
 
 def _claim_pending(case: Case) -> Finding | None:

@@ -6,6 +6,7 @@ from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.meta import GROUP
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import PERSISTENT_VOLUME_CLAIM, Key, Object
+from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import archives_of_catalogue, data_claim, former_status, read_facility
 from panosc_operator.settings import Settings
 
@@ -24,6 +25,8 @@ class Observation:
     """That claim, if it is there."""
     catalogues: tuple[str, ...] = ()
     """Names of the catalogues in the namespace that read this archive."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """By component: what a pod that fails says."""
     former: Object = field(default_factory=dict)
     """The status that was last written."""
     report: Object | None = None
@@ -49,6 +52,7 @@ async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> O
         claim_name=claim_name,
         claim=await reader.read(PERSISTENT_VOLUME_CLAIM, namespace, claim_name),
         catalogues=tuple(catalogues),
+        failures=await failures(reader, archive, ("archive",)),
         former=former_status(reader, archive),
         report=report,
         report_is_current=current,

@@ -36,11 +36,7 @@ def _namespace_taken(case: Case) -> Finding | None:
     objection = namespace_objection(case.observed)
     if objection is None:
         return None
-    return Finding(
-        FacilityReason.NAMESPACE_TAKEN,
-        f"{objection}: make the Facility with another spec.namespace",
-        stalled=True,
-    )
+    return Finding(FacilityReason.NAMESPACE_TAKEN, objection, stalled=True)
 
 
 def _domain_taken(case: Case) -> Finding | None:

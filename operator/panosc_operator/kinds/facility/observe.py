@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
-from panosc_operator.api.meta import GROUP
+from panosc_operator.api.meta import GROUP, LABEL_FACILITY
+from panosc_operator.engine.desired import RETAIN, retainer
 from panosc_operator.engine.kind import Reader
-from panosc_operator.engine.resources import NAMESPACE, Object
+from panosc_operator.engine.resources import NAMESPACE, POD, Object, annotations_of, labels_of
 from panosc_operator.kinds.relations import domain_of, former_status, namespace_of
 from panosc_operator.settings import Settings
 
@@ -18,6 +19,8 @@ class Observation:
     settings: Settings
     namespace: Object | None = None
     """The namespace as it is, if it is there."""
+    namespace_occupied: bool = False
+    """Whether somebody's pods are in the namespace, and nobody has handed it over."""
     namespace_rival: str | None = None
     """An earlier facility that wants the same namespace."""
     domain_rival: str | None = None
@@ -55,14 +58,27 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
     residents = [
         obj for model in (DataArchive, Catalogue) for obj in reader.cache.all(GROUP, model.info.kind, name)
     ]
+    namespace = await reader.read(NAMESPACE, None, name)
     return Observation(
         facility,
         settings,
-        namespace=await reader.read(NAMESPACE, None, name),
+        namespace=namespace,
+        namespace_occupied=(
+            namespace is not None
+            and not _is_handed_over(namespace, facility)
+            and bool(await reader.find(POD, name, {}))
+        ),
         namespace_rival=namespace_rival,
         domain_rival=domain_rival,
         residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
     )
+
+
+def _is_handed_over(namespace: Object, facility: Facility) -> bool:
+    """Whether the namespace has a facility's label, or was this facility's before somebody took that off."""
+    if LABEL_FACILITY in labels_of(namespace):
+        return True
+    return annotations_of(namespace).get(RETAIN) == retainer(facility)
 
 
 def _claim(status: Object, domain: str, age: tuple[str, str]) -> tuple[bool, tuple[str, str]]:

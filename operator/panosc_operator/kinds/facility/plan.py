@@ -32,15 +32,20 @@ _RESERVED = frozenset({"default"})
 
 
 def namespace_objection(observed: Observation) -> str | None:
-    """Why the facility can't have its namespace; None if it can."""
-    name, settings = observed.namespace_name, observed.settings
+    """Why the facility can't have its namespace, and what to do; None if it can."""
+    name, settings, own_name = observed.namespace_name, observed.settings, observed.facility.metadata.name
+    elsewhere = "make the Facility with another spec.namespace"
     if name in _RESERVED | {settings.namespace, settings.gateway_namespace} or name.startswith("kube-"):
-        return f"namespace {name} belongs to the system"
+        return f"namespace {name} belongs to the system: {elsewhere}"
     if observed.namespace_rival:
-        return f"namespace {name} belongs to facility {observed.namespace_rival}"
+        return f"namespace {name} belongs to facility {observed.namespace_rival}: {elsewhere}"
     holder = labels_of(observed.namespace).get(LABEL_FACILITY) if observed.namespace else None
-    if holder and holder != observed.facility.metadata.name:
-        return f"namespace {name} belongs to facility {holder}"
+    if holder and holder != own_name:
+        return f"namespace {name} belongs to facility {holder}: {elsewhere}"
+    if observed.namespace_occupied:
+        # Fences and Pod Security would stop whatever runs there.
+        label = f"{LABEL_FACILITY}={own_name}"
+        return f"namespace {name} has pods: hand it over by the label {label}, or {elsewhere}"
     return None
 
 
