@@ -215,6 +215,7 @@ class LocalCluster:
         """Remove everything the cluster made on this machine; with `keep_data`, all but its state folder."""
         with _exclusive(self.paths), step(f"Stopping cluster {self.paths.name}"):
             self._stop(patience=10 if keep_data else 0)
+            images.release()
             if not keep_data:
                 mounts.undo(self.paths.state)
                 shutil.rmtree(self.paths.state, ignore_errors=True)

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,14 +108,20 @@ def _builder_environment() -> dict[str, str]:
 
 
 @contextmanager
-def _builder_alone() -> Iterator[None]:
+def _builder_alone(*, wait: bool = True) -> Iterator[None]:
     """Use the builder alone, and leave neither containers nor mounts, not even a killed build's."""
-    with toolchain.locked(cache_directory() / ".builder.lock"):
+    with toolchain.locked(cache_directory() / ".builder.lock", wait=wait):
         try:
             yield
         finally:
             shell.succeeds(_builder("rm", "--all"))
             mounts.undo(cache_directory() / "buildah")
+
+
+def release() -> None:
+    """Undo what a killed build left; a build that is under way does so itself."""
+    with suppress(BlockingIOError), _builder_alone(wait=False):
+        pass
 
 
 def _log(name: str) -> Path:

@@ -35,6 +35,8 @@ def output(
         )
     except subprocess.TimeoutExpired:
         raise StepFailed(f"`{shlex.join(words)}` took longer than {seconds:.0f} s") from None
+    except FileNotFoundError:
+        raise StepFailed(f"{words[0]} is not installed") from None
     if done.returncode:
         detail = (done.stderr or done.stdout).strip()[-2000:]
         raise StepFailed(f"`{shlex.join(words)}` failed with {done.returncode}: {detail}")
