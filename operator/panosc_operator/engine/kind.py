@@ -62,7 +62,7 @@ Policy = Callable[[Case], Finding | None]
 """A small rule: None if it has nothing to object to."""
 
 
-def first_finding(policies: Iterable[Callable[[Case], Finding | None]], case: Case) -> Finding | None:
+def first_finding(policies: Iterable[Policy[Case]], case: Case) -> Finding | None:
     """What the first policy that objects found."""
     return next((finding for policy in policies if (finding := policy(case))), None)
 

@@ -254,18 +254,12 @@ class Reconciler:
 
     async def _suspend(self, kind: Kind, key: Key, obj: Object) -> None:
         message = "spec.suspend is true: the objects are left as they are"
-        former = obj.get("status") or {}
-        status = {
-            name: value for name, value in former.items() if name not in ("conditions", "observedGeneration")
-        }
-        await self._patch_status(kind, key, obj, status, [Assessment("Ready", "Unknown", SUSPENDED, message)])
+        await self._patch_status(
+            kind, key, obj, _fields(obj), [Assessment("Ready", "Unknown", SUSPENDED, message)]
+        )
 
     async def _judge_without_plan(self, kind: Kind, key: Key, obj: Object, finding: Finding) -> None:
-        former = obj.get("status") or {}
-        status = {
-            name: value for name, value in former.items() if name not in ("conditions", "observedGeneration")
-        }
-        await self._write_status(kind, key, obj, Judgement(finding, "", status=status))
+        await self._write_status(kind, key, obj, Judgement(finding, "", status=_fields(obj)))
 
     async def _write_status(self, kind: Kind, key: Key, obj: Object, judgement: Judgement) -> None:
         assessments = [*readiness(judgement, AVAILABLE), *judgement.conditions]
@@ -309,6 +303,12 @@ class Reconciler:
             elif then.get("status", "Unknown") != status:
                 log.info("condition changed", type=now["type"], status=status, reason=reason, message=message)
                 await self._events.record(obj, "Warning" if status == "False" else "Normal", reason, message)
+
+
+def _fields(obj: Object) -> Object:
+    """The fields of the status beside what every pass says anew."""
+    former = obj.get("status") or {}
+    return {name: value for name, value in former.items() if name not in ("conditions", "observedGeneration")}
 
 
 def _field_errors(error: ValidationError) -> str:

@@ -1,10 +1,10 @@
 """Why the pods of a resource fail, asked only while one of its workloads isn't as wished."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_INSTANCE, LABEL_NAME, LABEL_PART_OF, Resource
-from panosc_operator.engine.health import State, assess
-from panosc_operator.engine.kind import Children, Reader
+from panosc_operator.engine.health import assess
+from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.pods import failure
 from panosc_operator.engine.resources import DEPLOYMENT, POD, STATEFUL_SET, labels_of
 
@@ -28,19 +28,3 @@ async def failures(reader: Reader, resource: Resource, software: Container[str])
         if said:
             found.setdefault(labels.get(LABEL_COMPONENT, ""), said)
     return found
-
-
-def failed_deployment(
-    children: Children, failures: Mapping[str, str], deployments: Mapping[str, str]
-) -> str | None:
-    """Why the first Deployment that doesn't get further doesn't; None if there is none.
-
-    `failures`: what failing pods say, by component; `deployments`: names by component.
-    """
-    for component, name in deployments.items():
-        health = children.health(DEPLOYMENT, name)
-        if not health.current and component in failures:
-            return failures[component]
-        if health.state is State.FAILED:
-            return f"Deployment {name}: {health.message}"
-    return None

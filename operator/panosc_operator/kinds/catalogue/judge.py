@@ -1,28 +1,21 @@
 """What the state of a Catalogue means."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
 from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import HTTP_ROUTE, JOB, STATEFUL_SET
+from panosc_operator.engine.resources import JOB, STATEFUL_SET
+from panosc_operator.kinds import policies
 from panosc_operator.kinds.catalogue.database import host
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
-from panosc_operator.kinds.catalogue.plan import database_secret, ingest_name, migration_name, public_url
-from panosc_operator.kinds.pods import failed_deployment
+from panosc_operator.kinds.catalogue.plan import INGEST_SUFFIX, database_secret, migration_name, public_url
+from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
 PROBLEMS_SHOWN = 5
 LINE = 1024
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is judged."""
-
-    observed: Observation
-    children: Children
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
@@ -35,16 +28,7 @@ def judge(observed: Observation, children: Children) -> Judgement:
     )
 
 
-def _no_facility(case: Case) -> Finding | None:
-    # Host, data policy and fences come from the facility; what runs is left as it is.
-    if case.observed.facility is not None:
-        return None
-    namespace = case.observed.catalogue.metadata.namespace
-    message = f"namespace {namespace} belongs to no Facility: make one with spec.namespace: {namespace}"
-    return Finding(CatalogueReason.NO_FACILITY, message, stalled=True)
-
-
-def _secret_not_found(case: Case) -> Finding | None:
+def _secret_not_found(case: Case[Observation]) -> Finding | None:
     # Somebody else's Secret is waited for, never made.
     external = case.observed.external
     if external is None or external.found:
@@ -56,7 +40,7 @@ def _secret_not_found(case: Case) -> Finding | None:
     return Finding(CatalogueReason.DATABASE_SECRET_NOT_FOUND, message, stalled=True)
 
 
-def _secret_invalid(case: Case) -> Finding | None:
+def _secret_invalid(case: Case[Observation]) -> Finding | None:
     # Pods with it would only crash.
     external = case.observed.external
     if external is None or external.usable:
@@ -68,13 +52,7 @@ def _secret_invalid(case: Case) -> Finding | None:
     return Finding(CatalogueReason.DATABASE_SECRET_INVALID, message, stalled=True)
 
 
-def _refused(case: Case) -> Finding | None:
-    # The API server said no, and will again.
-    refused = case.children.refused()
-    return Finding(CatalogueReason.APPLY_FAILED, refused[0].message, stalled=True) if refused else None
-
-
-def _archive_not_found(case: Case) -> Finding | None:
+def _archive_not_found(case: Case[Observation]) -> Finding | None:
     # The other sources are read all the same.
     missing = case.observed.missing_archives
     if not missing:
@@ -83,7 +61,7 @@ def _archive_not_found(case: Case) -> Finding | None:
     return Finding(CatalogueReason.ARCHIVE_NOT_FOUND, message, stalled=True)
 
 
-def _database(case: Case) -> Finding | None:
+def _database(case: Case[Observation]) -> Finding | None:
     # Everything else waits for it.
     if case.observed.external is not None:
         return None
@@ -97,7 +75,7 @@ def _database(case: Case) -> Finding | None:
     return Finding(CatalogueReason.DATABASE_PROGRESSING, f"StatefulSet {name}: {health.message}")
 
 
-def _migration(case: Case) -> Finding | None:
+def _migration(case: Case[Observation]) -> Finding | None:
     # Without the schema no pod of the API becomes ready.
     name = migration_name(case.observed)
     health = case.children.health(JOB, name)
@@ -109,48 +87,27 @@ def _migration(case: Case) -> Finding | None:
     return Finding(CatalogueReason.MIGRATING, f"Job {name} {health.message}")
 
 
-def _service_failed(case: Case) -> Finding | None:
-    catalogue = case.observed.catalogue
-    deployments = {"api": catalogue.metadata.name, "ingest": ingest_name(catalogue)}
-    message = failed_deployment(case.children, case.observed.failures, deployments)
-    return Finding(CatalogueReason.SERVICE_FAILED, message, stalled=True) if message else None
-
-
-def _archive_not_ready(case: Case) -> Finding | None:
+def _archive_not_ready(case: Case[Observation]) -> Finding | None:
     # The ingest worker can't start before its volumes are there.
     for name, message in case.observed.claims_missed.items():
         return Finding(CatalogueReason.ARCHIVE_NOT_READY, f"DataArchive {name}: {message}")
     return None
 
 
-def _route(case: Case) -> Finding | None:
-    # Pods that no one reaches from outside are not a service.
-    health = case.children.health(HTTP_ROUTE, case.observed.catalogue.metadata.name)
-    if health.state is not State.FAILED:
-        return None
-    return Finding(CatalogueReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}", stalled=True)
-
-
-def _children(case: Case) -> Finding | None:
-    # Anything else that isn't there or isn't current.
-    for key, health in case.children.not_current():
-        return Finding(CatalogueReason.PROGRESSING, f"{key}: {health.message}")
-    return None
-
-
 _POLICIES = (
-    _no_facility,
+    policies.no_facility(CatalogueReason.NO_FACILITY),
     _secret_not_found,
     _secret_invalid,
-    _refused,
+    policies.refused(CatalogueReason.APPLY_FAILED),
     _archive_not_found,
     _database,
     _migration,
     _archive_not_ready,
-    _service_failed,
-    _route,
-    _children,
+    policies.service_failed(CatalogueReason.SERVICE_FAILED, {"api": "", "ingest": INGEST_SUFFIX}),
+    policies.route_not_accepted(CatalogueReason.ROUTE_NOT_ACCEPTED),
+    policies.progressing(CatalogueReason.PROGRESSING),
 )
+_assessment = partial(Assessment, ConditionType.SOURCES_READY)
 
 
 def _sources_ready(observed: Observation) -> Assessment:
@@ -174,10 +131,6 @@ def _sources_ready(observed: Observation) -> Assessment:
     unread = sum(source.get("failed", 0) for source in sources)
     message = f"all sources were read; {unread} files couldn't be" if unread else "all sources were read"
     return _assessment("True", CatalogueReason.SOURCES_READ, message)
-
-
-def _assessment(status: str, reason: CatalogueReason, message: str) -> Assessment:
-    return Assessment(ConditionType.SOURCES_READY, status, reason, message)
 
 
 def _status(observed: Observation) -> dict[str, Any]:

@@ -68,6 +68,16 @@ class Observation:
     """Whether the ingest worker still answers."""
 
     @property
+    def name(self) -> str:
+        """Name of the catalogue."""
+        return self.catalogue.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the catalogue."""
+        return self.catalogue.metadata.namespace or ""
+
+    @property
     def missing_archives(self) -> list[str]:
         """The archives that the sources name and that aren't there."""
         named = [source.nexus.archive for source in self.catalogue.spec.sources if source.nexus]

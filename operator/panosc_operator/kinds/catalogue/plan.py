@@ -32,11 +32,12 @@ from panosc_operator.kinds.relations import data_claim, domain_of, host_of
 CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
 ARCHIVES_DIRECTORY = "/archives"
+INGEST_SUFFIX = "-ingest"
 
 
 def ingest_name(catalogue: Catalogue) -> str:
     """Name of the ingest worker's objects."""
-    return f"{catalogue.metadata.name}-ingest"
+    return f"{catalogue.metadata.name}{INGEST_SUFFIX}"
 
 
 def database_secret(catalogue: Catalogue) -> str:

@@ -1,24 +1,17 @@
 """What the state of a DataArchive means."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from panosc_operator.api.conditions import ConditionType, DataArchiveReason
 from panosc_operator.engine.health import State, assess
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import CRON_JOB, HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM, Object
+from panosc_operator.engine.resources import CRON_JOB, PERSISTENT_VOLUME_CLAIM, Object
+from panosc_operator.kinds import policies
 from panosc_operator.kinds.dataarchive.observe import Observation
-from panosc_operator.kinds.dataarchive.plan import fixity_name, index_name, public_url
-from panosc_operator.kinds.pods import failed_deployment
+from panosc_operator.kinds.dataarchive.plan import INDEX_SUFFIX, fixity_name, public_url
+from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.reporting import unless_only_time_passed
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is judged."""
-
-    observed: Observation
-    children: Children
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
@@ -31,16 +24,7 @@ def judge(observed: Observation, children: Children) -> Judgement:
     )
 
 
-def _no_facility(case: Case) -> Finding | None:
-    # Host, data policy and fences come from the facility; what runs is left as it is.
-    if case.observed.facility is not None:
-        return None
-    namespace = case.observed.archive.metadata.namespace
-    message = f"namespace {namespace} belongs to no Facility: make one with spec.namespace: {namespace}"
-    return Finding(DataArchiveReason.NO_FACILITY, message, stalled=True)
-
-
-def _claim_not_found(case: Case) -> Finding | None:
+def _claim_not_found(case: Case[Observation]) -> Finding | None:
     # A claim of somebody else's is waited for, never made.
     name = case.observed.archive.spec.storage.existing_claim
     if name is None or case.observed.claim is not None:
@@ -52,13 +36,7 @@ def _claim_not_found(case: Case) -> Finding | None:
     return Finding(DataArchiveReason.CLAIM_NOT_FOUND, message, stalled=True)
 
 
-def _refused(case: Case) -> Finding | None:
-    # The API server said no, and will again.
-    refused = case.children.refused()
-    return Finding(DataArchiveReason.APPLY_FAILED, refused[0].message, stalled=True) if refused else None
-
-
-def _claim_lost(case: Case) -> Finding | None:
+def _claim_lost(case: Case[Observation]) -> Finding | None:
     # Data are at stake: say so before anything else that is wrong.
     health = assess(case.observed.claim)
     if health.state is not State.FAILED:
@@ -67,14 +45,7 @@ def _claim_lost(case: Case) -> Finding | None:
     return Finding(DataArchiveReason.CLAIM_LOST, message, stalled=True)
 
 
-def _service_failed(case: Case) -> Finding | None:
-    archive = case.observed.archive
-    deployments = {"api": archive.metadata.name, "index": index_name(archive)}
-    message = failed_deployment(case.children, case.observed.failures, deployments)
-    return Finding(DataArchiveReason.SERVICE_FAILED, message, stalled=True) if message else None
-
-
-def _claim_pending(case: Case) -> Finding | None:
+def _claim_pending(case: Case[Observation]) -> Finding | None:
     # Many storage classes wait for the first pod, so this is usually short.
     for key, health in case.children.not_current():
         if key.kind == PERSISTENT_VOLUME_CLAIM.kind:
@@ -82,31 +53,17 @@ def _claim_pending(case: Case) -> Finding | None:
     return None
 
 
-def _route(case: Case) -> Finding | None:
-    # Pods that no one reaches from outside are not a service.
-    health = case.children.health(HTTP_ROUTE, case.observed.archive.metadata.name)
-    if health.state is not State.FAILED:
-        return None
-    return Finding(DataArchiveReason.ROUTE_NOT_ACCEPTED, f"HTTPRoute: {health.message}", stalled=True)
-
-
-def _children(case: Case) -> Finding | None:
-    # Anything else that isn't there or isn't current.
-    for key, health in case.children.not_current():
-        return Finding(DataArchiveReason.PROGRESSING, f"{key}: {health.message}")
-    return None
-
-
 _POLICIES = (
-    _no_facility,
+    policies.no_facility(DataArchiveReason.NO_FACILITY),
     _claim_not_found,
     _claim_lost,
-    _refused,
-    _service_failed,
+    policies.refused(DataArchiveReason.APPLY_FAILED),
+    policies.service_failed(DataArchiveReason.SERVICE_FAILED, {"api": "", "index": INDEX_SUFFIX}),
     _claim_pending,
-    _route,
-    _children,
+    policies.route_not_accepted(DataArchiveReason.ROUTE_NOT_ACCEPTED),
+    policies.progressing(DataArchiveReason.PROGRESSING),
 )
+_assessment = partial(Assessment, ConditionType.INTACT)
 
 
 def _intact(observed: Observation, children: Children) -> Assessment:
@@ -148,10 +105,6 @@ def _missed_check(cron_job: Object | None) -> str | None:
         return None
     name = cron_job["metadata"]["name"]
     return f"the fixity check of {started} failed: see the log of CronJob {name}'s newest Job"
-
-
-def _assessment(status: str, reason: DataArchiveReason, message: str) -> Assessment:
-    return Assessment(ConditionType.INTACT, status, reason, message)
 
 
 def _status(observed: Observation) -> dict[str, Any]:

@@ -34,6 +34,16 @@ class Observation:
     report_is_current: bool = False
     """Whether the indexer still answers."""
 
+    @property
+    def name(self) -> str:
+        """Name of the archive."""
+        return self.archive.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the archive."""
+        return self.archive.metadata.namespace or ""
+
 
 async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> Observation:
     """Read what the archive depends on."""

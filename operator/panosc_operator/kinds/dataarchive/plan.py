@@ -31,12 +31,13 @@ from panosc_operator.kinds.dataarchive.observe import Observation
 from panosc_operator.kinds.relations import domain_of, host_of
 
 DATA, STATE = "/data", "/state"
+INDEX_SUFFIX = "-index"
 NGINX_CONFIG = "/etc/panosc/nginx.conf"
 
 
 def index_name(archive: DataArchive) -> str:
     """Name of the indexer's objects."""
-    return f"{archive.metadata.name}-index"
+    return f"{archive.metadata.name}{INDEX_SUFFIX}"
 
 
 def fixity_name(archive: DataArchive) -> str:

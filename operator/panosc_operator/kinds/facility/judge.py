@@ -1,24 +1,17 @@
 """What the state of a Facility means."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.engine.kind import Children, Finding, Judgement, first_finding
 from panosc_operator.engine.resources import GATEWAY
+from panosc_operator.kinds import policies
 from panosc_operator.kinds.building import GATEWAY_NAME
 from panosc_operator.kinds.facility.observe import Observation
 from panosc_operator.kinds.facility.plan import is_terminating, namespace_objection
+from panosc_operator.kinds.policies import Case
 
 ENDPOINTS_SHOWN = 256
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is judged."""
-
-    observed: Observation
-    children: Children
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
@@ -31,7 +24,7 @@ def judge(observed: Observation, children: Children) -> Judgement:
     )
 
 
-def _namespace_taken(case: Case) -> Finding | None:
+def _namespace_taken(case: Case[Observation]) -> Finding | None:
     # Somebody else's namespace is never touched.
     objection = namespace_objection(case.observed)
     if objection is None:
@@ -39,7 +32,7 @@ def _namespace_taken(case: Case) -> Finding | None:
     return Finding(FacilityReason.NAMESPACE_TAKEN, objection, stalled=True)
 
 
-def _domain_taken(case: Case) -> Finding | None:
+def _domain_taken(case: Case[Observation]) -> Finding | None:
     # Two facilities under one host name would answer for each other.
     rival = case.observed.domain_rival
     if rival is None:
@@ -48,7 +41,7 @@ def _domain_taken(case: Case) -> Finding | None:
     return Finding(FacilityReason.DOMAIN_TAKEN, message, stalled=True)
 
 
-def _namespace_terminating(case: Case) -> Finding | None:
+def _namespace_terminating(case: Case[Observation]) -> Finding | None:
     # Nothing can be made in it; it is made again when it is gone.
     if not is_terminating(case.observed):
         return None
@@ -56,13 +49,7 @@ def _namespace_terminating(case: Case) -> Finding | None:
     return Finding(FacilityReason.NAMESPACE_TERMINATING, message)
 
 
-def _refused(case: Case) -> Finding | None:
-    # The API server said no, and will again.
-    refused = case.children.refused()
-    return Finding(FacilityReason.APPLY_FAILED, refused[0].message, stalled=True) if refused else None
-
-
-def _gateway(case: Case) -> Finding | None:
+def _gateway(case: Case[Observation]) -> Finding | None:
     # Without it, the hosts don't answer.
     health = case.children.health(GATEWAY, GATEWAY_NAME)
     if health.current:
@@ -71,14 +58,14 @@ def _gateway(case: Case) -> Finding | None:
     return Finding(FacilityReason.GATEWAY_PROGRESSING, message)
 
 
-def _children(case: Case) -> Finding | None:
-    # Anything else that isn't there or isn't current.
-    for key, health in case.children.not_current():
-        return Finding(FacilityReason.PROGRESSING, f"{key}: {health.message}")
-    return None
-
-
-_POLICIES = (_namespace_taken, _domain_taken, _namespace_terminating, _refused, _gateway, _children)
+_POLICIES = (
+    _namespace_taken,
+    _domain_taken,
+    _namespace_terminating,
+    policies.refused(FacilityReason.APPLY_FAILED),
+    _gateway,
+    policies.progressing(FacilityReason.PROGRESSING),
+)
 
 
 def _status(observed: Observation) -> dict[str, Any]:
