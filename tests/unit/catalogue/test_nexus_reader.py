@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,66 @@ def test_links_into_nothing_circles_and_other_files(tmp_path: Path) -> None:
     assert record.title is None
     assert record.techniques == ()
     assert [(p.name, p.value, p.unit) for p in record.parameters] == [("value", 1.5, "K")]
+
+
+def test_nothing_of_other_files_is_published(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("password=hunter2")
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["number"] = np.array([42.5])
+        other["duration"] = 3600.0
+    with entry(tmp_path / "e.nxs", start_time="2020-01-01T10:00:00Z") as made:
+        words = h5py.h5t.C_S1.copy()
+        words.set_size(16)
+        outside = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        outside.set_external(os.fsencode(secret), 0, 16)
+        h5py.h5d.create(made.id, b"title", words, h5py.h5s.create_simple((1,)), outside)
+        layout = h5py.VirtualLayout((1,), "f8")
+        layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "number", (1,))
+        made.create_virtual_dataset("number", layout)
+        made["duration"] = h5py.ExternalLink(tmp_path / "other.h5", "/duration")
+    record = read(tmp_path / "e.nxs")
+    assert "hunter2" not in record.model_dump_json()
+    assert record.parameters == ()
+    assert record.end == record.start
+
+
+def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
+    measurement(tmp_path / "secret/run.nxs")
+    (tmp_path / "run.nxs").symlink_to("secret/run.nxs")
+    (tmp_path / "scan").symlink_to("secret")
+    assert reason(tmp_path / "run.nxs") is Reason.UNREADABLE
+    assert reason(tmp_path / "scan/run.nxs") is Reason.UNREADABLE
+
+
+def test_one_odd_name_does_not_lose_the_file(tmp_path: Path) -> None:
+    with entry(tmp_path / "o.nxs", title="good") as made:
+        for parent in (made.file.id, made.id):
+            h5py.h5d.create(parent, b"temp\xb0", h5py.h5t.IEEE_F64LE, h5py.h5s.create(h5py.h5s.SCALAR))
+        made["x" * 2100] = 1.0
+        made["kept"] = 2.0
+    record = read(tmp_path / "o.nxs")
+    assert record.title == "good"
+    assert [p.name for p in record.parameters] == ["kept"]
+
+
+def test_a_small_file_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
+    with entry(tmp_path / "bomb.nxs") as made:
+        huge = h5py.h5t.C_S1.copy()
+        huge.set_size(1_500_000_000)
+        h5py.h5d.create(made.id, b"title", huge, h5py.h5s.create(h5py.h5s.SCALAR))
+        made["kept"] = 2.0
+
+    async def scenario() -> None:
+        async with Reader(timeout_seconds=60, processes=1).opened() as reader:
+            record = await reader.read(tmp_path / "bomb.nxs")
+            assert record.title is None
+            assert [p.name for p in record.parameters] == ["kept"]
+            pids = await asyncio.to_thread(children)
+            peaks = [re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()) for pid in pids]
+            assert [peak is not None and int(peak[1]) < 500_000 for peak in peaks] == [True]
+
+    asyncio.run(scenario())
 
 
 def test_quantities_keep_units_and_well_known_names(tmp_path: Path) -> None:
@@ -229,7 +290,9 @@ def test_every_mapped_technique_has_its_label() -> None:
 
 def test_real_files_give_a_record_or_a_reason(tmp_path: Path) -> None:
     """Files of several facilities, where PANOSC_NEXUS_SAMPLES names their directory; our own otherwise."""
-    samples = Path(os.environ.get("PANOSC_NEXUS_SAMPLES") or measurement(tmp_path / "own.nxs").parent)
+    samples = Path(
+        os.environ.get("PANOSC_NEXUS_SAMPLES") or measurement(tmp_path / "own.nxs").parent
+    ).resolve()
     paths = [path for path in samples.iterdir() if path.is_file()]
     assert paths
     for path in paths:

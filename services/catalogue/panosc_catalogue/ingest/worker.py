@@ -181,7 +181,7 @@ class Worker:
             return Seen(path, status, None)
         result: NexusRecord | NotReadable
         try:
-            result = await self._reader.read(self.source.nexus.root / path)
+            result = await self._reader.read(self.source.nexus.root.resolve() / path)
             FILES.labels(self.source.name, "ingested").inc()
         except NotReadable as error:
             result = error

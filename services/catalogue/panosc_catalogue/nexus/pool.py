@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,14 @@ log = structlog.stdlib.get_logger(__name__)
 
 FILES_PER_PROCESS = 1000
 """Files after which a process is replaced: libraries leak."""
+MEMORY_BYTES = 512 * 2**20
+"""Memory that reading may take beside what a process starts with: a small file can unpack to any size."""
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 class Reader:
@@ -28,6 +37,7 @@ class Reader:
         self._pool = ProcessPool(
             max_workers=processes,
             max_tasks=FILES_PER_PROCESS,
+            initializer=_limit_memory,
             context=multiprocessing.get_context("spawn"),
         )
 

@@ -2,12 +2,15 @@
 
 Files are as their writers left them: several entries or none, classes missing, links that lead nowhere, in a
 circle or out of the file, text in any encoding. Nothing of that is an error; what cannot be understood is
-left out. The work per file is bounded, however many objects it holds. External links are not followed: what
-they lead to is another file, which has a place of its own in the catalogue.
+left out. The work per file is bounded, however many objects it holds. Nothing is read from other files, be it
+by external links, external storage or virtual datasets: what they lead to has a place of its own in the
+catalogue, or must not be published at all.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -30,6 +33,8 @@ MAX_DEPTH = 8
 """Groups in one another."""
 MAX_THINGS = 50
 """Users, and samples, that are kept of one file."""
+MAX_NAME = 500
+"""Characters of the path of a quantity that is kept."""
 
 # Quantities that are asked for by these names everywhere: (class of the group, name of the field) -> name.
 WELL_KNOWN = {
@@ -51,19 +56,43 @@ _PLACEHOLDERS = frozenset({"unknown", "unnamed sample", "no description provided
 
 
 def read(path: Path) -> NexusRecord:
-    """The metadata in the file.
+    """The metadata in the file, whose path must be free of symbolic links.
 
     Raises NotReadable.
     """
-    _check_kind(path)
+    with _opened(path) as held:
+        _check_kind(held)
+        try:
+            with _open(held) as file:
+                return _Reading(file).record()
+        except NotReadable:
+            raise
+        except READ_ERRORS as error:
+            message = f"the HDF5 library fails on it ({_first_line(error)}); compare it with the original"
+            raise NotReadable(Reason.DAMAGED, message) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Path]:
+    """The file under a name that leads to it whatever becomes of its path meanwhile.
+
+    A link that took the file's place, or a directory's on the way, since it was found could lead to any file.
+    """
     try:
-        with _open(path) as file:
-            return _Reading(file).record()
-    except NotReadable:
-        raise
-    except READ_ERRORS as error:
-        message = f"the HDF5 library fails on it ({_first_line(error)}); compare it with the original"
-        raise NotReadable(Reason.DAMAGED, message) from error
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise _unreadable(error) from error
+    try:
+        held = Path(f"/proc/self/fd/{descriptor}")
+        if held.readlink() != path:
+            raise NotReadable(Reason.UNREADABLE, "a symbolic link leads to it; put the file in its place")
+        yield held
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(error: OSError) -> NotReadable:
+    return NotReadable(Reason.UNREADABLE, f"{error.strerror or error}; let the ingest's user read it")
 
 
 def _check_kind(path: Path) -> None:
@@ -71,8 +100,7 @@ def _check_kind(path: Path) -> None:
         with path.open("rb") as stream:
             head = stream.read(16)
     except OSError as error:
-        message = f"{error.strerror or error}; let the ingest's user read it"
-        raise NotReadable(Reason.UNREADABLE, message) from error
+        raise _unreadable(error) from error
     if not head:
         raise NotReadable(Reason.EMPTY, "the file has no bytes; write it again or remove it")
     try:
@@ -178,6 +206,8 @@ class _Reading:
             if self.objects >= MAX_OBJECTS:
                 return
             self.objects += 1
+            if not isinstance(name, str):
+                continue  # no UTF-8: h5py gives such a name as bytes
             try:
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     continue
@@ -191,15 +221,24 @@ class _Reading:
                 self.seen.add((status.fileno, status.addr))
                 yield name, child
 
+    def own(self, group: h5py.Group, name: str) -> h5py.Dataset | None:
+        """The dataset of this name, if it is in this file; soft links are followed inside the file.
+
+        Raises one of READ_ERRORS.
+        """
+        link = group.get(name, getlink=True)
+        if link is None or isinstance(link, h5py.ExternalLink):
+            return None
+        child = group[name]
+        is_own = isinstance(child, h5py.Dataset) and child.file.filename == self.file.filename
+        return child if is_own else None
+
     def field(self, group: h5py.Group, *names: str) -> str | None:
-        """The text of the first of these fields that has one; soft links are followed inside the file."""
+        """The text of the first of these fields that has one."""
         for name in names:
             try:
-                link = group.get(name, getlink=True)
-                if link is None or isinstance(link, h5py.ExternalLink):
-                    continue
-                child = group[name]
-                if isinstance(child, h5py.Dataset) and child.file.filename == self.file.filename:
+                child = self.own(group, name)
+                if child is not None:
                     number = values.dataset_number(child)
                     found = values.dataset_text(child) if number is None else f"{number:g}"
                     if found and found.casefold() not in _PLACEHOLDERS:
@@ -243,13 +282,19 @@ class _Reading:
         if end:
             self.times.append(end)
         for name in islice(entry, MAX_OBJECTS):
-            if name.startswith("identifier_technique") and (value := self.field(entry, name)):
+            if (
+                isinstance(name, str)
+                and name.startswith("identifier_technique")
+                and (value := self.field(entry, name))
+            ):
                 self.statements.append(value)
 
     def duration(self, entry: h5py.Group) -> timedelta:
         """How long the entry says that it took, in seconds if it names no unit; at most a year."""
         try:
-            dataset = entry["duration"]
+            dataset = self.own(entry, "duration")
+            if dataset is None:
+                return timedelta()
             seconds = values.dataset_number(dataset) or 0.0
             scale = {
                 "min": 60,
@@ -261,7 +306,7 @@ class _Reading:
                 "ms": 1e-3,
             }
             seconds *= scale.get(values.unit(dataset) or "s", 1)
-        except (*READ_ERRORS, AttributeError):
+        except READ_ERRORS:
             return timedelta()
         return timedelta(seconds=min(max(seconds, 0.0), 366 * 86400.0))
 
@@ -313,7 +358,8 @@ class _Reading:
             return
         if known := WELL_KNOWN.get((nx_class, name)):
             self.named.setdefault(known, Parameter(name=known, value=number, unit=unit))
-        self.others.setdefault(place, Parameter(name=place, value=number, unit=unit))
+        if len(place) <= MAX_NAME:
+            self.others.setdefault(place, Parameter(name=place, value=number, unit=unit))
 
 
 def _class(group: h5py.Group) -> str:

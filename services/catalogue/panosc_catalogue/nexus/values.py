@@ -10,8 +10,17 @@ from typing import Any
 import h5py
 import numpy as np
 
-READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, UnicodeError)
-"""What h5py raises for objects and values that it cannot read."""
+READ_ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnicodeError,
+    MemoryError,
+)
+"""What h5py raises for objects and values that it cannot read, or not within the memory that there is."""
 
 MAX_TEXT = 10_000
 """Characters that are kept of a text."""
@@ -53,19 +62,24 @@ def text(value: Any) -> str | None:
 
 
 def dataset_text(dataset: h5py.Dataset) -> str | None:
-    """The text that a dataset holds; None if it holds something else, or too much."""
+    """The text that a dataset holds itself; None if it holds something else, or too much."""
     is_text = dataset.dtype.kind == "S" or h5py.check_string_dtype(dataset.dtype) is not None
-    if not is_text or dataset.size is None or dataset.size > MAX_ELEMENTS:
+    if not is_text or dataset.size is None or dataset.size > MAX_ELEMENTS or _lies_elsewhere(dataset):
         return None
     return text(dataset[()])
 
 
 def dataset_number(dataset: h5py.Dataset) -> float | None:
-    """The finite number that a dataset of one element holds."""
-    if dataset.dtype.kind not in "iuf" or dataset.size != 1:
+    """The finite number that a dataset of one element holds itself."""
+    if dataset.dtype.kind not in "iuf" or dataset.size != 1 or _lies_elsewhere(dataset):
         return None
     value = float(np.asarray(dataset[()]).reshape(-1)[0])
     return value if math.isfinite(value) else None
+
+
+def _lies_elsewhere(dataset: h5py.Dataset) -> bool:
+    """Whether the values are another file's: the writer of this one could name any that the process can read."""
+    return bool(dataset.is_virtual or dataset.external)
 
 
 def attribute(holder: h5py.HLObject, name: str) -> str | None:
