@@ -3,11 +3,14 @@
 Each statement takes its rows as one JSON array, which PostgreSQL unpacks: fewer round trips than rows, and
 the same statement text for every batch. Rows are sorted by their key, so that two writers never wait for
 each other in a circle.
+
+What a record does not name stays as it is: a record that says less than an earlier one must not take away the
+date that keeps data under embargo.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,13 +28,12 @@ from panosc_catalogue.records import (
     Member,
     Parameter,
     Person,
-    Record,
     Sample,
     Technique,
 )
 
 AnyRecord = DocumentRecord | DatasetRecord | Instrument
-_R = TypeVar("_R", bound=Record)
+_R = TypeVar("_R", DocumentHeader, DatasetRecord)
 _ORCID = re.compile(r"\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx]")
 
 
@@ -47,10 +49,12 @@ class Origin:
 
 @dataclass
 class _Batch:
-    """The records of a batch taken apart, each thing once; of several versions the last counts."""
+    """The records of a batch taken apart, each thing once; what a later version names overrides."""
 
     instruments: dict[str, Instrument] = field(default_factory=dict)
     documents: dict[str, DocumentHeader] = field(default_factory=dict)
+    described: set[str] = field(default_factory=set)
+    """Documents that are records themselves, not only headers nested in a dataset."""
     datasets: dict[str, DatasetRecord] = field(default_factory=dict)
     links: dict[tuple[str, str], None] = field(default_factory=dict)
 
@@ -60,18 +64,36 @@ class _Batch:
         elif isinstance(record, DatasetRecord):
             self._dataset(record)
         else:
-            self.documents[record.pid] = record
+            self._document(record, record.model_fields_set & set(DocumentHeader.model_fields))
+            self.described.add(record.pid)
             for dataset in record.datasets or ():
                 self.links[record.pid, dataset.pid] = None
                 self._dataset(dataset)
 
+    def _document(self, record: DocumentHeader, named: set[str]) -> None:
+        known = self.documents.get(record.pid) or DocumentHeader(pid=record.pid, title=record.title)
+        self.documents[record.pid] = _updated(known, record, named)
+
     def _dataset(self, record: DatasetRecord) -> None:
-        self.datasets[record.pid] = record
+        known = self.datasets.get(record.pid) or DatasetRecord(pid=record.pid, title=record.title)
+        self.datasets[record.pid] = _updated(
+            known, record, record.model_fields_set & set(DatasetRecord.model_fields)
+        )
         if record.instrument:
             self.instruments[record.instrument.pid] = record.instrument
         for document in record.documents or ():
-            self.documents[document.pid] = document
+            # Catalogues nest documents with all their fields null but a few; that takes nothing away.
+            named = {
+                name
+                for name in document.model_fields_set
+                if getattr(document, name) != DocumentHeader.model_fields[name].default
+            }
+            self._document(document, named)
             self.links[document.pid, record.pid] = None
+
+
+def _updated(known: _R, record: _R, named: set[str]) -> _R:
+    return known.model_copy(update={name: getattr(record, name) for name in named})
 
 
 def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], origin: Origin) -> None:
@@ -83,9 +105,9 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
     for record in records:
         batch.add(record)
     run = _Run(connection, origin)
-    run.instruments(batch.instruments.values())
-    documents = run.documents(batch.documents)
-    datasets = run.datasets(batch.datasets)
+    instruments = run.instruments(batch.instruments.values())
+    documents = run.documents(batch.documents, batch.described)
+    datasets = run.datasets(batch.datasets, instruments)
     run.link(documents, datasets, batch.links)
     run.files(datasets, batch.datasets)
     run.tags("technique", datasets, {pid: record.techniques for pid, record in batch.datasets.items()})
@@ -112,32 +134,55 @@ class _Run:
         cursor = self._connection.execute(sql, arguments)
         return cursor.fetchall() if cursor.description else []
 
-    def instruments(self, records: Iterable[Instrument]) -> None:
-        rows = [record.model_dump(include={"pid", "name", "facility"}) for record in records]
-        if rows:
-            self._execute(_INSTRUMENTS, _sorted(rows, "pid"))
-
-    def documents(self, records: Mapping[str, DocumentHeader]) -> dict[str, int]:
-        """Upsert; returns the row id of each pid."""
-        columns = set(DocumentHeader.model_fields) - {"is_public", "members", "parameters"}
-        rows = [record.model_dump(include=columns) for record in records.values()]
-        return {pid: row for row, pid in self._execute(_DOCUMENTS, _sorted(rows, "pid"))} if rows else {}
-
-    def datasets(self, records: Mapping[str, DatasetRecord]) -> dict[str, int]:
+    def instruments(self, records: Iterable[Instrument]) -> dict[str, int]:
         """Upsert; returns the row id of each pid."""
         rows = [
-            {
+            {**record.model_dump(include={"pid", "name", "facility"}), "named": ["name", "facility"]}
+            for record in records
+        ]
+        return self._upsert("instrument", rows)
+
+    def documents(self, records: Mapping[str, DocumentHeader], described: Collection[str]) -> dict[str, int]:
+        """Upsert; returns the row id of each pid. Of the `described` this origin is the source from now on."""
+        columns = set(_COLUMNS["document"]) - {"source"}
+        rows: list[dict[str, Any]] = []
+        for pid, record in records.items():
+            named = sorted(record.model_fields_set & columns) + (["source"] if pid in described else [])
+            row = record.model_dump(include=columns | {"pid"})
+            rows.append({**row, "source": self._origin.source, "named": named})
+        return self._upsert("document", rows)
+
+    def datasets(
+        self, records: Mapping[str, DatasetRecord], instruments: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Upsert; returns the row id of each pid."""
+        rows = []
+        for record in records.values():
+            size = record.size if record.size is not None else _total(record.files)
+            instrument = instruments[record.instrument.pid] if record.instrument else None
+            given = {"size": size, "instrument_id": instrument}
+            row = {
                 "pid": record.pid,
                 "title": record.title,
                 "creation_date": record.creation_date,
                 "end_date": record.end_date,
-                "size": record.size if record.size is not None else _total(record.files),
                 "released": record.is_public is True,
-                "instrument": record.instrument.pid if record.instrument else None,
+                "source": self._origin.source,
+                **given,
             }
-            for record in records.values()
-        ]
-        return {pid: row for row, pid in self._execute(_DATASETS, _sorted(rows, "pid"))} if rows else {}
+            named = record.model_fields_set & {"title", "creation_date", "end_date"} | {"source"}
+            named |= {"released"} if "is_public" in record.model_fields_set else set()
+            named |= {name for name, value in given.items() if value is not None}
+            rows.append({**row, "named": sorted(named)})
+        return self._upsert("dataset", rows)
+
+    def _upsert(self, table: str, rows: list[dict[str, Any]]) -> dict[str, int]:
+        if not rows:
+            return {}
+        rows = _sorted(rows, "pid")
+        found = self._execute(_INSERT[table], rows)
+        self._execute(_UPDATE[table], rows)
+        return {pid: row for row, pid in found}
 
     def link(
         self, documents: dict[str, int], datasets: dict[str, int], links: Iterable[tuple[str, str]]
@@ -162,9 +207,16 @@ class _Run:
             for dataset, files in given.items()
             for file in files
         }
-        if given:
-            self._execute(_FILES, list(rows.values()))
-            self._execute(_LOST_FILES, list(rows.values()), datasets=list(given))
+        if not given:
+            return
+        self._execute(_FILES, _sorted(list(rows.values()), "path"))
+        # Compared here: an anti join with rows whose number the planner cannot know takes it hours.
+        present = self._connection.execute(
+            "SELECT id, dataset_id, path FROM file WHERE dataset_id = ANY(%s) AND deleted_at IS NULL",
+            (list(given),),
+        )
+        lost = [row for row, dataset, path in present if (dataset, path) not in rows]
+        self._connection.execute("UPDATE file SET deleted_at = now() WHERE id = ANY(%s)", (lost,))
 
     def tags(
         self, table: str, datasets: dict[str, int], given: Mapping[str, list[Technique] | list[Sample] | None]
@@ -204,6 +256,10 @@ class _Run:
             ]
             self._execute(_MEMBERS, rows, documents=list(present), datasets=[])
 
+    def dataset_members(self, document: int, dataset: int, members: list[Member]) -> None:
+        rows = [{"document": document, "dataset": dataset, **row} for row in self.people(members)]
+        self._execute(_MEMBERS, rows, documents=[], datasets=[dataset])
+
     def people(self, members: list[Member]) -> list[dict[str, Any]]:
         """Upsert the members' persons and affiliations; returns rows that name them by key."""
         persons = {_person_key(m.person): m.person for m in members if m.person}
@@ -236,9 +292,7 @@ def write_dataset_members(
     ).fetchone()
     if found is None or found[1] is None:
         return
-    run = _Run(connection, origin)
-    rows = [{"document": found[1], "dataset": found[0], **row} for row in run.people(members)]
-    run._execute(_MEMBERS, rows, documents=[], datasets=[found[0]])
+    _Run(connection, origin).dataset_members(found[1], found[0], members)
 
 
 def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
@@ -276,44 +330,58 @@ def _bounded(key: str) -> str:
     return key if len(key) <= 500 else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
-_INSTRUMENTS = """
-INSERT INTO instrument (pid, name, facility, source)
-SELECT pid, name, facility, %(source)s
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, facility text)
-ON CONFLICT (pid) DO UPDATE SET
-    name = excluded.name, facility = excluded.facility, source = excluded.source,
-    updated_at = now(), deleted_at = NULL
-"""
+_COLUMNS = {
+    "instrument": {"name": "text", "facility": "text", "source": "text"},
+    "document": {
+        "type": "text",
+        "title": "text",
+        "summary": "text",
+        "doi": "text",
+        "start_date": "timestamptz",
+        "end_date": "timestamptz",
+        "release_date": "timestamptz",
+        "license": "text",
+        "keywords": "text[]",
+        "source": "text",
+    },
+    "dataset": {
+        "title": "text",
+        "creation_date": "timestamptz",
+        "end_date": "timestamptz",
+        "size": "bigint",
+        "released": "boolean",
+        "instrument_id": "bigint",
+        "source": "text",
+    },
+}
 
-_DOCUMENTS = """
-INSERT INTO document
-    (pid, type, title, summary, doi, start_date, end_date, release_date, license, keywords, source)
-SELECT pid, type, title, summary, doi, start_date, end_date, release_date, license, keywords, %(source)s
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-    pid text, type text, title text, summary text, doi text, start_date timestamptz, end_date timestamptz,
-    release_date timestamptz, license text, keywords text[])
-ON CONFLICT (pid) DO UPDATE SET
-    type = excluded.type, title = excluded.title, summary = excluded.summary, doi = excluded.doi,
-    start_date = excluded.start_date, end_date = excluded.end_date, release_date = excluded.release_date,
-    license = excluded.license, keywords = excluded.keywords, source = excluded.source,
-    updated_at = now(), deleted_at = NULL
-RETURNING id, pid
-"""
 
-_DATASETS = """
-INSERT INTO dataset (pid, title, creation_date, end_date, size, released, instrument_id, source)
-SELECT r.pid, r.title, r.creation_date, r.end_date, r.size, r.released, i.id, %(source)s
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-    pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint, released boolean,
-    instrument text)
-LEFT JOIN instrument i ON i.pid = r.instrument
-ON CONFLICT (pid) DO UPDATE SET
-    title = excluded.title, creation_date = excluded.creation_date, end_date = excluded.end_date,
-    size = coalesce(excluded.size, dataset.size), released = excluded.released,
-    instrument_id = coalesce(excluded.instrument_id, dataset.instrument_id), source = excluded.source,
-    updated_at = now(), deleted_at = NULL
-RETURNING id, pid
-"""
+def _rows_of(table: str) -> str:
+    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS[table].items())
+    return f"jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, named jsonb, {columns})"
+
+
+# Locks the rows in the order of their pids, whether they are new or not.
+_INSERT = {
+    table: f"""
+        INSERT INTO {table} (pid, {", ".join(columns)})
+        SELECT pid, {", ".join(columns)} FROM {_rows_of(table)}
+        ON CONFLICT (pid) DO UPDATE SET updated_at = now(), deleted_at = NULL
+        RETURNING id, pid
+    """  # noqa: S608 -- the names of our own tables and columns
+    for table, columns in _COLUMNS.items()
+}
+
+_UPDATE = {
+    table: f"""
+        UPDATE {table} t SET
+            {", ".join(f"{c} = CASE WHEN r.named ? '{c}' THEN r.{c} ELSE t.{c} END" for c in columns)}
+        FROM {_rows_of(table)}
+        WHERE t.pid = r.pid
+        AND ({" OR ".join(f"(r.named ? '{c}' AND t.{c} IS DISTINCT FROM r.{c})" for c in columns)})
+    """  # noqa: S608 -- the names of our own tables and columns
+    for table, columns in _COLUMNS.items()
+}
 
 _LINKS = """
 INSERT INTO document_dataset (document_id, dataset_id)
@@ -337,13 +405,8 @@ SELECT dataset, %(archive)s, path, name, size
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, path text, name text, size bigint)
 ON CONFLICT (dataset_id, path) DO UPDATE SET
     archive = excluded.archive, name = excluded.name, size = excluded.size, deleted_at = NULL
-"""
-
-_LOST_FILES = """
-UPDATE file f SET deleted_at = now()
-WHERE f.dataset_id = ANY(%(datasets)s) AND f.deleted_at IS NULL AND NOT EXISTS (
-    SELECT 1 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, path text)
-    WHERE r.dataset = f.dataset_id AND r.path = f.path)
+WHERE (file.archive, file.name, file.size, file.deleted_at)
+    IS DISTINCT FROM (excluded.archive, excluded.name, excluded.size, NULL)
 """
 
 _TAGS = {

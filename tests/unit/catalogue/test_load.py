@@ -130,6 +130,39 @@ def test_a_later_record_replaces_lists_it_has_and_keeps_those_it_lacks(
     assert hidden == (2,)
 
 
+def test_a_record_that_says_less_takes_nothing_away(database_url: str, tmp_path: Path) -> None:
+    document = {
+        "pid": "D",
+        "title": "T",
+        "doi": "10.1/x",
+        "summary": "S",
+        "keywords": ["k"],
+        "endDate": "2020-01-01",
+        "releaseDate": "2130-01-01",
+    }
+    first = {"pid": "S1", "title": "a", "endDate": "2020-01-01", "isPublic": True}
+    fill(database_url, [{"kind": "Document", **document, "datasets": [first]}])
+    (before,) = everything(database_url, tmp_path)
+    assert [dataset["pid"] for dataset in before["datasets"]] == ["S1"]
+    nulls = dict.fromkeys(("doi", "summary", "endDate", "releaseDate", "keywords", "type"))
+    header = {"pid": "D", "title": "T", **nulls}
+    again = {"kind": "Document", "pid": "D", "title": "T", "datasets": [{"pid": "S1", "title": "a"}]}
+    second = {"kind": "Dataset", "pid": "S2", "title": "b", "creationDate": "2020-01-01"}
+    # In one batch and in one of its own.
+    fill(database_url, [{**second, "documents": [header]}, again])
+    fill(database_url, [{**second, "documents": [header]}])
+    assert without_ids(everything(database_url, tmp_path)) == without_ids([before])
+
+
+def test_a_document_may_name_that_a_date_is_none(database_url: str, tmp_path: Path) -> None:
+    dataset = {"pid": "S", "title": "s"}
+    line = {"kind": "Document", "pid": "D", "title": "T", "endDate": "2020-01-01", "datasets": [dataset]}
+    fill(database_url, [{**line, "releaseDate": "2130-01-01"}])
+    assert everything(database_url, tmp_path)[0]["datasets"] == []
+    fill(database_url, [{**line, "releaseDate": None}])
+    assert [found["pid"] for found in everything(database_url, tmp_path)[0]["datasets"]] == ["S"]
+
+
 def test_bad_lines_are_named_and_the_rest_is_loaded(database_url: str) -> None:
     lines = [
         b'{"kind":"Instrument","pid":"i","name":"I","facility":"F"}',
