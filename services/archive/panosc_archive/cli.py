@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from panosc_common import logs, server
+from panosc_common.tree import RootUnavailable
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -75,6 +76,7 @@ def verify(data_directory: Data = None, state_directory: StateDirectory = None) 
     """Read every file of the manifest again and record which are damaged or missing.
 
     Ends with 0 whatever it finds: damage is a finding for the operator's status, not a failure of the check.
+    Ends with 1 if the data's volume is not there: the next run goes on then.
     """
     settings = _settings(data_directory=data_directory, state_directory=state_directory)
     stop = threading.Event()
@@ -96,6 +98,9 @@ def verify(data_directory: Data = None, state_directory: StateDirectory = None) 
         except fixity.Stopped:
             typer.echo("stopped; the next run goes on here", err=True)
             raise typer.Exit(143) from None
+        except RootUnavailable as error:
+            typer.echo(f"nothing was checked further, the next run goes on here: {error}", err=True)
+            raise typer.Exit(1) from error
         summary = manifest.summary()
     sys.stdout.write(orjson.dumps({**summary._asdict(), "readBytes": reader.read_bytes}).decode() + "\n")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from panosc_common.tree import FileState
+from panosc_common.tree import FileState, RootUnavailable
 
 from panosc_archive.manifest import Entry, Fact, Manifest, State, timestamp
 from panosc_archive.paths import NotBeneath, open_beneath
@@ -49,20 +49,25 @@ class Reader:
 
     def __init__(self, root: Path, bytes_per_second: float, stop: threading.Event) -> None:
         self._root = root
-        self._rate = bytes_per_second
+        self.bytes_per_second = bytes_per_second
+        """Bound on the rate."""
         self._stop = stop
         self.read_bytes = 0
         """Bytes read so far."""
 
     def examine(self, entry: Entry, settle_seconds: float = 0.0) -> Finding:
-        """Read the file and compare it with its entry. Raises Stopped."""
+        """Read the file and compare it with its entry.
+
+        Raises Stopped, and RootUnavailable if the root cannot be read or is empty, as the place of a volume
+        that is not mounted is: nothing follows about its files.
+        """
         try:
             descriptor = open_beneath(self._root, entry.path)
         except NotBeneath:
-            if next(os.scandir(self._root), None) is None:
-                return Finding(entry, None, reason="the root is empty, as if its volume were not mounted")
+            self._check_root()
             return Finding(entry, State.MISSING)
         except OSError as error:
+            self._check_root()
             return Finding(entry, None, reason=error.strerror or str(error))
         try:
             before = _state(descriptor)
@@ -79,6 +84,15 @@ class Reader:
         state = State.DAMAGED if untouched and entry.sha256 != sha256 else State.SOUND
         return Finding(entry, state, before, sha256)
 
+    def _check_root(self) -> None:
+        try:
+            with os.scandir(self._root) as entries:
+                if next(entries, None) is not None:
+                    return
+        except OSError as error:
+            raise RootUnavailable(error.errno, error.strerror, str(self._root)) from error
+        raise RootUnavailable(0, "the root is empty: mount its volume", str(self._root))
+
     def _hash(self, descriptor: int) -> str:
         digest = hashlib.sha256()
         position = 0
@@ -94,7 +108,7 @@ class Reader:
             os.posix_fadvise(descriptor, position, len(chunk), os.POSIX_FADV_DONTNEED)
             position += len(chunk)
             self.read_bytes += len(chunk)
-            rest = len(chunk) / self._rate - (time.monotonic() - started)
+            rest = len(chunk) / self.bytes_per_second - (time.monotonic() - started)
             if rest > 0:
                 self._stop.wait(rest)
 
@@ -125,7 +139,7 @@ def examine_all(
 ) -> None:
     """Read the files that `batch(after)` names, in order of their paths, and record the findings.
 
-    Raises Stopped after recording what was done.
+    Raises Stopped and RootUnavailable after recording what was done.
     """
     after = ""
     done = 0
@@ -149,7 +163,10 @@ def examine_all(
 def verify(
     manifest: Manifest, reader: Reader, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> None:
-    """Read every hashed file again. A check that was interrupted goes on where it was. Raises Stopped."""
+    """Read every hashed file again. A check that was interrupted goes on where it was.
+
+    Raises Stopped, RootUnavailable.
+    """
     started = manifest.fact(Fact.CHECK_STARTED) or timestamp()
     with manifest.transaction():
         manifest.set_fact(Fact.CHECK_STARTED, started)

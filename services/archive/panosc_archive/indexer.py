@@ -10,7 +10,7 @@ import itertools
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Indexer:
         self._stop = threading.Event()
         self._manifest_path: Path = settings.manifest_path
         self._scanner = self._new_scanner()
+        self._scanner_is_ahead = False
+        """Whether it has told changes that may not be recorded: only the manifest knows which."""
         self._problems: list[Problem] = []
         self._reader = fixity.Reader(
             settings.data_directory, settings.hash_mib_per_second * 2**20, self._stop
@@ -61,32 +63,36 @@ class Indexer:
         self._stop.set()
 
     async def watch(self) -> None:
-        """Scan again and again: on hints, periodically, and now and then in full."""
-        full_due = 0.0
+        """Scan again and again: on hints, periodically, and now and then in full.
+
+        Hints only bring further scans, of what they name: where something is written all the time, the
+        periodic scans that find everything else still come when they are due.
+        """
+        full_due = due = 0.0
         hints: Collection[str] = ()
         while not self._stop.is_set():
             full = time.monotonic() >= full_due
+            only = hints if hints and not full and time.monotonic() < due else None
             try:
-                await asyncio.to_thread(self._scan, full, hints)
+                await asyncio.to_thread(self._scan, full, only)
             except (RootUnavailable, sqlite3.OperationalError) as error:
                 self.scan_error = str(error)
                 log.error("scan failed", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-                if isinstance(error, sqlite3.OperationalError):
-                    # The scanner has told changes that were not recorded; only the manifest knows which.
-                    self._scanner = await asyncio.to_thread(self._new_scanner)
                 continue
             if full:
                 full_due = time.monotonic() + self._settings.full_scan_seconds
-            hints = await wait_for_change(self._scanner, self._settings.scan_seconds)
+            if only is None:
+                due = time.monotonic() + self._settings.scan_seconds
+            hints = await wait_for_change(self._scanner, max(0.0, due - time.monotonic()))
 
     async def hash(self) -> None:
         """Hash what waits for it, for ever."""
         while not self._stop.is_set():
             try:
                 await asyncio.to_thread(self._hash)
-            except sqlite3.OperationalError as error:
-                log.error("manifest cannot be written", reason=str(error))
+            except (RootUnavailable, sqlite3.OperationalError) as error:
+                log.error("hashing interrupted", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
             except fixity.Stopped:
                 return
@@ -131,20 +137,18 @@ class Indexer:
         with contextlib.closing(Manifest.open(self._manifest_path)) as manifest:
             return TreeScanner(self._settings.data_directory, known=manifest.known())
 
-    def _scan(self, full: bool, hints: Collection[str]) -> None:
+    def _scan(self, full: bool, only: Collection[str] | None) -> None:
         self.scanning = True
         started = time.monotonic()
         try:
             with contextlib.closing(Manifest.open(self._manifest_path)) as manifest:
-                batch = []
-                for change in self._scanner.scan(full=full, only=hints if hints and not full else None):
-                    batch.append(change)
-                    if len(batch) == BATCH_CHANGES:
-                        _record(manifest, batch)
-                        if self._stop.is_set():
-                            return
-                        batch = []
-                _record(manifest, batch)
+                if self._scanner_is_ahead:
+                    self._scanner = self._new_scanner()
+                self._scanner_is_ahead = True
+                self._take(manifest, self._scanner.scan(full=full, only=only))
+                self._scanner_is_ahead = False
+                if self._stop.is_set():
+                    return
                 manifest.set_fact(Fact.LAST_SCAN, timestamp())
         finally:
             self.scanning = False
@@ -152,11 +156,29 @@ class Indexer:
         self.scan_error = None
         self._problems = list(itertools.islice(self._scanner.problems(), SHOWN))
 
+    def _take(self, manifest: Manifest, changes: Iterator[Change]) -> None:
+        """Record all changes, or as many as there were before the root went away or the process stops."""
+        batch: list[Change] = []
+        try:
+            for change in changes:
+                batch.append(change)
+                if len(batch) == BATCH_CHANGES:
+                    _record(manifest, batch)
+                    batch = []
+                    if self._stop.is_set():
+                        return
+        except RootUnavailable:
+            # The scanner tells each change once.
+            _record(manifest, batch)
+            self._scanner_is_ahead = False
+            raise
+        _record(manifest, batch)
+
     def _hash(self) -> None:
         with contextlib.closing(Manifest.open(self._manifest_path)) as manifest:
 
             def batch(after: str) -> list[Entry]:
-                return manifest.pending(after, fixity.BATCH_FILES)
+                return manifest.pending(after, fixity.BATCH_FILES, self._reader.bytes_per_second)
 
             fixity.examine_all(
                 manifest, self._reader, batch, settle_seconds=self._settings.hash_settle_seconds

@@ -16,6 +16,10 @@ from typing import NamedTuple
 from panosc_common.tree import Change, ChangeKind, FileState
 
 BUSY_SECONDS = 60.0
+RETRY_SECONDS = 600.0
+"""Time after which a file that could not be read is tried again, at the earliest."""
+RETRY_SHARE = 20
+"""Parts of the time of which one may go into reading again what could not be read."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -30,6 +34,7 @@ CREATE TABLE IF NOT EXISTS file (
   checked_at TEXT,
   unreadable TEXT
 ) WITHOUT ROWID;
+-- Used only by conditions that repeat its own.
 CREATE INDEX IF NOT EXISTS file_unsound ON file (state, path) WHERE state <> 'sound';
 CREATE INDEX IF NOT EXISTS file_unreadable ON file (path) WHERE unreadable IS NOT NULL;
 CREATE INDEX IF NOT EXISTS file_sha256 ON file (sha256) WHERE state = 'missing';
@@ -153,14 +158,23 @@ class Manifest:
         self._connection.execute(
             "INSERT INTO file (path, size, mtime_ns, state) VALUES (?, ?, ?, 'pending')"
             " ON CONFLICT (path) DO UPDATE SET state = 'pending', actual = NULL,"
-            " revision = revision + 1, size = iif(sha256 IS NULL, excluded.size, size),"
+            " unreadable = NULL, revision = revision + 1, size = iif(sha256 IS NULL, excluded.size, size),"
             " mtime_ns = iif(sha256 IS NULL, excluded.mtime_ns, mtime_ns)",
             (change.path, *change.state),
         )
 
-    def pending(self, after: str, limit: int) -> list[Entry]:
-        """Files that wait to be hashed, in order of their paths."""
-        return self._entries("state = 'pending' AND path > ? ORDER BY path LIMIT ?", (after, limit))
+    def pending(self, after: str, limit: int, bytes_per_second: float) -> list[Entry]:
+        """Files that wait to be hashed, in order of their paths.
+
+        One that could not be read is left out for a while, which is the longer, the longer it takes to read
+        it at the given rate: a disk with a bad sector must not be read for ever.
+        """
+        return self._entries(
+            "state = 'pending' AND state <> 'sound' AND path > ? AND (unreadable IS NULL"
+            " OR (julianday('now') - julianday(checked_at)) * 86400 > max(?, size * ?))"
+            " ORDER BY path LIMIT ?",
+            (after, RETRY_SECONDS, RETRY_SHARE / bytes_per_second, limit),
+        )
 
     def unchecked(self, since: str, after: str, limit: int) -> list[Entry]:
         """Hashed files that were not read since `since` (RFC 3339), in order of their paths."""
@@ -253,7 +267,8 @@ class Manifest:
     def unsound(self, state: State, limit: int) -> list[Damage]:
         """Damaged or missing files, in order of their paths."""
         rows = self._connection.execute(
-            "SELECT path, sha256, actual, detected_at FROM file WHERE state = ? ORDER BY path LIMIT ?",
+            "SELECT path, sha256, actual, detected_at FROM file WHERE state = ? AND state <> 'sound'"
+            " ORDER BY path LIMIT ?",
             (state, limit),
         )
         return [Damage(*row) for row in rows]

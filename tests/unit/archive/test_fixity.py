@@ -1,5 +1,6 @@
 """`index` and `verify` as processes: what is hashed, and how damage, change and loss are told."""
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -14,7 +15,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from panosc_archive import manifest
+from panosc_archive.indexer import Indexer
 from panosc_archive.manifest import Fact, Manifest
+from panosc_archive.settings import Settings
+from panosc_common import tree
+from panosc_common.tree import Change, ChangeKind, FileState
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 
 
@@ -72,12 +78,12 @@ class Index:
         return found
 
     def hashes(self) -> dict[str, str | None]:
-        with contextlib.closing(Manifest.open_readonly(self.folder / "state/manifest.sqlite")) as manifest:
-            return {path: entry.sha256 for path, entry in manifest.find(self.paths()).items()}
+        with contextlib.closing(Manifest.open_readonly(self.folder / "state/manifest.sqlite")) as opened:
+            return {path: entry.sha256 for path, entry in opened.find(self.paths()).items()}
 
     def fact(self, name: Fact) -> str | None:
-        with contextlib.closing(Manifest.open_readonly(self.folder / "state/manifest.sqlite")) as manifest:
-            return manifest.fact(name)
+        with contextlib.closing(Manifest.open_readonly(self.folder / "state/manifest.sqlite")) as opened:
+            return opened.fact(name)
 
     def paths(self) -> list[str]:
         return [path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()]
@@ -230,14 +236,116 @@ def test_lost_volume_is_an_error_and_no_missing_files(index: Index) -> None:
         assert status["files"] == 3
 
 
-def test_lost_volume_damages_nothing_in_verify_either(index: Index) -> None:
+@pytest.mark.parametrize("empty", [True, False])
+def test_verify_without_the_volume_fails_and_damages_nothing(index: Index, empty: bool) -> None:
     (index.root / "scan.h5").write_bytes(b"content")
     with index.running():
         index.settled(1)
     index.root.rename(index.folder / "away")
-    assert index.verify()["missing"] == 0
-    index.root.mkdir()
-    assert index.verify()["missing"] == 0
+    if empty:
+        index.root.mkdir()
+    environment = {**os.environ, **index.environment}
+    done = subprocess.run(archive_command("verify"), env=environment, capture_output=True, timeout=30)
+    assert (done.returncode, str(index.root) in done.stderr.decode()) == (1, True)
+    assert index.fact(Fact.LAST_CHECK) is None
+    if empty:
+        index.root.rmdir()
+    (index.folder / "away").rename(index.root)
+    found = index.verify()
+    assert (found["missing"], found["known"], found["readBytes"]) == (0, 1, 7)
+
+
+def test_constant_writing_in_one_place_hides_no_file_in_another(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the root is watched here, as of a million directories only some thousands are."""
+    (index.root / "quiet").mkdir()
+    monkeypatch.setattr(tree, "MAX_WATCHED", 1)
+    settings = Settings(data_directory=index.root, state_directory=index.folder / "state", scan_seconds=0.5)
+    indexer = Indexer(settings)
+
+    async def write() -> int:
+        watching = asyncio.create_task(indexer.watch())
+        for number in range(100):
+            with (index.root / "daq.log").open("a") as log:
+                log.write("x")
+            if number == 10:
+                (index.root / "quiet/new.h5").write_bytes(b"x")
+            await asyncio.sleep(0.1)
+            if "quiet/new.h5" in index.hashes():
+                break
+        indexer.stop()
+        watching.cancel()
+        return number
+
+    assert asyncio.run(write()) < 99
+
+
+@pytest.mark.parametrize("failing", ["root", "manifest"])
+def test_nothing_that_was_seen_before_a_failure_is_forgotten(
+    index: Index, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """The root is another one at the end of the scan; the manifest refuses in the middle."""
+    settings = Settings(data_directory=index.root, state_directory=index.folder / "state")
+    indexer = Indexer(settings)
+    for number in range(5):
+        (index.root / f"{number}.h5").write_bytes(b"x")
+    with monkeypatch.context() as broken:
+        if failing == "root":
+            identities = iter([(1, 1), (1, 2)])
+            broken.setattr(tree.TreeScanner, "_root_identity", lambda _: next(identities))
+            with pytest.raises(tree.RootUnavailable):
+                indexer._scan(True, None)
+        else:
+            broken.setattr(manifest, "BUSY_SECONDS", 0.1)
+            with contextlib.closing(sqlite3.connect(settings.manifest_path)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                with pytest.raises(sqlite3.OperationalError):
+                    indexer._scan(True, None)
+    indexer._scan(False, None)
+    assert len(index.hashes()) == 5
+
+
+def test_file_that_cannot_be_read_is_tried_again_the_later_the_larger_it_is(tmp_path: Path) -> None:
+    rate = 200 * 2**20
+    with contextlib.closing(Manifest.open(path := tmp_path / "manifest.sqlite")) as opened:
+        for name, size in (("small", 1), ("large", 10**12), ("good", 1)):
+            opened.record(Change(ChangeKind.ADDED, name, FileState(size, 1)))
+
+        def pending() -> set[str]:
+            return {entry.path for entry in opened.pending("", 10, rate)}
+
+        def wait(seconds: int) -> None:
+            with contextlib.closing(sqlite3.connect(path)) as other, other:
+                other.execute(
+                    "UPDATE file SET checked_at = strftime('%Y-%m-%dT%H:%M:%fZ', checked_at, ?)",
+                    (f"-{seconds} seconds",),
+                )
+
+        for entry in opened.pending("", 10, rate):
+            if entry.path != "good":
+                opened.fail(entry, "Input/output error")
+        assert pending() == {"good"}
+        wait(590)
+        assert pending() == {"good"}
+        wait(20)
+        assert pending() == {"good", "small"}
+        wait(20 * 4000)
+        assert pending() == {"good", "small"}
+        wait(20 * 1000)
+        assert pending() == {"good", "small", "large"}
+
+
+def test_file_that_could_not_be_read_is_tried_at_once_when_it_changes(tmp_path: Path) -> None:
+    with contextlib.closing(Manifest.open(tmp_path / "manifest.sqlite")) as opened:
+        opened.record(Change(ChangeKind.ADDED, "a", FileState(1, 1)))
+        (entry,) = opened.pending("", 10, 1e6)
+        opened.fail(entry, "Input/output error")
+        assert opened.pending("", 10, 1e6) == []
+        assert opened.unreadable(10) == [("a", "Input/output error")]
+        opened.record(Change(ChangeKind.CHANGED, "a", FileState(1, 2)))
+        assert [entry.path for entry in opened.pending("", 10, 1e6)] == ["a"]
+        assert opened.unreadable(10) == []
 
 
 def test_killed_in_the_middle_goes_on_where_it_was(index: Index) -> None:
