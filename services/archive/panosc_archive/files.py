@@ -66,9 +66,11 @@ class Files:
             path = paths.decode(raw_tail(request, "/files"))
         except paths.NotBeneath as error:
             raise not_found() from error
+        # Before anything is looked up: a refusal must not tell that a hidden directory exists.
+        after, limit = page_start(request), page_limit(request)
         async with self._access.open(path) as located:
             if located.is_directory:
-                return await self._listing(request, located.path)
+                return await self._listing(located.path, after, limit)
             if self._settings.accel_prefix is not None:
                 return self._accelerated(located)
             return self._own_bytes(request, located)
@@ -108,17 +110,13 @@ class Files:
             stat_result=located.status,
         )
 
-    async def _listing(self, request: Request, directory: str) -> Response:
-        after = request.query_params.get("after", "")
-        if "\0" in after:
-            raise Problem(422, "after=…: no name holds a NUL; take the value from `next`")
-        limit = page_limit(request)
+    async def _listing(self, directory: str, after: str, limit: int) -> Response:
         try:
             page = await self._access.visibility.children(directory, after, limit)
         except CatalogueUnavailable as error:
             raise unavailable() from error
-        if directory and not page.entries and not after:
-            raise not_found()
+        if directory and not page.entries:
+            raise not_found()  # after=… behind the last name, too: else hidden directories could be found
         prefix = f"{directory}/" if directory else ""
         files = [f"{prefix}{child.name}" for child in page.entries if child.type == "file"]
         described = {entry["path"]: entry for entry in await self.described(files)}
@@ -172,9 +170,18 @@ def raw_tail(request: Request, prefix: str) -> str:
     return raw.decode("latin-1").split("?", 1)[0].removeprefix(prefix).removeprefix("/")
 
 
+def page_start(request: Request) -> str:
+    """The parameter `after`. Raises Problem 422."""
+    after = request.query_params.get("after", "")
+    if "\0" in after:
+        raise Problem(422, "after=…: no name holds a NUL; take the value from `next`")
+    return after
+
+
 def page_limit(request: Request) -> int:
     """The parameter `limit`. Raises Problem 422."""
     text = request.query_params.get("limit", str(MAX_PAGE))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
-        raise Problem(422, f"limit={text}: give a whole number from 1 to {MAX_PAGE}")
+    is_number = text.isascii() and text.isdigit() and len(text) <= 9
+    if not is_number or not 1 <= int(text) <= MAX_PAGE:
+        raise Problem(422, f"limit={text[:100]}: give a whole number from 1 to {MAX_PAGE}")
     return int(text)

@@ -155,13 +155,14 @@ def test_not_visible_and_not_existing_are_told_apart_by_nothing(archive: Archive
     (archive.root / "secret").mkdir(exist_ok=True)
     (archive.root / "secret/embargoed.h5").write_bytes(b"secret")
     answers = [
-        archive.get(path)
+        archive.get(path + query)
         for path in (
             "/files/secret/embargoed.h5",
             "/files/secret/nothing.h5",
             "/files/secret",
             "/files/nothing/",
         )
+        for query in ("", "?after=a", "?limit=1", "?after=a&limit=1000")
     ]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
@@ -219,6 +220,13 @@ def test_listing_in_pages(archive: Archive) -> None:
         seen += [entry["name"] for entry in page["entries"]]
         url = page.get("next")
     assert seen == names
+
+
+@pytest.mark.parametrize("query", ["limit=0", "after=%00", "limit=" + "9" * 5000])
+def test_refused_parameters_do_not_tell_what_exists_either(archive: Archive, query: str) -> None:
+    (archive.root / "secret").mkdir(exist_ok=True)
+    for path in ("/files/secret", "/files/nothing"):
+        assert archive.get(f"{path}?{query}").status_code == 422
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "ten", "1e3", "²"])
