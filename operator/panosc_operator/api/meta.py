@@ -87,26 +87,8 @@ class ObjectMeta(Document):
     uid: str = ""
     """Identity of the object over its life, made by the API server."""
 
-    generation: int = 0
-    """Number that grows with every change of the spec."""
-
-    resource_version: str = ""
-    """Version of the object as a whole, opaque."""
-
     creation_timestamp: datetime | None = None
     """When the object was made."""
-
-    deletion_timestamp: datetime | None = None
-    """When its deletion was asked for."""
-
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Labels of the object."""
-
-    annotations: dict[str, str] = Field(default_factory=dict)
-    """Annotations of the object."""
-
-    finalizers: list[str] = Field(default_factory=list)
-    """What has to be done before the object may go."""
 
 
 class Condition(Document):

@@ -30,6 +30,7 @@ STATUS_PORT = 8081
 ARCHIVE_API_PORT = 8000
 """Port of the archive's API behind its nginx, which has its metrics too."""
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - within a pod, whose fences are network policies
+POSTGRES_PORT = 5432
 GATEWAY_NAME = "panosc"
 FACILITY_CONFIG = "panosc-facility"
 CHECKSUM_CONFIG = f"{GROUP}/config"

@@ -3,8 +3,17 @@
 from panosc_operator.api.catalogue import Catalogue, ManagedDatabase
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import SECRET, STATEFUL_SET, Object
-from panosc_operator.kinds.building import Part, claim, claim_volume, container, pod, resources, service
-from panosc_operator.kinds.catalogue.observe import POSTGRES_PORT, database_name
+from panosc_operator.kinds.building import (
+    POSTGRES_PORT,
+    Part,
+    claim,
+    claim_volume,
+    container,
+    pod,
+    resources,
+    service,
+)
+from panosc_operator.kinds.catalogue.observe import database_name
 from panosc_operator.settings import Settings
 
 NAME = "catalogue"

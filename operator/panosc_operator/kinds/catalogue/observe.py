@@ -18,11 +18,11 @@ from panosc_operator.engine.resources import (
     Key,
     Object,
 )
+from panosc_operator.kinds.building import POSTGRES_PORT
 from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import data_claim, former_status, read_facility
 from panosc_operator.settings import Settings
 
-POSTGRES_PORT = 5432
 _MANY_NODES = frozenset({"ReadOnlyMany", "ReadWriteMany"})
 
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import NETWORK_POLICY, Object
-from panosc_operator.kinds.building import API_PORT, ARCHIVE_API_PORT, STATUS_PORT, Part
+from panosc_operator.kinds.building import API_PORT, ARCHIVE_API_PORT, POSTGRES_PORT, STATUS_PORT, Part
 from panosc_operator.kinds.facility.observe import Observation
 
-DATABASE_PORT = 5432
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _DATABASE_CLIENTS = ["api", "ingest", "migrate"]
 _DATABASE: Object = {"matchLabels": {LABEL_COMPONENT: "database"}}
@@ -51,12 +50,12 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
         policy(
             "panosc-database",
             _DATABASE,
-            ingress=[{"from": [_pods(_DATABASE_USERS)], "ports": _ports(DATABASE_PORT)}],
+            ingress=[{"from": [_pods(_DATABASE_USERS)], "ports": _ports(POSTGRES_PORT)}],
         ),
         policy(
             "panosc-database-clients",
             _DATABASE_USERS,
-            egress=[{"to": [_pods(_DATABASE)], "ports": _ports(DATABASE_PORT)}],
+            egress=[{"to": [_pods(_DATABASE)], "ports": _ports(POSTGRES_PORT)}],
         ),
         policy(
             "panosc-catalogue-api",

@@ -98,19 +98,10 @@ def _namespace(part: Part) -> Desired:
 
 
 def _configuration(observed: Observation, part: Part) -> Desired:
-    """What the services need to know of their facility. It stays with the data: without the policy, the
-    services would go back to the default embargo, which may be shorter."""
-    facility, spec = observed.facility, observed.facility.spec
-    about = {
-        "name": facility.metadata.name,
-        "displayName": spec.display_name,
-        "abbreviation": spec.abbreviation,
-        "ror": spec.ror,
-        "country": spec.country,
-        "domain": observed.domain,
-    }
-    policy = spec.data_policy.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return config_map(part, FACILITY_CONFIG, {"facility.json": about, "policy.json": policy}, retain=True)
+    """The data policy, for the services. It stays with the data: without it, they would go back to the
+    default embargo, which may be shorter."""
+    policy = observed.facility.spec.data_policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return config_map(part, FACILITY_CONFIG, {"policy.json": policy}, retain=True)
 
 
 def _administration(facility: Facility, part: Part) -> list[Desired]:
