@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from panosc_common.problem import Problem
+from panosc_common.problem import response as problem_response
 from panosc_common.server import OrjsonResponse
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from panosc_archive import conditional, paths
 from panosc_archive.access import Access, Located, not_found, unavailable
@@ -47,8 +48,21 @@ class _DescriptorResponse(FileResponse):
         self._descriptor = descriptor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def without_refusals(message: Message) -> None:
+            nonlocal refused
+            refused = refused or message.get("status", 200) >= 400
+            if not refused:
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, without_refusals)
+            if refused:  # Starlette says in plain text what it dislikes about ranges
+                size = os.fstat(self._descriptor).st_size
+                detail = f"the file has {size} bytes: ask for `Range: bytes=first-last` within them"
+                refusal = Problem(416, detail, headers={"Content-Range": f"bytes */{size}"})
+                await problem_response(refusal)(scope, receive, send)
         finally:
             os.close(self._descriptor)
 

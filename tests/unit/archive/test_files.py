@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx2
+import orjson
 import pytest
 from panosc_archive.manifest import Manifest
 from panosc_common.tree import Change, ChangeKind, FileState
@@ -21,6 +23,12 @@ RANGES = [
     "bytes=-7",
     "bytes=5-9999999",
 ]
+
+
+def is_problem(response: httpx2.Response, status: int) -> bool:
+    told = response.json()
+    media_type = response.headers["content-type"]
+    return (response.status_code, told["status"], media_type) == (status, status, "application/problem+json")
 
 
 @pytest.fixture
@@ -57,10 +65,12 @@ class TestBytes:
         assert random_bytes[:10] in response.content
         assert random_bytes[1000:1010] in response.content
 
-    def test_range_behind_the_end(self, archive: Archive) -> None:
-        response = archive.get("/files/p1/d1/scan.h5", headers={"Range": "bytes=3000000-"})
+    @pytest.mark.parametrize("span", ["bytes=3000000-", "bytes=nonsense"])
+    def test_impossible_range(self, archive: Archive, span: str) -> None:
+        response = archive.get("/files/p1/d1/scan.h5", headers={"Range": span})
         assert response.status_code == 416
         assert response.headers["content-range"] == "bytes */3000000"
+        assert is_problem(response, 416)
 
     def test_head_tells_without_sending(self, archive: Archive) -> None:
         head = archive.request("HEAD", "/files/p1/d1/scan.h5")
@@ -89,6 +99,7 @@ class TestBytes:
         response = archive.get("/files/p1/d1/scan.h5", headers={header: asked})
         assert response.status_code == status
         assert (len(response.content) == 3_000_000) is (status == 200)
+        assert status < 400 or is_problem(response, status)
 
     def test_if_range_of_a_changed_file_gets_all_of_it(self, archive: Archive, random_bytes: bytes) -> None:
         etag = archive.request("HEAD", "/files/p1/d1/scan.h5").headers["etag"]
@@ -143,6 +154,12 @@ def test_odd_name(archive: Archive, name: str) -> None:
     assert (response.status_code, response.content) == (200, name.encode())
     listed = {entry["name"]: entry for entry in archive.get("/files/odd/").json()["entries"]}
     assert listed[name]["url"] == f"http://archive.example.org/files/odd/{quote(name, safe='')}"
+
+
+@pytest.mark.parametrize("target", ["/files/a%00b", "/files/%zz", "/files/../../x", "/files/" + "x" * 20_000])
+def test_malformed_target_is_answered_as_a_problem(behind_nginx: Archive, target: str) -> None:
+    status, body = behind_nginx.raw(target)
+    assert (status in (400, 404), orjson.loads(body)["status"]) == (True, status)
 
 
 def test_empty_file(archive: Archive) -> None:
