@@ -131,7 +131,7 @@ REFUSED = [
         FACILITY,
         "spec.dataPolicy.license",
         "CC BY 4.0",
-        "'CC BY 4.0' is not valid: write a value that matches",
+        "'CC BY 4.0' is not valid: write an SPDX licence identifier, such as CC-BY-4.0",
     ),
     (
         FACILITY,
@@ -144,7 +144,7 @@ REFUSED = [
         FACILITY,
         "spec.dataPolicy.url",
         "policy.pdf",
-        "'policy.pdf' is not valid: write a value that matches ^https?://",
+        "'policy.pdf' is not valid: write a URL that begins with https:// or http://",
     ),
     (
         FACILITY,

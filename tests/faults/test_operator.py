@@ -15,6 +15,8 @@ from support.proxy import Fate, Proxy
 # A pass for a facility, an archive and a catalogue has about 45 writes. The short form tries some of the
 # places at which it may be cut off; PANOSC_FAULTS=full tries all.
 CUTS = range(1, 46) if os.environ.get("PANOSC_FAULTS") == "full" else (1, 4, 11, 19, 28, 40)
+# A clean-up has about 35: a deletion for each object, states in between, and the finalizers.
+CLEAN_UP_CUTS = range(1, 31) if os.environ.get("PANOSC_FAULTS") == "full" else (1, 9, 20)
 KINDS = (
     *("Namespace", "ConfigMap", "Role", "RoleBinding", "LimitRange", "NetworkPolicy", "Gateway"),
     *(
@@ -152,6 +154,43 @@ def test_killed_after_any_write(
     operator.launch()
     operator.await_ready()
     assert_converged(api, operator, name, undisturbed)
+    assert operator.stop() == 0, operator.log.read_text()[-3000:]
+
+
+@pytest.mark.parametrize("cut", CLEAN_UP_CUTS)
+def test_killed_after_any_write_of_a_clean_up(
+    api: ApiServer, proxy: Proxy, name: str, tmp_path: Path, cut: int
+) -> None:
+    """What is to go goes to the last object, and nothing holds the deletion up."""
+    make(api, name)
+    resources = (("Catalogue", "catalogue"), ("DataArchive", "archive"), ("Facility", name))
+    operator = Operator(account(api, tmp_path, proxy.url), tmp_path)
+    operator.await_ready()
+    api.wait_for(lambda: settled(api, name), "everything made", 40)
+    for kind, each in resources:
+        api.patch(kind, each, {"spec": {"deletionPolicy": "Delete"}}, "" if kind == "Facility" else name)
+    operator.await_quiet()
+    first = proxy.writes
+
+    def kill(number: int) -> None:
+        if number == first + cut:
+            operator.process.kill()
+
+    proxy.after_write = kill
+    for kind, each in resources:
+        api.delete(kind, each, "" if kind == "Facility" else name)
+    operator.process.wait(60)
+    proxy.after_write = lambda number: None
+    operator.launch()
+    operator.await_ready()
+    for kind, each in resources:
+        where = "" if kind == "Facility" else name
+        api.wait_for(lambda k=kind, e=each, w=where: api.get(k, e, w) is None, f"{kind} {each} gone", 40)
+    # The garbage collector takes the rest; the namespace was adopted, and with it stay fences and policy.
+    stays = {"Namespace", "NetworkPolicy", "ConfigMap"}
+    api.wait_for(
+        lambda: {key.split()[0] for key in state(api, name)} == stays, f"only {sorted(stays)} left", 40
+    )
     assert operator.stop() == 0, operator.log.read_text()[-3000:]
 
 
