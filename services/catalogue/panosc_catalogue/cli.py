@@ -154,7 +154,12 @@ def load(
         bool, typer.Option("--schema", help="Print the JSON Schema of a line and stop")
     ] = False,
 ) -> None:
-    """Load records from JSON Lines. Wrong lines are reported and left out (exit status 1)."""
+    """Load records from JSON Lines. Wrong lines are reported and left out (exit status 1).
+
+    Fields that a line does not name stay as they are. A dataset with isPublic false is not locked: it becomes
+    public at its document's releaseDate, or else when the months of the data policy (the one that `serve` is
+    given, 36 without one) have passed since its end. Give releaseDate for what must stay closed for longer.
+    """
     if print_schema:
         typer.echo(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return

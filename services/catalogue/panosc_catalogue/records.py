@@ -1,7 +1,8 @@
 """Records as they are imported: the search API's own model, related things nested into one another.
 
 Tolerant where real catalogues are untidy (empty dates, null lists, numbers as identifiers, foreign-key fields
-that nobody asked for), strict where a record would be useless: without its pid and title.
+that nobody asked for), strict where a record would be useless: without its pid and title. What a record does
+not name stays as an earlier one said; so does what a document that is nested in a dataset leaves empty.
 """
 
 from datetime import UTC, datetime
@@ -42,7 +43,8 @@ def _list(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float), AfterValidator(_no_nul)]
-Identifier = Annotated[Text, Field(min_length=1, max_length=500)]
+# As long as a dataset's pid gets that is made of its path; an index of the database takes little more.
+Identifier = Annotated[Text, Field(min_length=1, max_length=2200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_input_type=str | float | None)]
 Date = Annotated[
     Annotated[datetime, AfterValidator(_utc)] | None,
@@ -111,7 +113,7 @@ class Member(Record):
 class Parameter(Record):
     """A measured or set quantity."""
 
-    name: Identifier
+    name: Annotated[Text, Field(min_length=1, max_length=500)]
     """Name, for example `sample_temperature`."""
     value: Value = None
     """Number or text."""
@@ -204,7 +206,9 @@ class DatasetRecord(Record):
     title: Text
     """Title."""
     is_public: bool | None = None
-    """True: public now, whatever the data policy says. Else the data policy decides."""
+    """True: public now, whatever the data policy says. False is no lock: the dataset becomes public when the
+    document's `releaseDate` is there or else the data policy's months since its end have passed; give the
+    document a `releaseDate` to keep it closed for longer."""
     creation_date: Date = None
     """When the data were taken; UTC where no zone is given."""
     end_date: Date = None

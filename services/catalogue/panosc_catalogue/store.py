@@ -143,7 +143,7 @@ class _Run:
         return self._upsert("instrument", rows)
 
     def documents(self, records: Mapping[str, DocumentHeader], described: Collection[str]) -> dict[str, int]:
-        """Upsert; returns the row id of each pid. Of the `described` this origin is the source from now on."""
+        """Upsert; returns the row id of each pid. The `described` are this origin's from now on."""
         columns = set(_COLUMNS["document"]) - {"source"}
         rows: list[dict[str, Any]] = []
         for pid, record in records.items():

@@ -3,18 +3,21 @@
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import httpx2
 import psycopg
 import pytest
 from panosc_catalogue.ingest.app import create_app as create_ingest
 from panosc_catalogue.settings import CatalogueConfig
 from panosc_catalogue.web.app import create_app
+from panosc_common import tree
 from unit.catalogue.nexusfiles import measurement
 from unit.catalogue.service import get, serving, settings
 
@@ -209,6 +212,66 @@ def test_another_layout_makes_other_datasets_of_the_same_files(site: Site) -> No
     site.layout = {"proposalDirectory": 1, "datasetDirectory": 2}
     with site.ingesting(), site.searching() as search:
         eventually(lambda: pids(search) == ["esrf:archive/P/scan"])
+
+
+def test_odd_files_are_taken_or_reported_and_stop_nothing(site: Site) -> None:
+    deep = "/".join(["d" * 200] * 4)
+    measurement(site.root / f"P/{deep}/run.nxs", title="deep")
+    measurement(site.root / "Q/long.nxs", experiment_identifier="Q" * 600, title="long")
+    with h5py.File(site.root / "Q/long.nxs", "a") as file:
+        file["entry/sample/sample_id"] = "s" * 3000
+        file["entry/instrument/short_name"] = file["entry/instrument/name"]
+        del file["entry/instrument/name"]
+        file["entry/instrument/name"] = "i" * 3000
+    measurement(site.root / "R/refused.nxs", title="refused")
+    with psycopg.connect(site.url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE dataset ADD CHECK (title <> 'refused')")
+    with site.ingesting() as ingest, site.searching() as search:
+        eventually(lambda: is_settled(ingest, ingested=2, failed=1))
+        assert [item["title"] for item in get(search, "/api/Datasets")] == ["deep", "long"]
+        (report,) = get(ingest, "/reports")["items"]
+        assert (report["path"], report["reason"]) == ("R/refused.nxs", "Refused")
+        measurement(site.root / "later.nxs")
+        eventually(lambda: is_settled(ingest, ingested=3, failed=1), 10)
+
+
+def test_constant_writing_in_one_place_hides_nothing_elsewhere(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "MAX_WATCHED", 1)  # the root alone, as in a tree with very many directories
+    measurement(site.root / "quiet/first.nxs")
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.wait(0.1):
+            with (site.root / "acquisition.log").open("a") as stream:
+                stream.write("x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with site.ingesting() as ingest:
+            eventually(lambda: is_settled(ingest, ingested=1))
+            measurement(site.root / "quiet/second.nxs")
+            eventually(lambda: status(ingest)["ingested"] == 2, 10)
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_withdrawn_dataset_is_told(site: Site) -> None:
+    lost = measurement(site.root / "P/lost.nxs")
+    measurement(site.root / "P/kept.nxs")
+    with site.ingesting() as ingest:
+        eventually(lambda: is_settled(ingest, ingested=2, withdrawn=0))
+        lost.unlink()
+        eventually(lambda: is_settled(ingest, ingested=1, withdrawn=1), 10)
+        (report,) = get(ingest, "/reports")["items"]
+        assert (report["path"], report["reason"]) == ("P/lost.nxs", "Withdrawn")
+        assert report["seenAt"]
+        measurement(lost)
+        eventually(lambda: is_settled(ingest, ingested=2, withdrawn=0), 10)
+        assert get(ingest, "/reports")["items"] == []
 
 
 @pytest.fixture(autouse=True)

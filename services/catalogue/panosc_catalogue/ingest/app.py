@@ -110,14 +110,16 @@ class Status:
         return OrjsonResponse({"items": page, "next": page[-1]["path"] if len(items) > len(page) else None})
 
     async def _reports(self, name: str, after: str, limit: int) -> list[dict[str, Any]]:
-        rows = await self._rows(_REPORTS, {"source": name, "after": after.replace("\0", ""), "limit": limit})
+        worker = self._workers[name]
+        arguments = {"source": name, "after": after.replace("\0", ""), "limit": limit}
+        rows = await self._rows(_REPORTS, arguments | {"prefix": worker.pid_prefix} | _WITHDRAWN)
         items = [
             {"source": name, "path": path, "reason": reason, "message": message, "seenAt": seen}
             for path, reason, message, seen in rows
         ]
         items.extend(
             {"source": name, "path": p.path, "reason": p.reason, "message": p.message, "seenAt": None}
-            for p in self._workers[name].tree_problems
+            for p in worker.tree_problems
             if p.path > after
         )
         return sorted(items, key=lambda item: str(item["path"]))[:limit]
@@ -138,15 +140,17 @@ _SOURCE_KEYS = (
     "ingested",
     "failed",
     "ignored",
+    "withdrawn",
     "lastScan",
     "lastChange",
     "lastError",
 )
-_COUNTS = frozenset({"files", "ingested", "failed", "ignored"})
+_COUNTS = frozenset({"files", "ingested", "failed", "ignored", "withdrawn"})
 
 _SOURCES = """
-SELECT s.name, s.state, f.files + s.ignored, f.ingested, f.failed, s.ignored, s.last_scan, s.last_change,
-    s.last_error
+SELECT s.name, s.state, f.files + s.ignored, f.ingested, f.failed, s.ignored,
+    (SELECT count(*) FROM dataset WHERE source = s.name AND deleted_at IS NOT NULL),
+    s.last_scan, s.last_change, s.last_error
 FROM ingest_source s
 LEFT JOIN LATERAL (
     SELECT count(*) AS files, count(*) FILTER (WHERE outcome = 'ingested') AS ingested,
@@ -162,8 +166,23 @@ SELECT (SELECT count(*) FROM dataset WHERE deleted_at IS NULL),
     (SELECT count(*) FROM visible_dataset({MONTHS}, {CLOCK}))
 """  # noqa: S608
 
+_WITHDRAWN = {
+    "reason": "Withdrawn",
+    "message": "no file makes up this dataset any more; it is kept, and shown again when its files come back",
+}
+
 _REPORTS = """
-SELECT path, reason, message, seen_at FROM ingest_file
-WHERE source = %(source)s AND deleted_at IS NULL AND reason IS NOT NULL AND path > %(after)s
-ORDER BY path LIMIT %(limit)s
+SELECT path, reason, message, seen_at FROM (
+    (
+        SELECT path, reason, message, seen_at FROM ingest_file
+        WHERE source = %(source)s AND deleted_at IS NULL AND reason IS NOT NULL AND path > %(after)s
+        ORDER BY path LIMIT %(limit)s
+    ) UNION ALL (
+        SELECT substr(pid, length(%(prefix)s) + 1), %(reason)s, %(message)s, deleted_at FROM dataset
+        WHERE source = %(source)s AND deleted_at IS NOT NULL AND starts_with(pid, %(prefix)s)
+        AND pid > %(prefix)s || %(after)s
+        ORDER BY pid LIMIT %(limit)s
+    )
+) reports
+ORDER BY path COLLATE "C" LIMIT %(limit)s
 """

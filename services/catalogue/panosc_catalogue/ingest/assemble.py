@@ -1,5 +1,6 @@
 """From what was read in the files of a dataset to the records of the catalogue; no I/O."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from panosc_catalogue.records import (
     Affiliation,
     DatasetRecord,
     DocumentHeader,
-    File,
     Instrument,
     Member,
     Person,
@@ -17,14 +17,8 @@ from panosc_catalogue.records import (
 )
 from panosc_catalogue.settings import Facility
 
-
-@dataclass(frozen=True)
-class KnownFile:
-    """A file of a dataset and what was read in it (None: it was not read, or is not NeXus)."""
-
-    path: str
-    size: int
-    record: NexusRecord | None
+MAX_IDENTIFIER = 500
+"""Characters of an identifier that is made of what a file says; longer ones end in a digest."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +36,15 @@ def dataset_pid(facility: Facility, archive: str, dataset: str) -> str:
 
 
 def assemble(
-    facility: Facility, archive: str, dataset: str, proposal: str | None, files: Sequence[KnownFile]
+    facility: Facility, archive: str, dataset: str, proposal: str | None, records: Sequence[NexusRecord]
 ) -> Assembled:
-    """The records of the dataset that these files, in the order of their paths, make up."""
-    records = [file.record for file in files if file.record is not None]
+    """The records of the dataset whose files, in the order of their paths, say this."""
     proposal = proposal or _first(record.proposal for record in records)
     starts = [record.start for record in records if record.start]
     ends = [record.end for record in records if record.end]
     parameters = {p.name: p for record in reversed(records) for p in reversed(record.parameters)}
     techniques = {t.pid: t for record in records for t in record.techniques}
     instrument = _first(record.instrument for record in records)
-    scope = f"{facility.name}:{proposal or dataset}"
     end = max(ends, default=None)
     return Assembled(
         dataset=DatasetRecord(
@@ -60,12 +52,10 @@ def assemble(
             title=_first(record.title for record in records) or dataset.rsplit("/", 1)[-1],
             creation_date=min(starts, default=None) or end,
             end_date=end,
-            size=sum(file.size for file in files),
             instrument=_instrument(facility, instrument) if instrument else None,
             techniques=list(techniques.values()),
-            samples=list(_samples(scope, facility, records)),
+            samples=list(_samples(f"{facility.name}:{proposal or dataset}", records)),
             parameters=list(reversed(parameters.values())),
-            files=[File(name=f.path.rsplit("/", 1)[-1], path=f.path, size=f.size) for f in files],
         ),
         document=_document(facility, proposal, records) if proposal else None,
         members=[_member(facility, user) for record in records for user in record.users],
@@ -74,24 +64,35 @@ def assemble(
 
 def _instrument(facility: Facility, name: str) -> Instrument:
     slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "instrument"
-    return Instrument(pid=f"{facility.name}:{slug}", name=name, facility=facility.label)
+    return Instrument(pid=_identifier(f"{facility.name}:{slug}"), name=name, facility=facility.label)
 
 
 def _document(facility: Facility, proposal: str, records: Iterable[NexusRecord]) -> DocumentHeader:
     described = _first(record.proposal_title for record in records)
     return DocumentHeader(
-        pid=f"{facility.name}:{proposal}", type="proposal", title=described or f"Proposal {proposal}"
+        pid=_identifier(f"{facility.name}:{proposal}"),
+        type="proposal",
+        title=described or f"Proposal {proposal}",
     )
 
 
-def _samples(scope: str, facility: Facility, records: Iterable[NexusRecord]) -> Iterable[Sample]:
-    """The samples; one without an identifier of its own is told apart by its name within the proposal."""
+def _samples(scope: str, records: Iterable[NexusRecord]) -> Iterable[Sample]:
+    """The samples, told apart by their identifier or name within the proposal.
+
+    Numbers such as 1 are used by everybody, and another proposal's sample may be a secret.
+    """
     found: dict[str, FoundSample] = {}
     for record in records:
         for sample in record.samples:
-            key = f"{facility.name}:{sample.identifier}" if sample.identifier else f"{scope}/{sample.name}"
-            found.setdefault(key, sample)
+            found.setdefault(_identifier(f"{scope}/{sample.identifier or sample.name}"), sample)
     return (Sample(pid=key, name=s.name, description=s.description) for key, s in found.items())
+
+
+def _identifier(text: str) -> str:
+    if len(text) <= MAX_IDENTIFIER:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text[: MAX_IDENTIFIER - len(digest) - 1]}-{digest}"
 
 
 def _member(facility: Facility, user: User) -> Member:

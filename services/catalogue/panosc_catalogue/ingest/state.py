@@ -1,23 +1,31 @@
 """What the ingest remembers in the database: its sources, their files, and what became of each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
+import structlog
 from panosc_common.tree import FileState
 from psycopg.types.json import Jsonb
 
 from panosc_catalogue import store
-from panosc_catalogue.ingest.assemble import KnownFile, assemble, dataset_pid
+from panosc_catalogue.ingest.assemble import Assembled, assemble, dataset_pid
 from panosc_catalogue.nexus.record import NexusRecord, NotReadable, Reason
+from panosc_catalogue.records import DocumentHeader
 from panosc_catalogue.settings import Facility, Source
+
+log = structlog.stdlib.get_logger(__name__)
 
 READER_VERSION = 1
 """Raise it when the reader finds more in the same file: all files are then read again."""
 
 MAX_ATTEMPTS = 5
 """Readings of a file that may still be being written."""
+
+MAX_LOGGED = 20
+"""Datasets that one line of the log names."""
 
 
 NO_DATE = NotReadable(
@@ -34,6 +42,16 @@ class Seen:
     state: FileState
     result: NexusRecord | NotReadable | None
     may_still_be_written: bool = False
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A dataset as the catalogue has it before its files are taken in."""
+
+    is_shown: bool
+    creation_date: datetime | None
+    end_date: datetime | None
+    document: str | None
 
 
 @dataclass(frozen=True)
@@ -61,30 +79,48 @@ class State:
         )
         return [(path, FileState(-1, 0) if reread else FileState(size, mtime)) for path, size, mtime in rows]
 
-    def reread(self) -> None:
-        """All files were read again: hide the datasets that they do not make up any more."""
-        pids = dataset_pid(self.facility, self.source.nexus.archive, "")
+    def reread(self, dropped: Collection[str]) -> None:
+        """All files were read again: hide the datasets that they do not make up any more.
+
+        `dropped` are those that the source has nothing to do with any more.
+        """
         with self.connection.transaction():
-            self.connection.execute(_WITHDRAW_OTHERS, {"source": self.source.name, "pids": pids})
+            self._remember("", (), dropped)
+            arguments = {"source": self.source.name, "prefix": self._pid("")}
+            withdrawn = [pid for (pid,) in self.connection.execute(_WITHDRAW_OTHERS, arguments)]
             self.connection.execute(
                 "UPDATE ingest_source SET reading = %s WHERE name = %s", (self._reading(), self.source.name)
             )
+        if withdrawn:
+            log.warning(
+                "datasets withdrawn",
+                source=self.source.name,
+                why="the source's files make up other datasets now",
+                count=len(withdrawn),
+                datasets=withdrawn[:MAX_LOGGED],
+            )
+
+    def _pid(self, dataset: str) -> str:
+        return dataset_pid(self.facility, self.source.nexus.archive, dataset)
 
     def _reading(self) -> str:
         layout = self.source.nexus.layout.model_dump_json()
         return f"{READER_VERSION} {self.source.nexus.archive} {layout} {sorted(self.source.nexus.include)}"
 
     def scanning(self) -> None:
-        """A scan begins."""
+        """A scan begins; the datasets that it finds are shown when one has ended."""
         self.connection.execute(
-            "UPDATE ingest_source SET state = 'Scanning' WHERE name = %s", (self.source.name,)
+            "UPDATE ingest_source SET state = 'Scanning', unsettled_since = coalesce(unsettled_since, now()) "
+            "WHERE name = %s",
+            (self.source.name,),
         )
 
     def idle(self, ignored: int, *, changed: bool) -> None:
         """A scan ended well."""
         self.connection.execute(
             "UPDATE ingest_source SET state = 'Idle', last_scan = now(), last_error = NULL, ignored = %s, "
-            "last_change = CASE WHEN %s THEN now() ELSE last_change END WHERE name = %s",
+            "unsettled_since = NULL, last_change = CASE WHEN %s THEN now() ELSE last_change END "
+            "WHERE name = %s",
             (ignored, changed, self.source.name),
         )
 
@@ -98,40 +134,74 @@ class State:
     def again(self, limit: int) -> tuple[list[tuple[str, FileState, str]], bool]:
         """Files to look at again though they did not change (path, state, reason); whether more will come.
 
-        Those that may have been read while they were written, each time after twice as long; and those that
-        could not be opened, since their permissions change without a change of the file.
+        Those that may have been read while they were written, and those that could not be read, since their
+        permissions change without a change of the file; each time after twice as long, an hour at last.
         """
-        rows = self.connection.execute(
-            "SELECT path, size, mtime_ns, reason, outcome = 'waiting', "
-            "reason = 'Unreadable' OR seen_at < now() - make_interval(secs => 2 ^ attempts) FROM ingest_file "
-            "WHERE source = %s AND deleted_at IS NULL AND reason IS NOT NULL "
-            "AND (outcome = 'waiting' OR reason = 'Unreadable') ORDER BY path LIMIT %s",
-            (self.source.name, limit),
-        ).fetchall()
-        due = [(path, FileState(size, mtime), why) for path, size, mtime, why, _, is_due in rows if is_due]
-        return due, any(is_waiting for *_, is_waiting, _ in rows)
+        rows = self.connection.execute(_AGAIN, (self.source.name, limit)).fetchall()
+        waiting = self.connection.execute(_WAITING, (self.source.name,)).fetchone()
+        due = [(path, FileState(size, mtime), reason) for path, size, mtime, reason in rows]
+        return due, waiting == (True,)
+
+    def looked_at(self, paths: Collection[str]) -> None:
+        """These are as they were: after the others it is their turn again."""
+        self.connection.execute(
+            "UPDATE ingest_file SET seen_at = now() WHERE source = %s AND path = ANY(%s)",
+            (self.source.name, list(paths)),
+        )
 
     def update(
-        self, dataset: str, proposal: str | None, seen: Sequence[Seen], removed: Iterable[str]
+        self, dataset: str, proposal: str | None, seen: Sequence[Seen], removed: Collection[str]
     ) -> None:
         """Take in what became of a dataset's files, and bring its records up to date, in one transaction.
 
-        Raises psycopg.DataError if the database refuses the records; nothing of it is then stored.
+        Only what changed is written: a dataset may have very many files, which come a few at a time.
+        Raises psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded or ValueError if
+        the records cannot be stored; nothing of it is then stored.
         """
         with self.connection.transaction():
-            for file in seen:
-                self._remember(dataset, file)
+            paths = [*(file.path for file in seen), *removed]
+            says_more = self._says_more(seen, paths)
+            self._remember(dataset, seen, removed)
+            stored = self._stored(dataset)
+            is_shown = stored is not None and stored.is_shown
+            arguments: dict[str, Any] = {"source": self.source.name, "dataset": dataset}
+            (size, has_records) = self.connection.execute(_EXTENT, arguments).fetchone() or (0, False)
+            if not has_records:
+                if is_shown:
+                    self._withdraw(dataset)
+                return
+            if not is_shown or says_more:
+                self._describe(dataset, proposal, stored)
+            arguments |= {"pid": self._pid(dataset), "archive": self.source.nexus.archive, "size": size}
+            # A dataset that is new, or comes back, has files that were seen before.
+            arguments |= {"paths": paths if is_shown else None}
+            for sql in (_FILES, _LOST_FILES, _SIZE):
+                self.connection.execute(sql, arguments)
+
+    def refuse(self, dataset: str, seen: Sequence[Seen], removed: Collection[str], why: NotReadable) -> None:
+        """Report the files of a dataset whose records cannot be stored; the dataset stays as it is."""
+        with self.connection.transaction():
+            self._remember(dataset, [Seen(file.path, file.state, why) for file in seen], removed)
+
+    def _says_more(self, seen: Sequence[Seen], paths: list[str]) -> bool:
+        """Whether any of the files has, or had, a say in what the dataset is."""
+        had = self.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM ingest_file WHERE source = %s AND path = ANY(%s) "
+            "AND record IS NOT NULL)",
+            (self.source.name, paths),
+        ).fetchone()
+        return had == (True,) or any(isinstance(file.result, NexusRecord) for file in seen)
+
+    def _remember(self, dataset: str, seen: Sequence[Seen], removed: Collection[str]) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.executemany(_REMEMBER, [self._row(dataset, file) for file in seen])
+        if removed:
             self.connection.execute(
                 "UPDATE ingest_file SET deleted_at = now() WHERE source = %s AND path = ANY(%s)",
                 (self.source.name, list(removed)),
             )
-            files = self._files(dataset)
-            if any(file.record for file in files):
-                self._write(dataset, proposal, files)
-            else:
-                self._withdraw(dataset)
 
-    def _remember(self, dataset: str, file: Seen) -> None:
+    def _row(self, dataset: str, file: Seen) -> dict[str, Any]:
         record = file.result if isinstance(file.result, NexusRecord) else None
         problem = file.result if isinstance(file.result, NotReadable) else None
         if record and record.end is None:
@@ -139,66 +209,164 @@ class State:
         outcome = "companion" if file.result is None else "ingested" if record else "failed"
         if outcome == "failed" and file.may_still_be_written:
             outcome = "waiting"
-        self.connection.execute(
-            _REMEMBER,
-            {
-                "source": self.source.name,
-                "path": file.path,
-                "dataset": dataset,
-                "size": file.state.size,
-                "mtime_ns": file.state.mtime_ns,
-                "outcome": outcome,
-                "reason": problem.reason if problem else None,
-                "message": problem.message if problem else None,
-                "record": Jsonb(record.model_dump(mode="json")) if record else None,
-                "max_attempts": MAX_ATTEMPTS,
-            },
-        )
+        return {
+            "source": self.source.name,
+            "path": file.path,
+            "dataset": dataset,
+            "size": file.state.size,
+            "mtime_ns": file.state.mtime_ns,
+            "outcome": outcome,
+            "reason": problem.reason if problem else None,
+            "message": problem.message if problem else None,
+            "record": Jsonb(record.model_dump(mode="json")) if record else None,
+            "max_attempts": MAX_ATTEMPTS,
+        }
 
-    def _files(self, dataset: str) -> list[KnownFile]:
+    def _stored(self, dataset: str) -> _Stored | None:
+        row = self.connection.execute(
+            "SELECT d.deleted_at IS NULL, d.creation_date, d.end_date, p.pid "
+            "FROM dataset d LEFT JOIN document p ON p.id = d.document_id WHERE d.pid = %s",
+            (self._pid(dataset),),
+        ).fetchone()
+        return _Stored(*row) if row else None
+
+    def _records(self, dataset: str) -> list[NexusRecord]:
         rows = self.connection.execute(
-            "SELECT path, size, record FROM ingest_file "
-            "WHERE source = %s AND dataset = %s AND deleted_at IS NULL ORDER BY path",
+            "SELECT record FROM ingest_file WHERE source = %s AND dataset = %s AND deleted_at IS NULL "
+            "AND record IS NOT NULL ORDER BY path",
             (self.source.name, dataset),
         )
-        return [
-            KnownFile(path, size, NexusRecord.model_validate(record) if record else None)
-            for path, size, record in rows
-        ]
+        return [NexusRecord.model_validate(record) for (record,) in rows]
 
-    def _write(self, dataset: str, proposal: str | None, files: list[KnownFile]) -> None:
-        archive = self.source.nexus.archive
-        origin = store.Origin(self.source.name, archive)
-        made = assemble(self.facility, archive, dataset, proposal, files)
-        document = made.document
-        if document is not None:
-            # Two datasets of a proposal may come at the same time; its title and dates are made of both.
-            self.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (document.pid,))
-            if not any(file.record and file.record.proposal_title for file in files):
-                known = self.connection.execute(
-                    "SELECT title FROM document WHERE pid = %s", (document.pid,)
-                ).fetchone()
-                document = document.model_copy(update={"title": known[0]}) if known else document
-        self.connection.execute(
-            "WITH d AS (UPDATE dataset SET document_id = NULL WHERE pid = %s RETURNING id) "
-            "DELETE FROM document_dataset l USING d WHERE l.dataset_id = d.id",
-            (made.dataset.pid,),
+    def _describe(self, dataset: str, proposal: str | None, stored: _Stored | None) -> None:
+        """Write what all files of the dataset say together."""
+        origin = store.Origin(self.source.name, self.source.nexus.archive)
+        made = assemble(
+            self.facility, self.source.nexus.archive, dataset, proposal, records := self._records(dataset)
         )
+        document = made.document
+        before = stored.document if stored else None
+        documents = sorted({pid for pid in (before, document.pid if document else None) if pid})
+        # Two datasets of a proposal may come at the same time; its title and dates are made of both.
+        for pid in documents:
+            self.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (pid,))
+        if document is not None:
+            document = self._header(document, is_titled=any(record.proposal_title for record in records))
+        if stored and (not stored.is_shown or before != (document.pid if document else None)):
+            self.connection.execute(_UNPLACE, (made.dataset.pid,))
         record = made.dataset.model_copy(update={"documents": [document] if document else []})
         store.write(self.connection, [record], origin)
         store.write_dataset_members(self.connection, record.pid, made.members, origin)
-        if document is not None:
-            self.connection.execute(_DOCUMENT_DATES, {"pid": document.pid})
+        self._date(documents, made, stored)
+
+    def _header(self, document: DocumentHeader, *, is_titled: bool) -> DocumentHeader:
+        """The document with no more than files may say of it: nothing of one that is from elsewhere."""
+        known = self.connection.execute(
+            "SELECT title, source FROM document WHERE pid = %s", (document.pid,)
+        ).fetchone()
+        if known is None or (is_titled and known[1] == self.source.name):
+            return document
+        return DocumentHeader(pid=document.pid, title=known[0])
+
+    def _date(self, documents: list[str], made: Assembled, stored: _Stored | None) -> None:
+        """Bring the documents' dates up to date: they grow with each dataset, and follow corrections."""
+        dataset = made.dataset
+        dates = (dataset.creation_date, dataset.end_date)
+        if stored and (stored.document, stored.creation_date, stored.end_date) != (
+            made.document.pid if made.document else None,
+            *dates,
+        ):
+            self.connection.execute(_MEASURED_ANEW, (documents,))
+        elif made.document:
+            self.connection.execute(
+                _MEASURED_ALSO,
+                {"pid": made.document.pid, "start": dates[0], "end": dataset.end_date or dates[0]},
+            )
 
     def _withdraw(self, dataset: str) -> None:
-        """Hide a dataset whose files are all gone; it is kept, and comes back when they do."""
-        pid = dataset_pid(self.facility, self.source.nexus.archive, dataset)
-        self.connection.execute(
-            "WITH d AS ("
-            "UPDATE dataset SET deleted_at = now() WHERE pid = %s AND deleted_at IS NULL RETURNING id) "
-            "UPDATE file f SET deleted_at = now() FROM d WHERE f.dataset_id = d.id AND f.deleted_at IS NULL",
-            (pid,),
-        )
+        """Hide a dataset whose files are all gone; it is kept, and comes back when they do.
+
+        Its dates go on counting for its proposal, and its people too: that the files are elsewhere now does
+        not end the experiment earlier.
+        """
+        pid = self._pid(dataset)
+        self.connection.execute(_WITHDRAW, (pid,))
+        log.warning("dataset withdrawn", source=self.source.name, dataset=pid, why="its files are gone")
+
+
+_AGAIN = """
+SELECT path, size, mtime_ns, reason FROM ingest_file
+WHERE source = %s AND deleted_at IS NULL AND reason IS NOT NULL
+AND (outcome = 'waiting' OR reason = 'Unreadable')
+AND seen_at < now() - make_interval(secs => 2 ^ least(attempts, 12))
+ORDER BY seen_at, path LIMIT %s
+"""
+
+_WAITING = """
+SELECT EXISTS (
+    SELECT 1 FROM ingest_file
+    WHERE source = %s AND deleted_at IS NULL AND reason IS NOT NULL AND outcome = 'waiting')
+"""
+
+_EXTENT = """
+SELECT least(sum(size), 9223372036854775807)::bigint, bool_or(record IS NOT NULL) FROM ingest_file
+WHERE source = %(source)s AND dataset = %(dataset)s AND deleted_at IS NULL
+"""
+
+_FILES = """
+INSERT INTO file (dataset_id, archive, path, name, size)
+SELECT d.id, %(archive)s, i.path, regexp_replace(i.path, '^.*/', ''), i.size
+FROM ingest_file i JOIN dataset d ON d.pid = %(pid)s
+WHERE i.source = %(source)s AND i.dataset = %(dataset)s AND i.deleted_at IS NULL
+AND (%(paths)s::text[] IS NULL OR i.path = ANY(%(paths)s::text[]))
+ON CONFLICT (dataset_id, path) DO UPDATE SET
+    archive = excluded.archive, name = excluded.name, size = excluded.size, deleted_at = NULL
+WHERE (file.archive, file.name, file.size, file.deleted_at)
+    IS DISTINCT FROM (excluded.archive, excluded.name, excluded.size, NULL)
+"""
+
+_LOST_FILES = """
+UPDATE file f SET deleted_at = now() FROM dataset d
+WHERE d.pid = %(pid)s AND f.dataset_id = d.id AND f.deleted_at IS NULL
+AND (%(paths)s::text[] IS NULL OR f.path = ANY(%(paths)s::text[]))
+AND NOT EXISTS (
+    SELECT 1 FROM ingest_file i
+    WHERE i.source = %(source)s AND i.path = f.path AND i.dataset = %(dataset)s AND i.deleted_at IS NULL)
+"""
+
+_SIZE = "UPDATE dataset SET size = %(size)s WHERE pid = %(pid)s AND size IS DISTINCT FROM %(size)s"
+
+_UNPLACE = """
+WITH d AS (
+    SELECT id, document_id FROM dataset WHERE pid = %s
+), unlinked AS (
+    DELETE FROM document_dataset l USING d WHERE l.dataset_id = d.id AND l.document_id = d.document_id
+)
+UPDATE dataset SET document_id = NULL, placed_at = now() FROM d WHERE dataset.id = d.id
+"""
+
+_MEASURED_ALSO = """
+UPDATE document SET
+    measured_start = least(measured_start, %(start)s), measured_end = greatest(measured_end, %(end)s)
+WHERE pid = %(pid)s AND (measured_start, measured_end)
+    IS DISTINCT FROM (least(measured_start, %(start)s), greatest(measured_end, %(end)s))
+"""
+
+_MEASURED_ANEW = """
+UPDATE document p SET measured_start = span.started, measured_end = span.ended
+FROM (
+    SELECT o.id, min(d.creation_date) AS started, max(coalesce(d.end_date, d.creation_date)) AS ended
+    FROM document o LEFT JOIN dataset d ON d.document_id = o.id WHERE o.pid = ANY(%s) GROUP BY o.id
+) span
+WHERE p.id = span.id
+"""
+
+_WITHDRAW = """
+WITH d AS (
+    UPDATE dataset SET deleted_at = now() WHERE pid = %s AND deleted_at IS NULL RETURNING id
+)
+UPDATE file f SET deleted_at = now() FROM d WHERE f.dataset_id = d.id AND f.deleted_at IS NULL
+"""
 
 
 _REMEMBER = """
@@ -224,18 +392,14 @@ ON CONFLICT (source, path) DO UPDATE SET
 
 _WITHDRAW_OTHERS = """
 WITH d AS (
-    UPDATE dataset SET deleted_at = now() WHERE source = %(source)s AND deleted_at IS NULL AND pid NOT IN (
-        SELECT %(pids)s || dataset FROM ingest_file WHERE source = %(source)s AND deleted_at IS NULL)
-    RETURNING id
+    UPDATE dataset SET deleted_at = now()
+    WHERE source = %(source)s AND deleted_at IS NULL AND starts_with(pid, %(prefix)s) AND NOT EXISTS (
+        SELECT 1 FROM ingest_file f
+        WHERE f.source = %(source)s AND f.deleted_at IS NULL
+        AND f.dataset = substr(pid, length(%(prefix)s) + 1))
+    RETURNING id, pid
+), files AS (
+    UPDATE file f SET deleted_at = now() FROM d WHERE f.dataset_id = d.id AND f.deleted_at IS NULL
 )
-UPDATE file f SET deleted_at = now() FROM d WHERE f.dataset_id = d.id AND f.deleted_at IS NULL
-"""
-
-_DOCUMENT_DATES = """
-UPDATE document p SET start_date = span.started, end_date = span.ended
-FROM (
-    SELECT min(d.creation_date) AS started, max(coalesce(d.end_date, d.creation_date)) AS ended
-    FROM dataset d JOIN document o ON o.id = d.document_id WHERE o.pid = %(pid)s
-) span
-WHERE p.pid = %(pid)s
+SELECT pid FROM d ORDER BY pid
 """

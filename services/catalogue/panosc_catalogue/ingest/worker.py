@@ -21,6 +21,7 @@ from panosc_common.tree import (
 )
 from prometheus_client import Counter, Gauge
 
+from panosc_catalogue.ingest.assemble import dataset_pid
 from panosc_catalogue.ingest.layout import Place, place
 from panosc_catalogue.ingest.state import Seen, State
 from panosc_catalogue.nexus.pool import Reader
@@ -33,6 +34,8 @@ CHUNK = 200
 """Changes that are taken from a scan at a time; the first data are found long before a first scan ends."""
 YOUNG_SECONDS = 60.0
 """Age up to which a file that cannot be read may still be being written."""
+STATEMENT_SECONDS = 600
+"""Time after which a statement is given up: one that takes longer has gone wrong."""
 RETRY_SECONDS = 2.0
 """Time between two looks whether such a file is due again."""
 FAILURE_SECONDS = 5.0
@@ -40,6 +43,14 @@ FAILURE_SECONDS = 5.0
 MAX_AGAIN = 1000
 MAX_PATH_BYTES = 2000
 """Longer paths do not fit into an index of the database."""
+
+_REFUSALS = (
+    ValueError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+)
+"""What says that a record itself cannot be stored, so that trying again is of no use."""
 
 FILES = Counter("catalogue_ingest_files_total", "Files looked at", ("source", "outcome"))
 LAST_SCAN = Gauge("catalogue_ingest_last_scan_timestamp_seconds", "End of the last good scan", ("source",))
@@ -53,8 +64,9 @@ class Worker:
         self.source = source
         self.tree_problems: list[Problem] = []
         self.last_error: str | None = None
+        self.pid_prefix = dataset_pid(facility, source.nexus.archive, "")
         self._ignored = 0
-        self._too_long: list[Problem] = []
+        self._too_long: dict[str, Problem] = {}
         self._settings = settings
         self._facility = facility
         self._reader = reader
@@ -80,11 +92,12 @@ class Worker:
             reread = not await asyncio.to_thread(state.register)
             known = await asyncio.to_thread(lambda: state.known(reread=reread))
             scanner = TreeScanner(self.source.nexus.root, known=known)
-            self._ignored, self._too_long = await asyncio.to_thread(self._left_out, scanner)
+            dropped = [path for path, _ in known if not place(path, self.source.nexus).is_relevant]
+            self._ignored, self._too_long = len(dropped), {}
             try:
                 await self._scan(state, scanner, full=True, hints=None)
                 if reread:
-                    await asyncio.to_thread(state.reread)
+                    await asyncio.to_thread(state.reread, dropped)
                 await self._scan_repeatedly(state, scanner)
             except RootUnavailable as error:
                 await asyncio.to_thread(state.failed, _root_message(error))
@@ -97,59 +110,71 @@ class Worker:
             autocommit=True,
             connect_timeout=10,
             application_name=f"panosc-catalogue ingest {self.source.name}",
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
         )
 
     async def _scan_repeatedly(self, state: State, scanner: TreeScanner) -> None:
-        next_full = time.monotonic() + self._settings.full_scan_seconds
+        """Look at what notifications tell of at once, and at everything when its time has come.
+
+        The second does not wait for the first to end: where data are written without a pause, what arrives
+        elsewhere is to be found too.
+        """
         rescan = self._settings.rescan_seconds
+        next_full = time.monotonic() + self._settings.full_scan_seconds
+        next_scan = time.monotonic() + rescan
         while True:
             waiting = await self._read_again(state)
             self.last_error = None
-            seconds = min(RETRY_SECONDS, rescan) if waiting else rescan
-            hints = await wait_for_change(scanner, seconds) or None
-            full = hints is None and time.monotonic() >= next_full
+            seconds = next_scan - time.monotonic()
+            if seconds > 0:
+                hints = await wait_for_change(scanner, min(RETRY_SECONDS, seconds) if waiting else seconds)
+                if hints:
+                    await self._scan(state, scanner, full=False, hints=hints)
+                continue
+            full = time.monotonic() >= next_full
+            await self._scan(state, scanner, full=full, hints=None)
             if full:
                 next_full = time.monotonic() + self._settings.full_scan_seconds
-            await self._scan(state, scanner, full=full, hints=hints)
+            next_scan = time.monotonic() + rescan
 
     async def _scan(self, state: State, scanner: TreeScanner, *, full: bool, hints: set[str] | None) -> None:
         started = time.monotonic()
         if hints is None:
             await asyncio.to_thread(state.scanning)
         changes = scanner.scan(full=full, only=hints)
-        different = changed = False
+        changed = False
         while chunk := await asyncio.to_thread(lambda: list(islice(changes, CHUNK))):
-            different = True
             changed = await self._take(state, chunk) or changed
-        if different:
-            # Goes through all files, which a look at an unchanged tree must not.
-            self._ignored, self._too_long = await asyncio.to_thread(self._left_out, scanner)
-        self.tree_problems = [*scanner.problems(), *self._too_long]
+        self.tree_problems = [*scanner.problems(), *self._too_long.values()]
         await asyncio.to_thread(lambda: state.idle(self._ignored, changed=changed))
         LAST_SCAN.labels(self.source.name).set_to_current_time()
         SCAN_SECONDS.labels(self.source.name).set(time.monotonic() - started)
 
-    def _left_out(self, scanner: TreeScanner) -> tuple[int, list[Problem]]:
-        """How many files the catalogue has nothing to do with, and those that it cannot take."""
-        ignored, too_long = 0, []
-        for path, _ in scanner.files():
-            if not place(path, self.source.nexus).is_relevant:
-                ignored += 1
-            elif _is_too_long(path):
-                message = f"the path has more than {MAX_PATH_BYTES} bytes; shorten it"
-                too_long.append(Problem(path, ProblemReason.UNREADABLE, message))
-        return ignored, too_long
+    def _leaves_out(self, change: Change) -> bool:
+        """Whether the catalogue has nothing to do with the file, or cannot take it; keeps count of these."""
+        if not place(change.path, self.source.nexus).is_relevant:
+            self._ignored += {ChangeKind.ADDED: 1, ChangeKind.REMOVED: -1}.get(change.kind, 0)
+            return True
+        if len(change.path.encode()) <= MAX_PATH_BYTES:
+            return False
+        if change.kind is ChangeKind.REMOVED:
+            self._too_long.pop(change.path, None)
+        else:
+            message = f"the path has more than {MAX_PATH_BYTES} bytes; shorten it"
+            self._too_long[change.path] = Problem(change.path, ProblemReason.UNREADABLE, message)
+        return True
 
     async def _take(self, state: State, changes: Sequence[Change]) -> bool:
         """Bring the datasets of the changed files up to date; whether there were any."""
         present: list[tuple[str, FileState]] = []
         removed: list[str] = []
         for change in changes:
-            if place(change.path, self.source.nexus).is_relevant and not _is_too_long(change.path):
-                if change.kind is ChangeKind.REMOVED:
-                    removed.append(change.path)
-                else:
-                    present.append((change.path, change.state))
+            if self._leaves_out(change):
+                continue
+            if change.kind is ChangeKind.REMOVED:
+                removed.append(change.path)
+            else:
+                present.append((change.path, change.state))
         await self._read_and_store(state, present, removed)
         return bool(present or removed)
 
@@ -170,11 +195,11 @@ class Worker:
     def _store(self, state: State, where: Place, files: list[Seen], gone: list[str]) -> None:
         try:
             state.update(where.dataset, where.proposal, files, gone)
-        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
-            message = f"the database refuses it: {error.diag.message_primary or error}"
+        except _REFUSALS as error:
+            said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+            message = f"the catalogue cannot hold it: {said or error}; report it with the file"
             log.error("dataset refused", source=self.source.name, dataset=where.dataset, why=message)
-            refusal = NotReadable(Reason.REFUSED, message)
-            state.update(where.dataset, where.proposal, [Seen(f.path, f.state, refusal) for f in files], gone)
+            state.refuse(where.dataset, files, gone, NotReadable(Reason.REFUSED, message))
 
     async def _look(self, path: str, status: FileState) -> Seen:
         if not place(path, self.source.nexus).is_nexus:
@@ -194,18 +219,18 @@ class Worker:
 
     async def _read_again(self, state: State) -> bool:
         """Read those files again that did not change but may be readable now; whether some may be soon."""
-        again = []
+        again, shut = [], []
         due, waiting = await asyncio.to_thread(state.again, MAX_AGAIN)
         for path, status, reason in due:
             full = self.source.nexus.root / path
             if reason != Reason.UNREADABLE or await asyncio.to_thread(os.access, full, os.R_OK):
                 again.append((path, status))
+            else:
+                shut.append(path)
+        if shut:
+            await asyncio.to_thread(state.looked_at, shut)
         await self._read_and_store(state, again)
         return waiting
-
-
-def _is_too_long(path: str) -> bool:
-    return len(path.encode()) > MAX_PATH_BYTES
 
 
 def _root_message(error: RootUnavailable) -> str:

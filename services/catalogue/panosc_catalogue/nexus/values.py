@@ -78,7 +78,7 @@ def dataset_number(dataset: h5py.Dataset) -> float | None:
 
 
 def _lies_elsewhere(dataset: h5py.Dataset) -> bool:
-    """Whether the values are another file's: the writer of this one could name any that the process can read."""
+    """Whether the values are another file's: this one could name any that the process can read."""
     return bool(dataset.is_virtual or dataset.external)
 
 

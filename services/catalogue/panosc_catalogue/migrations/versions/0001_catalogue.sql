@@ -21,6 +21,8 @@ CREATE TABLE document (
     doi text,
     start_date timestamptz,
     end_date timestamptz,
+    measured_start timestamptz,             -- of all its datasets, where the source names no start or end
+    measured_end timestamptz,
     release_date timestamptz,               -- as the source says; where null, the data policy decides
     extension_months integer NOT NULL DEFAULT 0 CHECK (extension_months >= 0),
     license text,
@@ -40,6 +42,7 @@ CREATE TABLE dataset (
     released boolean NOT NULL DEFAULT false, -- public before its time, by the source's or the staff's word
     instrument_id bigint REFERENCES instrument,
     document_id bigint REFERENCES document, -- the proposal: decides the embargo
+    placed_at timestamptz NOT NULL DEFAULT now(), -- when it came to this document
     source text,
     updated_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz
@@ -47,6 +50,7 @@ CREATE TABLE dataset (
 CREATE INDEX ON dataset (document_id);
 CREATE INDEX ON dataset (instrument_id);
 CREATE INDEX ON dataset (creation_date);
+CREATE INDEX ON dataset (source, pid) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE document_dataset (
     document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
@@ -146,6 +150,7 @@ CREATE TABLE ingest_source (
     state text NOT NULL DEFAULT 'Scanning' CHECK (state IN ('Scanning', 'Idle', 'Failed')),
     reading text NOT NULL,                  -- how its files were read; when that changes they are read again
     ignored bigint NOT NULL DEFAULT 0,      -- files in its tree that the catalogue has nothing to do with
+    unsettled_since timestamptz,            -- begin of the scan that has not ended yet
     last_scan timestamptz,
     last_change timestamptz,
     last_error text
@@ -178,6 +183,7 @@ RETURN coalesce(
 
 -- The one place that decides which datasets the public sees. Everything that reads datasets, or what belongs
 -- to them, goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
+-- What a scan finds stays hidden until the scan ends: only then it is known when the experiments ended.
 CREATE FUNCTION visible_dataset(embargo_months integer, clock timestamptz)
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
@@ -188,7 +194,7 @@ AS $$
     SELECT d.id, d.pid, d.title, d.creation_date, d.end_date, d.size, d.instrument_id, d.document_id, d.source,
         release_instant(
             p.release_date,
-            coalesce(p.end_date, d.end_date, d.creation_date),
+            coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
             embargo_months + coalesce(p.extension_months, 0)
         ),
         true
@@ -197,9 +203,11 @@ AS $$
         d.released
         OR release_instant(
             p.release_date,
-            coalesce(p.end_date, d.end_date, d.creation_date),
+            coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
             embargo_months + coalesce(p.extension_months, 0)
         ) <= clock
+    ) AND NOT EXISTS (
+        SELECT 1 FROM ingest_source s WHERE s.name = d.source AND d.placed_at >= s.unsettled_since
     )
 $$;
 
@@ -211,8 +219,12 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT p.id, p.pid, true, p.type, p.title, p.summary, p.doi, p.start_date, p.end_date,
-        release_instant(p.release_date, p.end_date, embargo_months + p.extension_months), p.license, p.keywords
+    SELECT p.id, p.pid, true, p.type, p.title, p.summary, p.doi,
+        coalesce(p.start_date, p.measured_start), coalesce(p.end_date, p.measured_end),
+        release_instant(
+            p.release_date, coalesce(p.end_date, p.measured_end), embargo_months + p.extension_months
+        ),
+        p.license, p.keywords
     FROM document p
     WHERE p.deleted_at IS NULL
 $$;
