@@ -1,0 +1,182 @@
+"""The archive with the real catalogue: what the archive's own tests know only as a double."""
+
+import hashlib
+import io
+import json
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import h5py
+import httpx2
+import pytest
+from panosc_catalogue import settings
+from panosc_catalogue.ingest.assemble import dataset_pid
+from support import postgres
+from unit.archive.harness import Process, archive_command, free_port, wait_for
+
+ESRF = {"name": "esrf"}
+OPEN, EMBARGOED = "hc1/a scan/öpen.nxs", "hc2/scan/embargoed.nxs"
+EMBARGOED_DATASET = "/datasets/" + quote(
+    dataset_pid(settings.Facility(**ESRF), "archive", EMBARGOED), safe=""
+)
+
+
+@dataclass
+class Facility:
+    """A running archive and catalogue of one small tree."""
+
+    root: Path
+    archive: httpx2.Client
+    catalogue: httpx2.Client
+    policy: Path
+
+    @property
+    def pid(self) -> str:
+        (dataset,) = self.catalogue.get("/api/Datasets").json()
+        return str(dataset["pid"])
+
+
+def measure(path: Path, end: str) -> None:
+    """A NeXus file of an experiment that ended then."""
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, "w") as file:
+        entry = file.create_group("entry")
+        entry.attrs["NX_class"] = "NXentry"
+        entry["title"] = path.stem
+        entry["start_time"] = entry["end_time"] = end
+        entry["counts"] = range(10)
+
+
+def catalogue_command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("panosc-catalogue")), *arguments]
+
+
+@pytest.fixture(scope="module")
+def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
+    base = tmp_path_factory.mktemp("together")
+    root, policy, configuration = base / "data", base / "policy.json", base / "catalogue.json"
+    measure(root / OPEN, "2015-06-01T12:00:00Z")
+    measure(root / EMBARGOED, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    policy.write_text(json.dumps({"embargo": {"months": 36}}))
+    source = {"name": "beamlines", "nexus": {"archive": "archive", "root": str(root)}}
+    configuration.write_text(json.dumps({"facility": ESRF, "sources": [source]}))
+    search, ingest, files = free_port(), free_port(), free_port()
+    with ExitStack() as cleanup:
+        server = cleanup.enter_context(postgres.server())
+
+        def start(command: list[str], port: int, environment: dict[str, str]) -> None:
+            log = base / f"{port}.log"
+            process = cleanup.enter_context(Process([*command, "--port", str(port)], environment, log))
+            wait_for(f"http://127.0.0.1:{port}/healthz", process.process, log)
+
+        environment = {
+            "PANOSC_CATALOGUE_DATABASE_URL": server.url(),
+            "PANOSC_CATALOGUE_POLICY_FILE": str(policy),
+            "PANOSC_CATALOGUE_CONFIG_FILE": str(configuration),
+        }
+        with Process(catalogue_command("migrate"), environment, base / "migrate.log") as migrate:
+            assert migrate.process.wait(60) == 0, (base / "migrate.log").read_text()
+        start(catalogue_command("serve"), search, environment)
+        start(catalogue_command("ingest"), ingest, environment)
+        start(
+            archive_command("serve"),
+            files,
+            {
+                "PANOSC_ARCHIVE_DATA_DIRECTORY": str(root),
+                "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
+                "PANOSC_ARCHIVE_CATALOGUE_URLS": json.dumps([f"http://127.0.0.1:{search}"]),
+            },
+        )
+        archive, catalogue, worker = (
+            cleanup.enter_context(
+                httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
+            )
+            for port in (files, search, ingest)
+        )
+        deadline = time.monotonic() + 60
+        while (status := worker.get("/status").json())["datasets"] < 2 or not status["publicDatasets"]:
+            assert time.monotonic() < deadline, f"not ingested: {status}"
+            time.sleep(0.1)
+        yield Facility(root, archive, catalogue, policy)
+
+
+def test_public_file_is_served(facility: Facility) -> None:
+    response = facility.archive.get(f"/files/{quote(OPEN)}")
+    assert response.status_code == 200
+    assert (
+        hashlib.sha256(response.content).digest()
+        == hashlib.sha256((facility.root / OPEN).read_bytes()).digest()
+    )
+    part = facility.archive.get(f"/files/{quote(OPEN)}", headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, response.content[10:20])
+
+
+def test_embargoed_and_absent_things_are_told_apart_by_nothing(facility: Facility) -> None:
+    hidden = (
+        f"/files/{EMBARGOED}",
+        "/files/hc2",
+        "/files/hc2/scan/",
+        "/files/hc2?after=a",
+        f"/hdf5/data/?file={EMBARGOED}&path=/entry/counts",
+        f"/previews?file={EMBARGOED}",
+        EMBARGOED_DATASET,
+        f"{EMBARGOED_DATASET}/bundle.zip",
+    )
+    absent = "/files/nothing", "/files/no/", "/hdf5/data/?file=nothing&path=/", "/datasets/nothing"
+    answers = [facility.archive.get(target) for target in (*hidden, *absent)]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
+    assert answers[0].json()["detail"] == "there is no such file, directory or dataset, or it is not public"
+
+
+def test_listings_lead_to_the_public_file_alone(facility: Facility) -> None:
+    found, pending = [], ["/files/"]
+    while pending:
+        page = facility.archive.get(pending.pop()).json()
+        for listed in page["entries"]:
+            (pending if listed["type"] == "directory" else found).append(listed["url"])
+        if "next" in page:
+            pending.append(page["next"])
+    assert found == [f"/files/{quote(OPEN)}"]
+
+
+def test_listing_goes_on_page_by_page(facility: Facility) -> None:
+    (entry,) = facility.archive.get("/files/?limit=1").json()["entries"]
+    assert (entry["name"], entry["type"]) == ("hc1", "directory")
+
+
+def test_dataset_as_listing_and_bundle(facility: Facility) -> None:
+    target = f"/datasets/{quote(facility.pid, safe='')}"
+    listing = facility.archive.get(target).json()
+    assert [(file["path"], file["url"]) for file in listing["files"]] == [(OPEN, f"/files/{quote(OPEN)}")]
+    assert listing["title"] == "öpen"
+    bundle = facility.archive.get(listing["bundles"]["zip"])
+    with zipfile.ZipFile(io.BytesIO(bundle.content)) as unpacked:
+        (name,) = unpacked.namelist()
+        assert unpacked.read(name) == (facility.root / OPEN).read_bytes()
+
+
+def test_slice_equals_h5pys(facility: Facility) -> None:
+    query = {"file": OPEN, "path": "/entry/counts", "selection": "2:5"}
+    assert facility.archive.get("/hdf5/data/", params=query).json() == [2, 3, 4]
+
+
+def test_changed_policy_opens_and_closes_the_files(facility: Facility) -> None:
+    targets = f"/files/{EMBARGOED}", "/files/hc2/scan", EMBARGOED_DATASET, f"{EMBARGOED_DATASET}/bundle.tar"
+
+    def becomes(status: int) -> None:
+        deadline = time.monotonic() + 10
+        while (found := {facility.archive.get(target).status_code for target in targets}) != {status}:
+            assert time.monotonic() < deadline, f"still {found}"
+            time.sleep(0.1)
+
+    before = facility.policy.read_text()
+    facility.policy.write_text(json.dumps({"embargo": {"months": 0}}))
+    becomes(200)
+    facility.policy.write_text(before)
+    becomes(404)
