@@ -42,6 +42,7 @@ CronSchedule = Annotated[
     StringConstraints(pattern=rf"^(@(hourly|daily|weekly|monthly|yearly)|{_CRON})$", max_length=100),
     Remedy("a cron schedule: minute, hour, day of month, month, day of week, such as '0 3 * * 0', or @daily"),
 ]
+GroupId = Annotated[int, Field(ge=1, le=2**31 - 1, json_schema_extra={"format": "int64"})]
 AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"]
 
 
@@ -74,7 +75,8 @@ class Claim(Document):
     access_modes: Annotated[list[AccessMode], ListSet(), Field(min_length=1, max_length=3)] = Field(
         default_factory=_one_node
     )
-    """How pods on several nodes may mount the volume; ReadWriteMany lets every service scale over nodes."""
+    """How nodes may mount the volume. With ReadWriteOnce, the ingest workers of the catalogues that read the
+    archive have to run on its node."""
 
 
 class Storage(Document):
@@ -94,6 +96,12 @@ class Storage(Document):
 
     existing_claim: ObjectName | None = None
     """Name of a PersistentVolumeClaim in the namespace that holds the files; it is read, never changed."""
+
+    supplemental_groups: Annotated[list[GroupId], ListSet(), Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """Numbers of the groups that may read the files, where not everybody may. The pods that read the archive
+    run with them, unless a policy of the cluster forbids that."""
 
 
 class StateClaim(Document):
@@ -151,7 +159,7 @@ class DataArchiveSpec(Document):
     """What the folders of the archive mean."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
-    """How many pods serve files; they share the volume, so over several nodes it must be ReadWriteMany."""
+    """How many pods serve files; all run on one node, as they share the volume with the manifest."""
 
     fixity: Fixity = Field(default_factory=Fixity)
     """How the files are checked for damage."""

@@ -105,8 +105,14 @@ def container(
     }
 
 
-def pod(containers: list[Object], volumes: list[Object], **fields: Any) -> Object:
-    """The spec of a pod that satisfies the restricted Pod Security Standard."""
+def pod(
+    containers: list[Object], volumes: list[Object], *, groups: Iterable[int] = (), **fields: Any
+) -> Object:
+    """The spec of a pod that satisfies the restricted Pod Security Standard.
+
+    `groups`: numbers of the groups that it needs beside its own, to read the files of others.
+    """
+    more = {"supplementalGroups": sorted(set(groups))} if groups else {}
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -119,6 +125,7 @@ def pod(containers: list[Object], volumes: list[Object], **fields: Any) -> Objec
             # Changing the group of every file of an archive at each start would take hours.
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
+            **more,
         },
         "containers": containers,
         "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],

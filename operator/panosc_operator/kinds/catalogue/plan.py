@@ -222,10 +222,14 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         claim_volume(f"archive-{archive}", data_claim(observed.archives[archive]), read_only=True)
         for archive in sorted(observed.archives)
     ]
+    groups = [
+        group for archive in observed.archives.values() for group in archive.spec.storage.supplemental_groups
+    ]
+    affinity = beside_archives(sorted(observed.pinned))
     worker = deployment(
         part,
         name,
-        pod([ingest], [*_volumes(observed), *archives], **beside_archives(sorted(observed.pinned))),
+        pod([ingest], [*_volumes(observed), *archives], groups=groups, **affinity),
         alone=True,
         config=configuration,
         restart_on=(database_secret(catalogue),),

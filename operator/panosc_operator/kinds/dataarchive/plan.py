@@ -111,7 +111,8 @@ def _environment(observed: Observation) -> dict[str, str]:
 
 def _pod(archive: DataArchive, containers: list[Object], volumes: list[Object], **fields: Any) -> Object:
     """All pods of the archive share the volume with the manifest, which only one node can have."""
-    return pod(containers, volumes, **beside_archives([archive.metadata.name]), **fields)
+    groups = archive.spec.storage.supplemental_groups
+    return pod(containers, volumes, groups=groups, **beside_archives([archive.metadata.name]), **fields)
 
 
 def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[Desired]:
