@@ -29,7 +29,10 @@ class Settings(BaseSettings):
     """The catalogue's configuration: facility and sources."""
 
     max_limit: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Items that one answer holds at most."""
+    """Items that one answer holds at most, and each list of related items in it."""
+
+    max_answer_mib: int = Field(default=64, ge=1, le=1024)
+    """Size of one answer at most, in MiB: nested lists multiply."""
 
     statement_timeout_seconds: float = Field(default=20.0, gt=0)
     """Time after which a query is given up."""

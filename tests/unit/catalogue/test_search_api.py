@@ -44,7 +44,8 @@ def client(
         "files": [{"name": "secret.nxs"}],
     }
     fill(url, [DOCUMENT, hidden])
-    with serving(create_app(settings(url, tmp_path_factory.mktemp("files"), max_limit=8))) as client:
+    limits = {"max_limit": 8, "max_answer_mib": 1}
+    with serving(create_app(settings(url, tmp_path_factory.mktemp("files"), **limits))) as client:
         yield client
     server.drop(name)
 
@@ -117,6 +118,32 @@ def test_limits_are_bounded_and_said(client: httpx2.Client) -> None:
         response = client.get("/api/Datasets", params={"filter": json.dumps(query)})
         assert len(response.json()) == int(told[0])
         assert (response.headers["X-Limit"], response.headers.get("X-Limit-Capped")) == told
+
+
+def test_included_items_are_bounded_and_said(client: httpx2.Client) -> None:
+    for path in ("/api/Documents", "/api/Documents/10.1%2Fdoc"):
+        for scope, told in (({}, 8), ({"limit": 100}, 8), ({"limit": 3}, 3), ({"skip": 9}, 1)):
+            query = {"include": [{"relation": "datasets", "scope": scope}]}
+            response = client.get(path, params={"filter": json.dumps(query)})
+            found = response.json() if path.endswith("%2Fdoc") else response.json()[0]
+            assert len(found["datasets"]) == told
+            assert response.headers["X-Include-Limit"] == "8"
+    response = client.get("/api/Datasets", params={"filter": '{"include":["instrument"]}'})
+    assert "X-Include-Limit" not in response.headers
+
+
+def test_an_answer_that_would_be_too_large_is_refused(client: httpx2.Client) -> None:
+    query: dict[str, Any] = {}
+    for _ in range(4):
+        query = {"include": [{"relation": "datasets", "scope": query}]}
+        query = {"include": [{"relation": "documents", "scope": query}]}
+    more = {"include": [{"relation": "datasets", "scope": query}]}
+    for path, asked in (("/api/Datasets", query), ("/api/Documents/10.1%2Fdoc", more)):
+        response = client.get(path, params={"filter": json.dumps(asked)})
+        error = response.json()["error"]
+        assert (response.status_code, error["code"]) == (400, "ANSWER_TOO_LARGE")
+        assert "more than 1 MiB" in error["message"]
+        assert "limit" in error["message"]
 
 
 def test_brackets_in_place_of_json(client: httpx2.Client) -> None:

@@ -81,6 +81,15 @@ def related_count(parent: Model, relation: str, pid: str, query: Filter) -> Stat
     return compiler.statement(_of_parent(compiler, parent, pid, counted))
 
 
+def bounded(statement: Statement, max_bytes: int) -> Statement:
+    """The statement, whose one column is JSON text, with null in place of a text that is longer."""
+    sql = (
+        f"WITH answer(body) AS MATERIALIZED ({statement.sql}) "
+        "SELECT CASE WHEN octet_length(body) <= %(max_bytes)s::bigint THEN body END FROM answer"
+    )
+    return Statement(sql, {**statement.parameters, "max_bytes": max_bytes})
+
+
 def _of_parent(compiler: "_Compiler", parent: Model, pid: str, column: str) -> str:
     return f"SELECT {column} FROM {parent.rows} p WHERE p.pid = {compiler.parameter(pid, 'text')}"
 

@@ -39,7 +39,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     )
     policy = PolicyFile(settings.policy_file)
     facility = load_config(settings.config_file).facility
-    search = Search(database, policy, settings.max_limit, clock)
+    search = Search(database, policy, settings.max_limit, settings.max_answer_mib, clock)
     internal = Internal(database, policy, clock)
     description = cache(openapi.document)
 

@@ -16,7 +16,9 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
 }
 _FILTER = (
     "JSON object of where, include, limit, skip, order, fields, query. Operators: "
-    f"{', '.join(OPERATORS)}, and, or, text. An include whose scope has a where is an inner join."
+    f"{', '.join(OPERATORS)}, and, or, text. An include whose scope has a where is an inner join. "
+    "Lists are limited, whatever is asked for: the headers X-Limit and X-Include-Limit (of each list of "
+    "related items) tell how."
 )
 _COUNT_SCHEMA = {
     "type": "object",
@@ -104,7 +106,7 @@ def _operation(
             "parameters": parameters,
             "responses": {
                 "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
-                "400": {"description": "The filter is not valid", **refusal},
+                "400": {"description": "The filter is not valid, or its answer too large", **refusal},
                 **({"404": {"description": "No such public record", **refusal}} if pid else {}),
                 "503": {"description": "Try again in a moment", **refusal},
             },

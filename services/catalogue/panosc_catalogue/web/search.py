@@ -36,6 +36,7 @@ class Search:
     database: Database
     policy: PolicyFile
     max_limit: int
+    max_answer_mib: int
     clock: Clock
 
     async def endpoint(self, request: Request) -> Response:
@@ -71,8 +72,7 @@ class Search:
 
     async def _list(self, model: Model, request: Request) -> Response:
         query, headers = self._limited(parse_filter(model, querystring.read(request.query_params, "filter")))
-        row = await self._run(sql.items(query))
-        return _json(str(row[0]) if row else "[]", headers)
+        return _json(await self._text(sql.items(query)) or "[]", headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
         row = await self._run(sql.count(_counted(model, request)))
@@ -80,18 +80,20 @@ class Search:
 
     async def _item(self, model: Model, pid: str, request: Request) -> Response:
         query = parse_filter(model, querystring.read(request.query_params, "filter"))
-        row = await self._run(sql.item(replace(query, skip=0, limit=None), _checked(pid)))
-        if row is None:
+        query, headers = self._limited(query)
+        text = await self._text(sql.item(replace(query, skip=0, limit=None), _checked(pid)))
+        if text is None:
             raise _unknown(model, pid)
-        return _json(str(row[0]))
+        del headers["X-Limit"]
+        return _json(text, headers)
 
     async def _files(self, model: Model, pid: str, request: Request) -> Response:
         query = parse_filter(MODELS["File"], querystring.read(request.query_params, "filter"))
         query, headers = self._limited(query)
-        row = await self._run(sql.related_items(model, "files", _checked(pid), query))
-        if row is None:
+        text = await self._text(sql.related_items(model, "files", _checked(pid), query))
+        if text is None:
             raise _unknown(model, pid)
-        return _json(str(row[0]), headers)
+        return _json(text, headers)
 
     async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
         query = _counted(MODELS["File"], request)
@@ -101,15 +103,43 @@ class Search:
         return _json(orjson.dumps({"count": row[0]}).decode())
 
     def _limited(self, query: Filter) -> tuple[Filter, dict[str, str]]:
-        """The filter with a limit that holds, and headers that tell which one it is."""
-        if query.limit is not None and query.limit <= self.max_limit:
-            return query, {"X-Limit": str(query.limit)}
-        capped = {} if query.limit is None else {"X-Limit-Capped": "true"}
-        return replace(query, limit=self.max_limit), {"X-Limit": str(self.max_limit), **capped}
+        """The filter with limits that hold, and headers that tell which they are."""
+        limit = min(query.limit or self.max_limit, self.max_limit)
+        headers = {"X-Limit": str(limit)}
+        if query.limit is not None and query.limit > limit:
+            headers["X-Limit-Capped"] = "true"
+        if _includes_lists(query):
+            headers["X-Include-Limit"] = str(self.max_limit)
+        return replace(self._limited_includes(query), limit=limit), headers
+
+    def _limited_includes(self, query: Filter) -> Filter:
+        includes = []
+        for include in query.includes:
+            scope = self._limited_includes(include.scope)
+            limit = min(scope.limit or self.max_limit, self.max_limit)
+            includes.append(replace(include, scope=replace(scope, limit=limit)))
+        return replace(query, includes=tuple(includes))
+
+    async def _text(self, statement: sql.Statement) -> str | None:
+        """The JSON text that the statement answers; None if it has no row."""
+        row = await self._run(sql.bounded(statement, self.max_answer_mib * 2**20))
+        if row is None:
+            return None
+        if row[0] is None:
+            message = (
+                f"The answer would have more than {self.max_answer_mib} MiB; ask for fewer items (limit, in "
+                "an include's scope too), relations (include) or properties (fields) at a time"
+            )
+            raise ApiError(400, message, name="BadRequestError", code="ANSWER_TOO_LARGE")
+        return str(row[0])
 
     async def _run(self, statement: sql.Statement) -> tuple[object, ...] | None:
         months = self.policy.current().embargo.months
         return await self.database.row(*sql.bind(statement, months, self.clock()))
+
+
+def _includes_lists(query: Filter) -> bool:
+    return any(include.relation.many or _includes_lists(include.scope) for include in query.includes)
 
 
 def _counted(model: Model, request: Request) -> Filter:
