@@ -2,7 +2,9 @@
 
 import io
 import os
+import struct
 import tarfile
+import time
 import zipfile
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -21,10 +23,17 @@ CONTENT = {
 }
 
 
+def modified(archive: Archive, member: str) -> float:
+    """When the file that a member of the bundle was made of was modified."""
+    source = archive.root / "p7/d1" / member.removeprefix("10.5072_ESRF-äö_1/")
+    return source.stat().st_mtime
+
+
 @pytest.fixture
 def dataset(archive: Archive) -> Iterator[str]:
     for path, content in CONTENT.items():
-        archive.publish(path, content)
+        file = archive.publish(path, content)
+        os.utime(file, (1_100_000_000, 1_234_567_890))
     files = [{"archive": "archive", "path": path, "size": len(data)} for path, data in CONTENT.items()]
     files.append({"archive": "other", "path": "elsewhere.h5", "size": 1})
     archive.catalogue.datasets[PID] = {"pid": PID, "title": "Lysozyme", "files": files}
@@ -60,14 +69,21 @@ def test_bundle_holds_every_file_and_is_as_long_as_announced(
         with zipfile.ZipFile(io.BytesIO(response.content)) as bundle:
             assert bundle.testzip() is None
             unpacked = {name: bundle.read(name) for name in bundle.namelist()}
+            for info in bundle.infolist():
+                seconds = int(modified(archive, info.filename)) // 2 * 2
+                assert info.date_time == time.gmtime(seconds)[:6]
+                # Programs that unpack a stream read the time before the content.
+                local = response.content[info.header_offset + 10 :][:4]
+                clock, date = struct.unpack("<HH", local)
+                assert (date >> 9) + 1980 == info.date_time[0]
+                assert (clock >> 11, clock >> 5 & 63) == info.date_time[3:5]
     else:
         with tarfile.open(fileobj=io.BytesIO(response.content)) as tar:
             for member in tar:
                 extracted = tar.extractfile(member)
                 assert extracted is not None
                 unpacked[member.name] = extracted.read()
-                source = archive.root / "p7/d1" / member.name.removeprefix("10.5072_ESRF-äö_1/")
-                assert member.mtime == int(source.stat().st_mtime)
+                assert member.mtime == int(modified(archive, member.name))
     assert unpacked == {
         path.replace("p7/d1/", "10.5072_ESRF-äö_1/"): content for path, content in CONTENT.items()
     }
