@@ -1,6 +1,5 @@
 """Command line: `panosc-catalogue serve|migrate|ingest|load`."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,6 @@ import orjson
 import psycopg
 import sqlalchemy.exc
 import typer
-import uvicorn
 from panosc_common import logs
 from panosc_common import server as http
 from pydantic import SecretStr, ValidationError
@@ -80,7 +78,6 @@ def serve(
     config_file: ConfigPath = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on")] = "127.0.0.1",
     port: Port = 8080,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that answer")] = 1,
 ) -> None:
     """Serve the search API."""
     settings = _settings(database_url, policy_file, config_file)
@@ -88,23 +85,7 @@ def serve(
         application = create_app(settings)
     except (ValueError, psycopg.ProgrammingError) as error:
         raise _fail(str(error)) from error
-    if workers == 1:
-        http.run(application, host, port)
-        return
-    # Worker processes start afresh and take their settings from the environment.
-    os.environ["PANOSC_CATALOGUE_DATABASE_URL"] = _url(settings)
-    os.environ["PANOSC_CATALOGUE_POLICY_FILE"] = str(settings.policy_file)
-    os.environ["PANOSC_CATALOGUE_CONFIG_FILE"] = str(settings.config_file)
-    uvicorn.run(
-        "panosc_catalogue.web.app:from_environment",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    http.run(application, host, port)
 
 
 @app.command()

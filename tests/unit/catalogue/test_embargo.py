@@ -164,6 +164,18 @@ def test_without_any_date_only_an_explicit_release_opens(catalogue: Catalogue) -
     assert len(catalogue.visible()) == EVERYWHERE
 
 
+def test_not_public_in_a_record_means_not_before_the_policy_says_so(catalogue: Catalogue) -> None:
+    closed = {"pid": "d/1", "title": "Run", "isPublic": False}
+    record = DocumentRecord.model_validate({"pid": "doc", "title": "Proposal", "datasets": [closed]})
+    catalogue.connection.execute("UPDATE dataset SET released = true")
+    with catalogue.connection.transaction():
+        store.write(catalogue.connection, [record], store.Origin("load"))
+    catalogue.now = RELEASE - timedelta(seconds=1)
+    assert catalogue.visible() == set()
+    catalogue.now = RELEASE
+    assert len(catalogue.visible()) == EVERYWHERE
+
+
 def test_a_withdrawn_dataset_is_kept_and_not_shown(catalogue: Catalogue) -> None:
     catalogue.now = RELEASE
     catalogue.connection.execute("UPDATE dataset SET deleted_at = now()")

@@ -149,6 +149,8 @@ def test_bad_files_are_reported_and_the_rest_goes_on(site: Site) -> None:
         page = get(ingest, "/reports", limit="2")
         assert [item["path"] for item in page["items"]] == ["P/circle.nxs", "P/cut.nxs"]
         assert get(ingest, "/reports", after=page["next"], limit="3")["items"] == reports[2:]
+        for limit in ("0", "1001", "-1", "many", "9" * 5000):
+            assert ingest.get("/reports", params={"limit": limit}).status_code == 400
         assert pids(search) == ["esrf:archive/P/good.nxs"]
         # An old file is read once, however often its source is looked at.
         time.sleep(3 * ROUND)

@@ -226,6 +226,13 @@ def test_unknown_things_are_404_in_the_known_shape(client: httpx2.Client) -> Non
     assert "/api/Datasets" in get(client, "/api/Cats")["error"]["message"]
 
 
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "many", "9" * 5000])
+def test_archives_are_told_of_a_wrong_limit(client: httpx2.Client, limit: str) -> None:
+    response = client.get("/internal/archives/a/children", params={"limit": limit})
+    assert response.status_code == 400
+    assert "from 1 to 1000" in response.json()["detail"]
+
+
 def test_pages_and_probes(client: httpx2.Client) -> None:
     assert get(client, "/healthz") == {"status": "ok"}
     assert get(client, "/readyz") == {"status": "ready"}

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from panosc_catalogue.database import RETRY_AFTER_SECONDS, Database, DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.ingest.worker import Worker
 from panosc_catalogue.nexus.pool import Reader
+from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile, Settings
 
@@ -102,11 +103,9 @@ class Status:
         name = query.get("source") or next(iter(self._workers), "")
         if name not in self._workers:
             raise problem.Problem(404, f"there is no source {name!r}; there are: {', '.join(self._workers)}")
-        limit = query.get("limit", "100")
-        if not limit.isdecimal() or not 1 <= int(limit) <= MAX_REPORTS:
-            raise problem.Problem(400, f"limit must be a number from 1 to {MAX_REPORTS}")
-        items = await self._reports(name, query.get("after", ""), int(limit) + 1)
-        page = items[: int(limit)]
+        limit = page_limit(query, default=100, maximum=MAX_REPORTS)
+        items = await self._reports(name, query.get("after", ""), limit + 1)
+        page = items[:limit]
         return OrjsonResponse({"items": page, "next": page[-1]["path"] if len(items) > len(page) else None})
 
     async def _reports(self, name: str, after: str, limit: int) -> list[dict[str, Any]]:

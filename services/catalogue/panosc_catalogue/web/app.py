@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 
 import psycopg
-from panosc_common import logs, metrics, problem
+from panosc_common import metrics, problem
 from panosc_common.server import OrjsonResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -99,10 +99,3 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             Route("/internal/datasets/{pid:path}/files", internal.files),
         ],
     )
-
-
-def from_environment() -> Starlette:
-    """The application of one worker process."""
-    settings = Settings()
-    logs.configure(settings.log_level)
-    return create_app(settings)

@@ -16,6 +16,7 @@ from panosc_catalogue.database import (
     QueryRefused,
     QueryTimeout,
 )
+from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS
 from panosc_catalogue.settings import PolicyFile
 from panosc_catalogue.web.search import Clock
@@ -59,9 +60,7 @@ class Internal:
         """`GET /internal/archives/{archive}/children`: names below a directory that lead to public files."""
         query = request.query_params
         directory = query.get("directory", "").strip("/")
-        limit = query.get("limit", str(MAX_PATHS))
-        if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PATHS:
-            raise Problem(400, f"limit must be a number from 1 to {MAX_PATHS}")
+        limit = page_limit(query, default=MAX_PATHS, maximum=MAX_PATHS)
         prefix = f"{directory}/" if directory else ""
         sql = f"""
             SELECT name, bool_or(below) FROM (
@@ -77,10 +76,10 @@ class Internal:
             "archive": request.path_params["archive"],
             "prefix": prefix,
             "after": query.get("after", ""),
-            "limit": int(limit) + 1,
+            "limit": limit + 1,
         }
         rows = await self._rows(sql, parameters)
-        page = rows[: int(limit)]
+        page = rows[:limit]
         entries = [{"name": name, "type": "directory" if below else "file"} for name, below in page]
         return OrjsonResponse({"entries": entries, "next": page[-1][0] if len(rows) > len(page) else None})
 
