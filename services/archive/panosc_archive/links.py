@@ -108,7 +108,7 @@ class Walk:
                 raise Absent(f"{path} is a circle of links")
             rest = _components(link.path) + rest
             if isinstance(link, h5py.ExternalLink):
-                file = self._permit(self._meant(file, link.filename), path)[0]
+                file = self._meant(file, link.filename, path)
                 current = self.open(file)["/"]
             elif link.path.startswith("/"):
                 current = self.open(file)["/"]
@@ -136,13 +136,9 @@ class Walk:
                 targets.append((file, path))
                 continue
             try:
-                meant = self._meant(file, name)
-                permitted = self._permit(meant, dataset.name)
+                targets.append((self._meant(file, name, dataset.name), path))
             except Unknown:
                 continue  # collect all before asking
-            if len(permitted) < len(meant):
-                raise _hidden(dataset.name)  # which of them HDF5 takes is its affair
-            targets += [(found, path) for found in permitted]
         if self.needed:
             raise Unknown
         for source, path in targets:
@@ -167,51 +163,46 @@ class Walk:
         if not _open_files() <= vetted:
             raise _hidden(path)
 
-    def _permit(self, candidates: list[str | None], path: str) -> list[str]:
-        """Those candidates that may be read. What may not be read is treated as what does not exist.
+    def _meant(self, file: str, name: str, path: str) -> str:
+        """Real path of the file that HDF5 takes for `name` in `file`; it may be read.
 
-        Raises NotFound if there are none, or Unknown if that has to be asked first.
+        What is not there is treated as what may not be read, lest the answer tell which files exist: only a
+        place outside the archive is passed over if nothing is there. Raises NotFound, or Unknown if the
+        caller has to be asked first.
         """
-        inside = [candidate for candidate in candidates if candidate is not None]
-        known = self.allowed | self.denied | {self.start}
-        self.needed |= set(inside) - known
-        if self.needed:
+        # HDF5's order: the folder that it was told, the working directory, the real folder of the file.
+        base = os.path.basename(name) if name.startswith("/") else name
+        candidates = (f"{HDF5_FOLDER}/{base}", f"/{base}", self.root / os.path.dirname(file) / base)
+        root = os.path.realpath(self.root)
+        for candidate in (name, *candidates) if name.startswith("/") else candidates:
+            real = os.path.realpath(candidate)
+            if real.startswith(f"{root}/"):
+                return self._permit(real.removeprefix(f"{root}/"), path)
+            if os.path.exists(real):
+                break
+        raise _hidden(path)
+
+    def _permit(self, file: str, path: str) -> str:
+        """`file` itself if it may be read. Raises NotFound, Unknown."""
+        if file != self.start and file not in self.allowed:
+            if file in self.denied or not _is_utf8(file):
+                raise _hidden(path)
+            self.needed.add(file)
             raise Unknown
-        permitted = [candidate for candidate in inside if candidate not in self.denied]
-        if not permitted:
-            raise _hidden(path)
-        return permitted
-
-    def _meant(self, file: str, name: str) -> list[str | None]:
-        """Real paths of existing files that HDF5 could mean by `name` in `file`, in the order that it tries.
-
-        None stands for a file outside the archive.
-        """
-        folder = os.path.dirname(file)
-        base = os.path.basename(name)
-        candidates = (
-            os.path.join(folder, name),
-            os.path.join(folder, base),
-            # In the folder that HDF5 was told, and in the working directory of the process.
-            os.path.join(HDF5_FOLDER, name),
-            os.path.join(HDF5_FOLDER, base),
-            f"/{name}",
-            f"/{base}",
-        )
-        found: list[str | None] = []
-        for candidate in candidates:
-            if not os.path.exists(os.path.join(self.root, candidate)):
-                continue
-            try:
-                found.append(paths.resolve(self.root, candidate))
-            except paths.NotBeneath:
-                found.append(None)
-        return list(dict.fromkeys(found))
+        return file
 
 
 def _hidden(path: str) -> NotFound:
     """The one answer for links to what is absent, not public, or outside the archive."""
     return NotFound(f"{path} leads to a file that does not exist or is not public")
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _open_files() -> set[tuple[int, int]]:

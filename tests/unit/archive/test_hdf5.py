@@ -216,6 +216,8 @@ def linked(archive: Archive, base: Path) -> Iterator[str]:
         with h5py.File(path.parent / target, "w") as file:
             file.create_dataset("values", data=np.full(4, value), maxshape=(None,))
             file["further"] = h5py.ExternalLink("embargoed.h5", "/values")
+    (path.parent / "deep").mkdir(exist_ok=True)
+    (path.parent / "deep/public.h5").write_bytes((path.parent / "embargoed.h5").read_bytes())
     (path.parent / "swap.h5").unlink(missing_ok=True)
     (path.parent / "swap.h5").symlink_to(outside)
     with h5py.File(path, "w") as file:
@@ -227,6 +229,8 @@ def linked(archive: Archive, base: Path) -> Iterator[str]:
             ("by process", f"../root{archive.root}/links/embargoed.h5"),
             ("by process outside", f"../root{outside}"),
             ("by working directory", f"../cwd{archive.root}/links/embargoed.h5"),
+            ("beside hidden", f"{archive.root}/links/deep/public.h5"),
+            ("beside absent", f"{archive.root}/links/nowhere/public.h5"),
             ("foreign", "text.h5"),
             ("symlink", "swap.h5"),
             ("absent", "absent.h5"),
@@ -266,6 +270,8 @@ HIDDEN = (
     "by process",
     "by process outside",
     "by working directory",
+    "beside hidden",
+    "beside absent",
 )
 ABSENT = "{} leads to a file that does not exist or is not public"
 
@@ -284,6 +290,12 @@ class TestLinks:
         path = f"/{kind}/{name}"
         for operation in ("data", "stats"):
             assert refused(archive, operation, path, linked) == (404, ABSENT.format(path))
+
+    def test_to_a_name_that_is_no_utf8_is_not(self, archive: Archive) -> None:
+        path = archive.publish("links/latin.h5", b"")
+        with h5py.File(path, "w") as file:
+            file["link"] = h5py.ExternalLink(os.fsdecode(b"caf\xe9.h5"), "/")
+        assert refused(archive, "attr", "/link", "links/latin.h5") == (404, ABSENT.format("/link"))
 
     @pytest.mark.parametrize("name", HIDDEN)
     def test_shape_of_what_is_hidden_is_not_told(self, archive: Archive, linked: str, name: str) -> None:
