@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from panosc_catalogue import store
+from panosc_catalogue.ingest import state as ingest_state
 from panosc_catalogue.ingest.state import Seen, State
 from panosc_catalogue.nexus.record import FoundSample, NexusRecord, NotReadable, Reason
 from panosc_catalogue.records import DocumentRecord
@@ -124,6 +125,23 @@ def test_a_new_file_rewrites_no_other_of_its_dataset(state: State) -> None:
     assert (visible(state), written()) == ([], {})
     take(state, "P/scan/master.nxs", OLD, "P/scan")
     assert set(written()) == {"P/scan/master.nxs", "P/scan/2.cbf"}
+
+
+def test_the_first_files_of_very_many_describe_a_dataset_and_all_date_it(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_state, "MAX_DESCRIBING", 2)
+    state = started(state.connection, Layout(dataset_directory=2))
+    early = OLD.model_copy(update={"start": datetime(2019, 1, 1, tzinfo=UTC)})
+    for number, record in enumerate((OLD, OLD, early)):
+        take(state, f"P/scan/{number}.nxs", record, "P/scan")
+    dates = state.connection.execute("SELECT title, creation_date, end_date FROM dataset").fetchall()
+    assert dates == [("old", early.start, OLD.end)]
+    assert visible(state) == ["P/scan"]
+    take(state, "P/scan/9.nxs", NEW, "P/scan")
+    assert visible(state) == []
+    row = state.connection.execute("SELECT title, creation_date, end_date, size FROM dataset").fetchone()
+    assert row == ("old", early.start, NEW.end, 4)
 
 
 def test_other_readings_withdraw_what_is_made_up_no_more(state: State) -> None:

@@ -38,20 +38,15 @@ def dataset_pid(facility: Facility, archive: str, dataset: str) -> str:
 def assemble(
     facility: Facility, archive: str, dataset: str, proposal: str | None, records: Sequence[NexusRecord]
 ) -> Assembled:
-    """The records of the dataset whose files, in the order of their paths, say this."""
+    """The records of the dataset whose files, in the order of their paths, say this; without its dates."""
     proposal = proposal or _first(record.proposal for record in records)
-    starts = [record.start for record in records if record.start]
-    ends = [record.end for record in records if record.end]
     parameters = {p.name: p for record in reversed(records) for p in reversed(record.parameters)}
     techniques = {t.pid: t for record in records for t in record.techniques}
     instrument = _first(record.instrument for record in records)
-    end = max(ends, default=None)
     return Assembled(
         dataset=DatasetRecord(
             pid=dataset_pid(facility, archive, dataset),
             title=_first(record.title for record in records) or dataset.rsplit("/", 1)[-1],
-            creation_date=min(starts, default=None) or end,
-            end_date=end,
             instrument=_instrument(facility, instrument) if instrument else None,
             techniques=list(techniques.values()),
             samples=list(_samples(f"{facility.name}:{proposal or dataset}", records)),

@@ -11,9 +11,9 @@ from panosc_common.tree import FileState
 from psycopg.types.json import Jsonb
 
 from panosc_catalogue import store
-from panosc_catalogue.ingest.assemble import Assembled, assemble, dataset_pid
+from panosc_catalogue.ingest.assemble import assemble, dataset_pid
 from panosc_catalogue.nexus.record import NexusRecord, NotReadable, Reason
-from panosc_catalogue.records import DocumentHeader
+from panosc_catalogue.records import DatasetRecord, DocumentHeader
 from panosc_catalogue.settings import Facility, Source
 
 log = structlog.stdlib.get_logger(__name__)
@@ -23,6 +23,9 @@ READER_VERSION = 1
 
 MAX_ATTEMPTS = 5
 """Readings of a file that may still be being written."""
+
+MAX_DESCRIBING = 200
+"""Files of a dataset whose records are put together to its description; all of them count for its dates."""
 
 MAX_LOGGED = 20
 """Datasets that one line of the log names."""
@@ -42,6 +45,16 @@ class Seen:
     state: FileState
     result: NexusRecord | NotReadable | None
     may_still_be_written: bool = False
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """What all files of a dataset have together."""
+
+    size: int
+    has_records: bool
+    started: datetime | None
+    ended: datetime | None
 
 
 @dataclass(frozen=True)
@@ -164,17 +177,22 @@ class State:
             self._remember(dataset, seen, removed)
             stored = self._stored(dataset)
             is_shown = stored is not None and stored.is_shown
-            arguments: dict[str, Any] = {"source": self.source.name, "dataset": dataset}
-            (size, has_records) = self.connection.execute(_EXTENT, arguments).fetchone() or (0, False)
-            if not has_records:
+            extent = self._extent(dataset)
+            if not extent.has_records:
                 if is_shown:
                     self._withdraw(dataset)
                 return
             if not is_shown or says_more:
-                self._describe(dataset, proposal, stored)
-            arguments |= {"pid": self._pid(dataset), "archive": self.source.nexus.archive, "size": size}
-            # A dataset that is new, or comes back, has files that were seen before.
-            arguments |= {"paths": paths if is_shown else None}
+                self._describe(dataset, proposal, stored, extent)
+            arguments = {
+                "source": self.source.name,
+                "archive": self.source.nexus.archive,
+                "dataset": dataset,
+                "pid": self._pid(dataset),
+                "size": extent.size,
+                # A dataset that is new, or comes back, has files that were seen before.
+                "paths": paths if is_shown else None,
+            }
             for sql in (_FILES, _LOST_FILES, _SIZE):
                 self.connection.execute(sql, arguments)
 
@@ -219,8 +237,14 @@ class State:
             "reason": problem.reason if problem else None,
             "message": problem.message if problem else None,
             "record": Jsonb(record.model_dump(mode="json")) if record else None,
+            "started": record.start if record else None,
+            "ended": record.end if record else None,
             "max_attempts": MAX_ATTEMPTS,
         }
+
+    def _extent(self, dataset: str) -> _Extent:
+        row = self.connection.execute(_EXTENT, (self.source.name, dataset)).fetchone()
+        return _Extent(*row) if row else _Extent(0, False, None, None)
 
     def _stored(self, dataset: str) -> _Stored | None:
         row = self.connection.execute(
@@ -233,13 +257,13 @@ class State:
     def _records(self, dataset: str) -> list[NexusRecord]:
         rows = self.connection.execute(
             "SELECT record FROM ingest_file WHERE source = %s AND dataset = %s AND deleted_at IS NULL "
-            "AND record IS NOT NULL ORDER BY path",
-            (self.source.name, dataset),
+            "AND record IS NOT NULL ORDER BY path LIMIT %s",
+            (self.source.name, dataset, MAX_DESCRIBING),
         )
         return [NexusRecord.model_validate(record) for (record,) in rows]
 
-    def _describe(self, dataset: str, proposal: str | None, stored: _Stored | None) -> None:
-        """Write what all files of the dataset say together."""
+    def _describe(self, dataset: str, proposal: str | None, stored: _Stored | None, extent: _Extent) -> None:
+        """Write what the files of the dataset say together."""
         origin = store.Origin(self.source.name, self.source.nexus.archive)
         made = assemble(
             self.facility, self.source.nexus.archive, dataset, proposal, records := self._records(dataset)
@@ -254,10 +278,16 @@ class State:
             document = self._header(document, is_titled=any(record.proposal_title for record in records))
         if stored and (not stored.is_shown or before != (document.pid if document else None)):
             self.connection.execute(_UNPLACE, (made.dataset.pid,))
-        record = made.dataset.model_copy(update={"documents": [document] if document else []})
+        dates = (extent.started or extent.ended, extent.ended)
+        changes = {
+            "creation_date": dates[0],
+            "end_date": dates[1],
+            "documents": [document] if document else [],
+        }
+        record = made.dataset.model_copy(update=changes)
         store.write(self.connection, [record], origin)
         store.write_dataset_members(self.connection, record.pid, made.members, origin)
-        self._date(documents, made, stored)
+        self._date(documents, record, stored)
 
     def _header(self, document: DocumentHeader, *, is_titled: bool) -> DocumentHeader:
         """The document with no more than files may say of it: nothing of one that is from elsewhere."""
@@ -268,20 +298,14 @@ class State:
             return document
         return DocumentHeader(pid=document.pid, title=known[0])
 
-    def _date(self, documents: list[str], made: Assembled, stored: _Stored | None) -> None:
+    def _date(self, documents: list[str], dataset: DatasetRecord, stored: _Stored | None) -> None:
         """Bring the documents' dates up to date: they grow with each dataset, and follow corrections."""
-        dataset = made.dataset
-        dates = (dataset.creation_date, dataset.end_date)
-        if stored and (stored.document, stored.creation_date, stored.end_date) != (
-            made.document.pid if made.document else None,
-            *dates,
-        ):
+        document = dataset.documents[0].pid if dataset.documents else None
+        start, end = dataset.creation_date, dataset.end_date
+        if stored and (stored.document, stored.creation_date, stored.end_date) != (document, start, end):
             self.connection.execute(_MEASURED_ANEW, (documents,))
-        elif made.document:
-            self.connection.execute(
-                _MEASURED_ALSO,
-                {"pid": made.document.pid, "start": dates[0], "end": dataset.end_date or dates[0]},
-            )
+        elif document:
+            self.connection.execute(_MEASURED_ALSO, {"pid": document, "start": start, "end": end or start})
 
     def _withdraw(self, dataset: str) -> None:
         """Hide a dataset whose files are all gone; it is kept, and comes back when they do.
@@ -309,8 +333,9 @@ SELECT EXISTS (
 """
 
 _EXTENT = """
-SELECT least(sum(size), 9223372036854775807)::bigint, bool_or(record IS NOT NULL) FROM ingest_file
-WHERE source = %(source)s AND dataset = %(dataset)s AND deleted_at IS NULL
+SELECT coalesce(least(sum(size), 9223372036854775807)::bigint, 0),
+    coalesce(bool_or(record IS NOT NULL), false), min(started), max(ended)
+FROM ingest_file WHERE source = %s AND dataset = %s AND deleted_at IS NULL
 """
 
 _FILES = """
@@ -371,9 +396,10 @@ UPDATE file f SET deleted_at = now() FROM d WHERE f.dataset_id = d.id AND f.dele
 
 _REMEMBER = """
 INSERT INTO ingest_file AS f
-    (source, path, dataset, size, mtime_ns, outcome, attempts, reason, message, record)
+    (source, path, dataset, size, mtime_ns, outcome, attempts, reason, message, record, started, ended)
 VALUES (%(source)s, %(path)s, %(dataset)s, %(size)s, %(mtime_ns)s, %(outcome)s,
-    CASE WHEN %(reason)s::text IS NULL THEN 0 ELSE 1 END, %(reason)s, %(message)s, %(record)s)
+    CASE WHEN %(reason)s::text IS NULL THEN 0 ELSE 1 END, %(reason)s, %(message)s, %(record)s,
+    %(started)s, %(ended)s)
 ON CONFLICT (source, path) DO UPDATE SET
     dataset = excluded.dataset, size = excluded.size, mtime_ns = excluded.mtime_ns,
     attempts = CASE
@@ -387,6 +413,8 @@ ON CONFLICT (source, path) DO UPDATE SET
     reason = excluded.reason, message = excluded.message,
     -- A file that was readable once keeps what was read: its dataset does not vanish because of a bad copy.
     record = CASE WHEN excluded.outcome IN ('failed', 'waiting') THEN f.record ELSE excluded.record END,
+    started = CASE WHEN excluded.outcome IN ('failed', 'waiting') THEN f.started ELSE excluded.started END,
+    ended = CASE WHEN excluded.outcome IN ('failed', 'waiting') THEN f.ended ELSE excluded.ended END,
     seen_at = now(), deleted_at = NULL
 """
 

@@ -166,6 +166,8 @@ CREATE TABLE ingest_file (
     reason text,
     message text,
     record jsonb,                           -- what was last read in it
+    started timestamptz,                    -- and from when to when it measured
+    ended timestamptz,
     seen_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz,
     PRIMARY KEY (source, path)
