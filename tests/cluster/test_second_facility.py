@@ -31,7 +31,7 @@ def test_it_is_ready_soon(borealis):
 
 def test_its_data_are_found(demo, borealis):
     source = demo.data / "SC-2377" / "A-SAXS" / "a-saxs_0001.nxs"
-    demo.copy_into_claim("borealis", "archive", source, "SC-2377/a-saxs_0001.nxs")
+    demo.copy_into_claim("borealis", "archive-data", source, "SC-2377/a-saxs_0001.nxs")
     found = demo.eventually(
         lambda: demo.get(f"{CATALOGUE}/api/Datasets").json(), until=lambda items: len(items) == 1, seconds=90
     )
@@ -69,8 +69,8 @@ def test_what_happened_is_told_by_events(demo, borealis):
         for event in events
         if event["involvedObject"]["name"] in ("borealis", "catalogue", "archive")
     }
-    assert ("Facility", "Ready") in about
-    assert ("Catalogue", "Ready") in about
+    assert ("Facility", "Available") in about
+    assert ("Catalogue", "Available") in about
 
 
 def test_a_killed_database_pod_comes_back_with_its_data(demo, borealis):
