@@ -46,6 +46,6 @@ def test_download(report, behind_nginx, plain_nginx, size, what):  # noqa: F811
         lambda: requests_per_second(f"{behind_nginx.url}/files/{name}", connections) * size / MEBIBYTE,
         lambda: requests_per_second(f"{plain_nginx}/{name}", connections) * size / MEBIBYTE,
         "nginx serving the folder without asking anybody",
-        f"{connections} connections by wrk on the loopback, bytes from the page cache; ours asks the catalogue "
-        "(a double that answers at once) whether the file is public.",
+        f"{connections} connections by wrk on the loopback, bytes from the page cache; ours asks the "
+        "catalogue (a double that answers at once) whether the file is public.",
     )

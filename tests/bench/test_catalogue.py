@@ -11,13 +11,12 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from bench.conftest import requests_per_second
 from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
 from support.postgres import server
 from unit.archive.harness import Process, free_port, wait_for
-
-from bench.conftest import requests_per_second
 
 DATASETS = 20_000
 TECHNIQUES = [
@@ -132,6 +131,6 @@ def test_search(report, api, database, tmp_path, query, what):
         lambda: requests_per_second(url),
         lambda: statements_per_second(database, query, tmp_path / "query.sql"),
         "PostgreSQL alone, the same statement prepared (the limit)",
-        "8 connections: ours by wrk over HTTP to one process, the database's by pgbench. The PaNOSC reference server "
-        "was measured elsewhere on two cores at 19 and 6 requests/s for these questions.",
+        "8 connections: ours by wrk over HTTP to one process, the database's by pgbench. The PaNOSC "
+        "reference server was measured elsewhere on two cores at 19 and 6 requests/s for these questions.",
     )

@@ -50,6 +50,12 @@ def test_an_instrument_finds_its_datasets(demo):
     )
 
 
+def test_the_case_of_a_path_does_not_matter(demo):
+    [written, shouted] = [demo.get(f"{CATALOGUE}/{path}/count") for path in ("api/Datasets", "API/datasets")]
+    assert written.json()["count"] > 0
+    assert shouted.json() == written.json()
+
+
 def test_a_proposal_is_found_with_its_people(demo):
     [document] = search(
         demo,

@@ -78,7 +78,9 @@ def plan(observed: Observation) -> list[Desired] | None:
     objects += _api(observed, part("api"), configuration)
     objects += _ingest(observed, part("ingest"), configuration)
     matches = [
+        # The search API ignores the case of paths, the Gateway API does not: both ways that clients write it.
         path_match("PathPrefix", "/api"),
+        path_match("PathPrefix", "/API"),
         path_match("PathPrefix", "/docs"),
         path_match("PathPrefix", "/openapi.json"),
         path_match("Exact", "/"),

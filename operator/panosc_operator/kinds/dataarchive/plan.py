@@ -10,6 +10,7 @@ from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
     ARCHIVE_API_PORT,
+    GRACE_SECONDS,
     STATUS_PORT,
     Part,
     accepts_connections,
@@ -33,6 +34,8 @@ from panosc_operator.kinds.relations import domain_of, host_of
 DATA, STATE = "/data", "/state"
 INDEX_SUFFIX = "-index"
 NGINX_CONFIG = "/etc/panosc/nginx.conf"
+_DRAIN = f"nginx -e stderr -c {NGINX_CONFIG} -s quit; sleep {GRACE_SECONDS}"
+"""Ends with nginx itself, at the latest with the pod's grace period."""
 
 
 def index_name(archive: DataArchive) -> str:
@@ -124,7 +127,9 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         settings.image_pull_policy,
         requirements=resources("20m", "32Mi", memory_limit="256Mi"),
         read_only_mounts={"data": DATA},
-        command=["nginx", "-c", NGINX_CONFIG],
+        command=["nginx", "-e", "stderr", "-c", NGINX_CONFIG],
+        # SIGTERM would cut off downloads; the pod's grace period bounds how long they are waited for.
+        lifecycle={"preStop": {"exec": {"command": ["sh", "-c", _DRAIN]}}},
         ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
         # Its /healthz is the API's, which is restarted by its own probe.
         livenessProbe=accepts_connections(API_PORT),
