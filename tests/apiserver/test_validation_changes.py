@@ -218,10 +218,11 @@ def test_the_status_is_changed_only_through_its_own_subresource(api: ApiServer, 
     api.apply(archive(namespace, storage={"existingClaim": "data"}))
     status = {"files": 3, "bytes": 2**40, "url": "http://archive.esrf.panosc.localhost"}
     api.patch("DataArchive", "archive", {"status": status}, namespace)
-    assert "status" not in api.get("DataArchive", "archive", namespace)
+    # The operator of the engine's tests may be running, and write other fields of the status.
+    assert not status.keys() & api.get("DataArchive", "archive", namespace).get("status", {}).keys()
     api.patch("DataArchive", "archive", {"status": status, "spec": {"replicas": 9}}, namespace, "status")
     stored = api.get("DataArchive", "archive", namespace)
-    assert stored["status"] == status
+    assert status.items() <= stored["status"].items()
     assert stored["spec"]["replicas"] == 1
     assert stored["metadata"]["generation"] == 1
 

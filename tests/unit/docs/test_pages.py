@@ -51,6 +51,6 @@ def resources():
                 yield pytest.param(document, id=f"{origin}:{document['kind']}/{document['metadata']['name']}")
 
 
-@pytest.mark.parametrize("document", resources())
+@pytest.mark.parametrize("document", list(resources()))
 def test_yaml_is_what_the_kinds_accept(document):
     MODELS[document["kind"]].model_validate(document)
