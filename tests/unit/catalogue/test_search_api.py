@@ -81,7 +81,7 @@ def test_a_nested_condition_filters_the_grandparent(client: httpx2.Client) -> No
 
 def test_count_takes_where_and_the_joins_of_a_filter(client: httpx2.Client) -> None:
     xas = {"include": [{"relation": "techniques", "scope": {"where": {"name": "XAS"}}}]}
-    assert get(client, "/api/datasets/count") == {"count": 10}
+    assert get(client, "/api/datasets/count") == get(client, "/API/DATASETS/COUNT") == {"count": 10}
     assert get(client, "/api/datasets/count", where='{"title":"Run 3"}') == {"count": 1}
     assert find(client, xas, "/api/datasets/count") == {"count": 5}
     assert get(client, "/api/Instruments/COUNT", where='{"facility":"ESRF"}') == {"count": 1}

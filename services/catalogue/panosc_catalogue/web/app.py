@@ -93,7 +93,9 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             Route("/healthz", healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics.endpoint),
+            # The search API ignores the case of paths, which routes do not.
             Route("/api/{rest:path}", search.endpoint),
+            Route("/API/{rest:path}", search.endpoint),
             Route("/internal/archives/{archive}/visible", internal.visible, methods=["POST"]),
             Route("/internal/archives/{archive}/children", internal.children),
             Route("/internal/datasets/{pid:path}/files", internal.files),
