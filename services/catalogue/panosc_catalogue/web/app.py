@@ -16,9 +16,8 @@ from starlette.routing import Route
 from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.migrate import expected_revision
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
-from panosc_catalogue.web import openapi
-from panosc_catalogue.web.internal import Internal
-from panosc_catalogue.web.search import Clock, Search
+from panosc_catalogue.web import internal, openapi, search
+from panosc_catalogue.web.site import Clock, Site
 
 
 def _now() -> None:
@@ -37,10 +36,9 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         size=settings.pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
     )
-    policy = PolicyFile(settings.policy_file)
-    facility = load_config(settings.config_file).facility
-    search = Search(database, policy, settings.max_limit, settings.max_answer_mib, clock)
-    internal = Internal(database, policy, clock)
+    config = load_config(settings.config_file)
+    facility = config.facility
+    site = Site(database, PolicyFile(settings.policy_file), config, clock)
     description = cache(openapi.document)
 
     @asynccontextmanager
@@ -93,11 +91,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             Route("/healthz", healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics.endpoint),
-            # The search API ignores the case of paths, which routes do not.
-            Route("/api/{rest:path}", search.endpoint),
-            Route("/API/{rest:path}", search.endpoint),
-            Route("/internal/archives/{archive}/visible", internal.visible, methods=["POST"]),
-            Route("/internal/archives/{archive}/children", internal.children),
-            Route("/internal/datasets/{pid:path}/files", internal.files),
+            *search.routes(site, settings.max_limit, settings.max_answer_mib),
+            *internal.routes(site),
         ],
     )

@@ -1,25 +1,15 @@
 """What archives ask: which of their files the public may see. Not routed to the outside; shows no more."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
-from panosc_catalogue.database import (
-    RETRY_AFTER_SECONDS,
-    Database,
-    DatabaseUnavailable,
-    QueryRefused,
-    QueryTimeout,
-)
 from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS
-from panosc_catalogue.settings import PolicyFile
-from panosc_catalogue.web.search import Clock
+from panosc_catalogue.web.site import Site
 
 MAX_PATHS = 1000
 _DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
@@ -31,13 +21,19 @@ class _Paths(BaseModel):
     paths: list[str] = Field(max_length=MAX_PATHS)
 
 
-@dataclass(frozen=True)
-class Internal:
-    """Answers archives."""
+def routes(site: Site) -> list[BaseRoute]:
+    """What archives may ask this catalogue."""
+    answers = _Answers(site)
+    return [
+        Route("/internal/archives/{archive}/visible", answers.visible, methods=["POST"]),
+        Route("/internal/archives/{archive}/children", answers.children),
+        Route("/internal/datasets/{pid:path}/files", answers.files),
+    ]
 
-    database: Database
-    policy: PolicyFile
-    clock: Clock
+
+class _Answers:
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
     async def visible(self, request: Request) -> Response:
         """`POST /internal/archives/{archive}/visible`: which of the paths are public files."""
@@ -53,7 +49,7 @@ class Internal:
             "archive": request.path_params["archive"],
             "paths": [p for p in asked.paths if "\0" not in p],
         }
-        rows = await self._rows(sql, parameters)
+        rows = await self._site.rows(sql, parameters)
         return OrjsonResponse({"visible": [path for (path,) in rows]})
 
     async def children(self, request: Request) -> Response:
@@ -78,7 +74,7 @@ class Internal:
             "after": query.get("after", ""),
             "limit": limit + 1,
         }
-        rows = await self._rows(sql, parameters)
+        rows = await self._site.rows(sql, parameters)
         page = rows[:limit]
         entries = [{"name": name, "type": "directory" if below else "file"} for name, below in page]
         return OrjsonResponse({"entries": entries, "next": page[-1][0] if len(rows) > len(page) else None})
@@ -95,19 +91,8 @@ class Internal:
             WHERE d.pid = %(pid)s GROUP BY d.id, d.title
         """  # noqa: S608
         pid = request.path_params["pid"]
-        rows = await self._rows(sql, {"pid": pid})
+        rows = await self._site.rows(sql, {"pid": pid})
         if not rows:
             raise Problem(404, "there is no such public dataset")
         title, files = rows[0]
         return OrjsonResponse({"pid": pid, "title": title, "files": files})
-
-    async def _rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
-            raise Problem(400, "a NUL character is in no path or pid")
-        parameters |= {"embargo_months": self.policy.current().embargo.months, "clock": self.clock()}
-        try:
-            return await self.database.rows(sql, parameters)
-        except QueryRefused as error:
-            raise Problem(400, str(error)) from error
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error

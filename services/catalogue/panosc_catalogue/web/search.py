@@ -1,17 +1,15 @@
 """The search API: `/api/{Datasets,Documents,Instruments}` and what hangs below them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from urllib.parse import unquote
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from panosc_catalogue.database import (
     RETRY_AFTER_SECONDS,
-    Database,
     DatabaseUnavailable,
     QueryRefused,
     QueryTimeout,
@@ -21,23 +19,24 @@ from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
 from panosc_catalogue.query.syntax import Filter
-from panosc_catalogue.settings import PolicyFile
 from panosc_catalogue.web import querystring
 from panosc_catalogue.web.errors import ApiError
+from panosc_catalogue.web.site import Site
 
 COLLECTIONS = {f"{name}s".lower(): MODELS[name] for name in ("Dataset", "Document", "Instrument")}
-Clock = Callable[[], datetime | None]
+
+
+def routes(site: Site, max_limit: int, max_answer_mib: int) -> list[BaseRoute]:
+    """The search API; it ignores the case of paths, which routes do not."""
+    search = _Search(site, max_limit, max_answer_mib)
+    return [Route("/api/{rest:path}", search.endpoint), Route("/API/{rest:path}", search.endpoint)]
 
 
 @dataclass(frozen=True)
-class Search:
-    """Answers searches; `clock` gives the instant they are answered for, None for the database's now."""
-
-    database: Database
-    policy: PolicyFile
+class _Search:
+    site: Site
     max_limit: int
     max_answer_mib: int
-    clock: Clock
 
     async def endpoint(self, request: Request) -> Response:
         """`GET /api/…`, of which the part behind `/api/` is still percent-encoded here."""
@@ -134,8 +133,8 @@ class Search:
         return str(row[0])
 
     async def _run(self, statement: sql.Statement) -> tuple[object, ...] | None:
-        months = self.policy.current().embargo.months
-        return await self.database.row(*sql.bind(statement, months, self.clock()))
+        months = self.site.policy.current().embargo.months
+        return await self.site.database.row(*sql.bind(statement, months, self.site.clock()))
 
 
 def _includes_lists(query: Filter) -> bool:

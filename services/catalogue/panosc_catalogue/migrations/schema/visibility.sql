@@ -1,0 +1,63 @@
+-- When data become public: the date the source gives, else the end of the experiment plus the policy's months
+-- (panosc_common.policy.release_instant is its twin). Calendar months in UTC; null where no date is known.
+CREATE FUNCTION release_instant(explicit timestamptz, ended timestamptz, months integer) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(
+    explicit, ((ended AT TIME ZONE 'UTC') + make_interval(months => months)) AT TIME ZONE 'UTC'
+);
+
+-- The one place that decides which datasets the public sees. Everything that reads datasets, or what belongs
+-- to them, goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
+-- What a scan finds stays hidden until the scan ends: only then it is known when the experiments ended.
+CREATE FUNCTION visible_dataset(embargo_months integer, clock timestamptz)
+RETURNS TABLE (
+    id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
+    instrument_id bigint, document_id bigint, source text, release_date timestamptz, is_public boolean
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT d.id, d.pid, d.title, d.creation_date, d.end_date, d.size, d.instrument_id, d.document_id, d.source,
+        release_instant(
+            p.release_date,
+            coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+            embargo_months + coalesce(p.extension_months, 0)
+        ),
+        true
+    FROM dataset d LEFT JOIN document p ON p.id = d.document_id
+    WHERE d.deleted_at IS NULL AND (
+        d.released
+        OR release_instant(
+            p.release_date,
+            coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+            embargo_months + coalesce(p.extension_months, 0)
+        ) <= clock
+    ) AND NOT EXISTS (
+        SELECT 1 FROM ingest_source s WHERE s.name = d.source AND d.placed_at >= s.unsettled_since
+    )
+$$;
+
+-- Documents are public from the start; their release date is shown as it applies today.
+CREATE FUNCTION visible_document(embargo_months integer)
+RETURNS TABLE (
+    id bigint, pid text, is_public boolean, type text, title text, summary text, doi text,
+    start_date timestamptz, end_date timestamptz, release_date timestamptz, license text, keywords text[]
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT p.id, p.pid, true, p.type, p.title, p.summary, p.doi,
+        coalesce(p.start_date, p.measured_start), coalesce(p.end_date, p.measured_end),
+        release_instant(
+            p.release_date, coalesce(p.end_date, p.measured_end), embargo_months + p.extension_months
+        ),
+        p.license, p.keywords
+    FROM document p
+    WHERE p.deleted_at IS NULL
+$$;
+
+CREATE VIEW visible_instrument AS SELECT * FROM instrument WHERE deleted_at IS NULL;
+CREATE VIEW visible_file AS SELECT * FROM file WHERE deleted_at IS NULL;
+
+-- A person is named once per document and role, however many of its datasets say so.
+CREATE VIEW visible_member AS
+    SELECT min(id) AS id, min(position) AS position, document_id, person_id, affiliation_id, role
+    FROM member GROUP BY document_id, person_id, affiliation_id, role;

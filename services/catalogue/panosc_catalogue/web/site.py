@@ -1,0 +1,48 @@
+"""What every interface of the catalogue answers from: database, data policy, configuration, clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from panosc_common.problem import Problem
+
+from panosc_catalogue.database import (
+    RETRY_AFTER_SECONDS,
+    Database,
+    DatabaseUnavailable,
+    QueryRefused,
+    QueryTimeout,
+)
+from panosc_catalogue.settings import CatalogueConfig, PolicyFile
+
+Clock = Callable[[], datetime | None]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One catalogue; `clock` gives the instant for which it answers, None means the database's now."""
+
+    database: Database
+    policy: PolicyFile
+    config: CatalogueConfig
+    clock: Clock
+
+    async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement, which may use MONTHS and CLOCK of `query.model`.
+
+        Raises Problem: 400 for values that PostgreSQL refuses, 503 while it does not answer.
+        """
+        if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
+            raise Problem(400, "a NUL character is in no path or pid")
+        given = {
+            **parameters,
+            "embargo_months": self.policy.current().embargo.months,
+            "clock": self.clock(),
+        }
+        try:
+            return await self.database.rows(sql, given)
+        except QueryRefused as error:
+            raise Problem(400, str(error)) from error
+        except (DatabaseUnavailable, QueryTimeout) as error:
+            raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error
