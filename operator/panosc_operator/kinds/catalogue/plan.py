@@ -33,6 +33,22 @@ CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
 ARCHIVES_DIRECTORY = "/archives"
 INGEST_SUFFIX = "-ingest"
+PUBLIC_PREFIXES = (
+    # The search API ignores the case of paths, the Gateway API does not: both ways that clients write it.
+    "/api",
+    "/API",
+    "/docs",
+    "/openapi.json",
+    "/search",
+    "/documents",
+    "/datasets",
+    "/doi",
+    "/dmp",
+    "/oai",
+    "/policy",
+    "/static",
+)
+"""What of the service people and programs outside reach; the rest is for the archive and for probes."""
 
 
 def ingest_name(catalogue: Catalogue) -> str:
@@ -77,14 +93,7 @@ def plan(observed: Observation) -> list[Desired] | None:
     objects.append(_migration(observed, part("migrate")))
     objects += _api(observed, part("api"), configuration)
     objects += _ingest(observed, part("ingest"), configuration)
-    matches = [
-        # The search API ignores the case of paths, the Gateway API does not: both ways that clients write it.
-        path_match("PathPrefix", "/api"),
-        path_match("PathPrefix", "/API"),
-        path_match("PathPrefix", "/docs"),
-        path_match("PathPrefix", "/openapi.json"),
-        path_match("Exact", "/"),
-    ]
+    matches = [path_match("PathPrefix", prefix) for prefix in PUBLIC_PREFIXES] + [path_match("Exact", "/")]
     host = host_of(catalogue, domain_of(facility, settings.base_domain))
     return [*objects, route(part("api"), name, host, matches)]
 
