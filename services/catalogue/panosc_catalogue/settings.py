@@ -1,7 +1,8 @@
 """Settings of the catalogue's processes, and the two documents that they are given as files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import quote
 
 import structlog
 from panosc_common.model import Document
@@ -117,6 +118,10 @@ class CatalogueConfig(Document):
     """Public address of the catalogue."""
     sources: list[Source] = Field(default=[], max_length=100)
     """Where records come from."""
+
+    def landing_url(self, kind: Literal["documents", "datasets"], pid: str) -> str:
+        """Address of the page about a record; without a public address the path on this host."""
+        return f"{(self.public_url or '').rstrip('/')}/{kind}/{quote(pid, safe='/:')}"
 
 
 def load_config(path: Path) -> CatalogueConfig:
