@@ -87,6 +87,8 @@ def satisfies(row: Row, where: dict[str, Any]) -> bool:
             good = all(satisfies(row, part) for part in test)
         elif name == "or":
             good = any(satisfies(row, part) for part in test)
+        elif name == "not":
+            good = not satisfies(row, test)
         elif name == "text":
             values = [row.fields[key] for key in TEXT_SEARCH[row.model]]
             good = any(value is not None and test.lower() in value.lower() for value in values)
@@ -111,6 +113,9 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def compares(name: str, value: Any, operator: str, operand: Any) -> bool:
+    if operator == "not":
+        tests = operand if isinstance(operand, dict) else {"eq": operand}
+        return not all(compares(name, value, inner, tests[inner]) for inner in tests)
     if operator in NEGATIVE:
         return not compares(name, value, NEGATIVE[operator], operand)
     if isinstance(value, list):  # keywords

@@ -52,6 +52,8 @@ ORDERED = ["gt", "gte", "lt", "lte"]
 
 def comparison(pick: random.Random, name: str) -> Any:
     """A random test of a field."""
+    if pick.random() < 0.1:
+        return {"not": comparison(pick, name)}
     operands = OPERANDS[name]
     present = [operand for operand in operands if operand is not None]
     kinds = ["plain", "equal", "set"]
@@ -82,6 +84,8 @@ def where(pick: random.Random, model: str, depth: int = 0) -> dict[str, Any]:
     if depth < 2 and pick.random() < 0.3:
         key = pick.choice(["and", "or"])
         return {key: [where(pick, model, depth + 1) for _ in range(pick.randint(1, 3))]}
+    if depth < 2 and pick.random() < 0.1:
+        return {"not": where(pick, model, depth + 1)}
     if model in TEXTS and pick.random() < 0.15:
         return {"text": pick.choice(["iron", "ÅLAND", "50%", "il", "_"])}
     names = [name for name in MODELS[model].fields if name in OPERANDS]

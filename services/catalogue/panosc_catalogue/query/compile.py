@@ -13,6 +13,7 @@ from panosc_catalogue.query.syntax import (
     Filter,
     Include,
     Junction,
+    Negation,
     Scalar,
 )
 
@@ -200,6 +201,8 @@ class _Compiler:
             case Junction(conditions, every):
                 joiner = " AND " if every else " OR "
                 return f"({joiner.join(self.where(part, alias) for part in conditions) or 'true'})"
+            case Negation(denied):
+                return f"({self.where(denied, alias)}) IS NOT TRUE"
             case Contains(fields, text):
                 pattern = self.parameter(f"%{_escape(text)}%", "text")
                 return (

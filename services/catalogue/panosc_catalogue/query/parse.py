@@ -14,6 +14,7 @@ from panosc_catalogue.query.syntax import (
     Filter,
     Include,
     Junction,
+    Negation,
     Order,
     Scalar,
 )
@@ -127,14 +128,16 @@ class _Parser:
             inside = f"{at}.{_short(key)}"
             if key in ("and", "or"):
                 conditions.append(self.junction(model, key, value, inside, depth))
+            elif key == "not":
+                conditions.append(self.negation(model, value, inside, depth))
             elif key == "text":
                 conditions.append(_contains(model, value, inside))
             elif field := model.fields.get(key):
-                conditions.extend(self.property(field, value, inside))
+                conditions.extend(self.property(field, value, inside, depth))
             else:
                 raise FilterError(
                     f'{model.name} has no property "{_short(key)}" ({at}); '
-                    f"it has: {', '.join(model.fields)}{', text' if model.text else ''}, and, or"
+                    f"it has: {', '.join(model.fields)}{', text' if model.text else ''}, and, or, not"
                 )
         return (
             None
@@ -152,20 +155,30 @@ class _Parser:
             tuple(part if part is not None else Junction((), every=True) for part in parts), key == "and"
         )
 
-    def property(self, field: Field, data: object, at: str) -> Iterable[Condition]:
+    def negation(self, model: Model, data: object, at: str, depth: int) -> Condition:
+        condition = self.where(model, data, at, depth + 1)
+        if condition is None:
+            raise FilterError(f"{at} must be a condition that is not empty")
+        return Negation(condition)
+
+    def property(self, field: Field, data: object, at: str, depth: int) -> Iterable[Condition]:
         if isinstance(data, list):
             raise FilterError(f'{at} is a list; use {{"inq": […]}} for any of several values')
         operators = data if isinstance(data, Mapping) else {"eq": data}
         if not operators:
-            raise FilterError(f"{at} names no operator; allowed: {', '.join(OPERATORS)}")
+            raise FilterError(f"{at} names no operator; allowed: {', '.join(OPERATORS)}, not")
         options = _regexp_options(operators)
         for name, value in operators.items():
             if name == "options" and "regexp" in operators:
                 continue
-            self._count(0)
+            self._count(depth)
+            if name == "not":
+                inside = tuple(self.property(field, value, f"{at}.not", depth + 1))
+                yield Negation(Junction(inside, every=True))
+                continue
             if name not in OPERATORS:
                 raise FilterError(
-                    f'unknown operator "{_short(name)}" ({at}); allowed: {", ".join(OPERATORS)}'
+                    f'unknown operator "{_short(name)}" ({at}); allowed: {", ".join(OPERATORS)}, not'
                 )
             yield _comparison(field, name, value, f"{at}.{name}", options)
 

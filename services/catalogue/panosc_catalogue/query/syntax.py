@@ -35,7 +35,14 @@ class Junction:
     every: bool
 
 
-Condition = Comparison | Contains | Junction
+@dataclass(frozen=True)
+class Negation:
+    """What is not true of a row, be the condition false or unknown."""
+
+    condition: "Condition"
+
+
+Condition = Comparison | Contains | Junction | Negation
 
 
 @dataclass(frozen=True)
