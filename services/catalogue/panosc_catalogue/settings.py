@@ -1,13 +1,14 @@
 """Settings of the catalogue's processes, and the two documents that they are given as files."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 import structlog
 from panosc_common.model import Document
 from panosc_common.policy import DataPolicy
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 log = structlog.stdlib.get_logger(__name__)
@@ -100,13 +101,90 @@ class NexusSource(Document):
     """Patterns of the names of NeXus files."""
 
 
+class RemoteSource(Document):
+    """What all catalogues that are read over HTTP have in common."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=2048)]
+    """Address of its interface."""
+    credentials: Path | None = None
+    """Directory with a file for each credential, and `ca.crt` where its certificate is of a private CA."""
+    interval_seconds: float = Field(default=900, gt=0)
+    """Time between two looks at what changed."""
+    full_listing_seconds: float = Field(default=86_400, gt=0)
+    """Time after which everything is listed again: only that shows what was deleted."""
+    requests_per_second: float = Field(default=5, gt=0, le=1000)
+    """Requests that are made at most."""
+
+
+class IcatSource(RemoteSource):
+    """An ICAT server."""
+
+    authenticator: Annotated[str, StringConstraints(min_length=1, max_length=63)] = "anon"
+    """Which of its authenticators knows the account; credentials: `username`, `password`."""
+
+
+class SciCatSource(RemoteSource):
+    """A SciCat backend; credentials: `token`, or `username` and `password`; without any what is public."""
+
+    api_version: Literal["v3", "v4"] = "v4"
+    """Version of its interface."""
+
+
+class MyMdcSource(RemoteSource):
+    """A myMdC; credentials: `client_id`, `client_secret`, `user_email`."""
+
+
+class SearchApiSource(RemoteSource):
+    """A PaNOSC search API."""
+
+
+class OaiPmhSource(RemoteSource):
+    """An OAI-PMH repository."""
+
+    metadata_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.!~*'()-]+$", max_length=100)] = (
+        "oai_datacite"
+    )
+    """Format of the records."""
+    set: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """The set that is harvested; absent: everything."""
+
+
 class Source(Document):
-    """Where records come from."""
+    """Where records come from: exactly one of the kinds of sources."""
 
     name: Name
     """Unique among the catalogue's sources."""
-    nexus: NexusSource
+    nexus: NexusSource | None = None
     """NeXus files in an archive."""
+    icat: IcatSource | None = None
+    """An ICAT server."""
+    scicat: SciCatSource | None = None
+    """A SciCat backend."""
+    mymdc: MyMdcSource | None = None
+    """A myMdC."""
+    search_api: SearchApiSource | None = Field(default=None, alias="searchAPI")
+    """A PaNOSC search API."""
+    oai_pmh: OaiPmhSource | None = None
+    """An OAI-PMH repository."""
+
+    @property
+    def kinds(self) -> list[str]:
+        """Names of the kinds that are given."""
+        fields = type(self).model_fields
+        given = [name for name in fields if name != "name" and getattr(self, name) is not None]
+        return [fields[name].alias or to_camel(name) for name in given]
+
+    @property
+    def remote(self) -> RemoteSource | None:
+        """What is read over HTTP, unless it is an archive."""
+        return self.icat or self.scicat or self.mymdc or self.search_api or self.oai_pmh
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.kinds) != 1:
+            given = " and ".join(self.kinds) or "nothing"
+            raise ValueError(f"source {self.name} has {given}; give exactly one kind of source")
+        return self
 
 
 class CatalogueConfig(Document):

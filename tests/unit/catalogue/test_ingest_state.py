@@ -12,7 +12,7 @@ from panosc_catalogue.ingest import state as ingest_state
 from panosc_catalogue.ingest.state import Seen, State
 from panosc_catalogue.nexus.record import FoundSample, NexusRecord, NotReadable, Reason
 from panosc_catalogue.records import DocumentRecord
-from panosc_catalogue.settings import Facility, Layout, NexusSource, Source
+from panosc_catalogue.settings import Facility, Layout, NexusSource
 from panosc_common.tree import FileState
 
 OLD = NexusRecord(
@@ -33,7 +33,7 @@ def state(database_url: str) -> Iterator[State]:
 
 def started(connection: psycopg.Connection[Any], layout: Layout | None = None) -> State:
     nexus = NexusSource(archive="archive", root=Path("/data"), layout=layout or Layout())
-    state = State(connection, Facility(name="esrf"), Source(name="beamlines", nexus=nexus))
+    state = State(connection, Facility(name="esrf"), "beamlines", nexus)
     state.register()
     return state
 

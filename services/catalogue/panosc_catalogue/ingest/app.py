@@ -34,7 +34,11 @@ def create_app(settings: Settings, config: CatalogueConfig) -> Starlette:
         statement_timeout_seconds=settings.statement_timeout_seconds,
     )
     reader = Reader(settings.read_timeout_seconds)
-    workers = [Worker(settings, config.facility, source, reader) for source in config.sources]
+    workers = [
+        Worker(settings, config.facility, source.name, source.nexus, reader)
+        for source in config.sources
+        if source.nexus
+    ]
     status = Status(database, PolicyFile(settings.policy_file), workers)
 
     @asynccontextmanager
@@ -72,7 +76,7 @@ class Status:
     def __init__(self, database: Database, policy: PolicyFile, workers: list[Worker]) -> None:
         self._database = database
         self._policy = policy
-        self._workers = {worker.source.name: worker for worker in workers}
+        self._workers = {worker.name: worker for worker in workers}
 
     async def status(self, request: Request) -> Response:
         """`GET /status`: each source's state and counts, and the catalogue's."""

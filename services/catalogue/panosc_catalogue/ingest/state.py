@@ -14,7 +14,7 @@ from panosc_catalogue import store
 from panosc_catalogue.ingest.assemble import assemble, dataset_pid
 from panosc_catalogue.nexus.record import NexusRecord, NotReadable, Reason
 from panosc_catalogue.records import DatasetRecord, DocumentHeader
-from panosc_catalogue.settings import Facility, Source
+from panosc_catalogue.settings import Facility, NexusSource
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -73,14 +73,16 @@ class State:
 
     connection: psycopg.Connection[Any]
     facility: Facility
-    source: Source
+    name: str
+    """Name of the source."""
+    nexus: NexusSource
 
     def register(self) -> bool:
         """Make the source known; whether its files were read in the same way as they would be today."""
         row = self.connection.execute(
             "INSERT INTO ingest_source (name, reading) VALUES (%s, %s) "
             "ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING reading",
-            (self.source.name, self._reading()),
+            (self.name, self._reading()),
         ).fetchone()
         return row is not None and row[0] == self._reading()
 
@@ -88,7 +90,7 @@ class State:
         """The files as they were when they were last seen; `reread`: in a state that none of them has."""
         rows = self.connection.execute(
             "SELECT path, size, mtime_ns FROM ingest_file WHERE source = %s AND deleted_at IS NULL",
-            (self.source.name,),
+            (self.name,),
         )
         return [(path, FileState(-1, 0) if reread else FileState(size, mtime)) for path, size, mtime in rows]
 
@@ -99,33 +101,33 @@ class State:
         """
         with self.connection.transaction():
             self._remember("", (), dropped)
-            arguments = {"source": self.source.name, "prefix": self._pid("")}
+            arguments = {"source": self.name, "prefix": self._pid("")}
             withdrawn = [pid for (pid,) in self.connection.execute(_WITHDRAW_OTHERS, arguments)]
             self.connection.execute(
-                "UPDATE ingest_source SET reading = %s WHERE name = %s", (self._reading(), self.source.name)
+                "UPDATE ingest_source SET reading = %s WHERE name = %s", (self._reading(), self.name)
             )
         if withdrawn:
             log.warning(
                 "datasets withdrawn",
-                source=self.source.name,
+                source=self.name,
                 why="the source's files make up other datasets now",
                 count=len(withdrawn),
                 datasets=withdrawn[:MAX_LOGGED],
             )
 
     def _pid(self, dataset: str) -> str:
-        return dataset_pid(self.facility, self.source.nexus.archive, dataset)
+        return dataset_pid(self.facility, self.nexus.archive, dataset)
 
     def _reading(self) -> str:
-        layout = self.source.nexus.layout.model_dump_json()
-        return f"{READER_VERSION} {self.source.nexus.archive} {layout} {sorted(self.source.nexus.include)}"
+        layout = self.nexus.layout.model_dump_json()
+        return f"{READER_VERSION} {self.nexus.archive} {layout} {sorted(self.nexus.include)}"
 
     def scanning(self) -> None:
         """A scan begins; the datasets that it finds are shown when one has ended."""
         self.connection.execute(
             "UPDATE ingest_source SET state = 'Scanning', unsettled_since = coalesce(unsettled_since, now()) "
             "WHERE name = %s",
-            (self.source.name,),
+            (self.name,),
         )
 
     def idle(self, ignored: int, *, changed: bool) -> None:
@@ -134,14 +136,14 @@ class State:
             "UPDATE ingest_source SET state = 'Idle', last_scan = now(), last_error = NULL, ignored = %s, "
             "unsettled_since = NULL, last_change = CASE WHEN %s THEN now() ELSE last_change END "
             "WHERE name = %s",
-            (ignored, changed, self.source.name),
+            (ignored, changed, self.name),
         )
 
     def failed(self, error: str) -> None:
         """The source cannot be read; nothing that is known of it changes."""
         self.connection.execute(
             "UPDATE ingest_source SET state = 'Failed', last_error = %s WHERE name = %s",
-            (error, self.source.name),
+            (error, self.name),
         )
 
     def again(self, limit: int) -> tuple[list[tuple[str, FileState, str]], bool]:
@@ -150,8 +152,8 @@ class State:
         Those that may have been read while they were written, and those that could not be read, since their
         permissions change without a change of the file; each time after twice as long, an hour at last.
         """
-        rows = self.connection.execute(_AGAIN, (self.source.name, limit)).fetchall()
-        waiting = self.connection.execute(_WAITING, (self.source.name,)).fetchone()
+        rows = self.connection.execute(_AGAIN, (self.name, limit)).fetchall()
+        waiting = self.connection.execute(_WAITING, (self.name,)).fetchone()
         due = [(path, FileState(size, mtime), reason) for path, size, mtime, reason in rows]
         return due, waiting == (True,)
 
@@ -159,7 +161,7 @@ class State:
         """These are as they were: after the others it is their turn again."""
         self.connection.execute(
             "UPDATE ingest_file SET seen_at = now() WHERE source = %s AND path = ANY(%s)",
-            (self.source.name, list(paths)),
+            (self.name, list(paths)),
         )
 
     def update(
@@ -185,8 +187,8 @@ class State:
             if not is_shown or says_more:
                 self._describe(dataset, proposal, stored, extent)
             arguments = {
-                "source": self.source.name,
-                "archive": self.source.nexus.archive,
+                "source": self.name,
+                "archive": self.nexus.archive,
                 "dataset": dataset,
                 "pid": self._pid(dataset),
                 "size": extent.size,
@@ -206,7 +208,7 @@ class State:
         had = self.connection.execute(
             "SELECT EXISTS (SELECT 1 FROM ingest_file WHERE source = %s AND path = ANY(%s) "
             "AND record IS NOT NULL)",
-            (self.source.name, paths),
+            (self.name, paths),
         ).fetchone()
         return had == (True,) or any(isinstance(file.result, NexusRecord) for file in seen)
 
@@ -216,7 +218,7 @@ class State:
         if removed:
             self.connection.execute(
                 "UPDATE ingest_file SET deleted_at = now() WHERE source = %s AND path = ANY(%s)",
-                (self.source.name, list(removed)),
+                (self.name, list(removed)),
             )
 
     def _row(self, dataset: str, file: Seen) -> dict[str, Any]:
@@ -228,7 +230,7 @@ class State:
         if outcome == "failed" and file.may_still_be_written:
             outcome = "waiting"
         return {
-            "source": self.source.name,
+            "source": self.name,
             "path": file.path,
             "dataset": dataset,
             "size": file.state.size,
@@ -243,7 +245,7 @@ class State:
         }
 
     def _extent(self, dataset: str) -> _Extent:
-        row = self.connection.execute(_EXTENT, (self.source.name, dataset)).fetchone()
+        row = self.connection.execute(_EXTENT, (self.name, dataset)).fetchone()
         return _Extent(*row) if row else _Extent(0, False, None, None)
 
     def _stored(self, dataset: str) -> _Stored | None:
@@ -258,15 +260,15 @@ class State:
         rows = self.connection.execute(
             "SELECT record FROM ingest_file WHERE source = %s AND dataset = %s AND deleted_at IS NULL "
             "AND record IS NOT NULL ORDER BY path LIMIT %s",
-            (self.source.name, dataset, MAX_DESCRIBING),
+            (self.name, dataset, MAX_DESCRIBING),
         )
         return [NexusRecord.model_validate(record) for (record,) in rows]
 
     def _describe(self, dataset: str, proposal: str | None, stored: _Stored | None, extent: _Extent) -> None:
         """Write what the files of the dataset say together."""
-        origin = store.Origin(self.source.name, self.source.nexus.archive)
+        origin = store.Origin(self.name, self.nexus.archive)
         made = assemble(
-            self.facility, self.source.nexus.archive, dataset, proposal, records := self._records(dataset)
+            self.facility, self.nexus.archive, dataset, proposal, records := self._records(dataset)
         )
         document = made.document
         before = stored.document if stored else None
@@ -294,7 +296,7 @@ class State:
         known = self.connection.execute(
             "SELECT title, source FROM document WHERE pid = %s", (document.pid,)
         ).fetchone()
-        if known is None or (is_titled and known[1] == self.source.name):
+        if known is None or (is_titled and known[1] == self.name):
             return document
         return DocumentHeader(pid=document.pid, title=known[0])
 
@@ -315,7 +317,7 @@ class State:
         """
         pid = self._pid(dataset)
         self.connection.execute(_WITHDRAW, (pid,))
-        log.warning("dataset withdrawn", source=self.source.name, dataset=pid, why="its files are gone")
+        log.warning("dataset withdrawn", source=self.name, dataset=pid, why="its files are gone")
 
 
 _AGAIN = """

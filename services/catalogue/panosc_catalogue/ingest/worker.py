@@ -26,7 +26,7 @@ from panosc_catalogue.ingest.layout import Place, place
 from panosc_catalogue.ingest.state import Seen, State
 from panosc_catalogue.nexus.pool import Reader
 from panosc_catalogue.nexus.record import NexusRecord, NotReadable, Reason
-from panosc_catalogue.settings import Facility, Settings, Source
+from panosc_catalogue.settings import Facility, NexusSource, Settings
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -60,11 +60,14 @@ SCAN_SECONDS = Gauge("catalogue_ingest_scan_seconds", "Duration of the last good
 class Worker:
     """Follows one source until it is cancelled; whatever fails is reported and tried again."""
 
-    def __init__(self, settings: Settings, facility: Facility, source: Source, reader: Reader) -> None:
-        self.source = source
+    def __init__(
+        self, settings: Settings, facility: Facility, name: str, nexus: NexusSource, reader: Reader
+    ) -> None:
+        self.name = name
+        self.nexus = nexus
         self.tree_problems: list[Problem] = []
         self.last_error: str | None = None
-        self.pid_prefix = dataset_pid(facility, source.nexus.archive, "")
+        self.pid_prefix = dataset_pid(facility, nexus.archive, "")
         self._ignored = 0
         self._too_long: dict[str, Problem] = {}
         self._settings = settings
@@ -78,21 +81,21 @@ class Worker:
                 await self._follow()
             except (RootUnavailable, psycopg.Error) as error:
                 self.last_error = str(error).strip()
-                log.error("source failed", source=self.source.name, why=self.last_error)
+                log.error("source failed", source=self.name, why=self.last_error)
             except Exception as error:
                 # A bug in one source must not stop the others; the log has what is needed to fix it.
                 self.last_error = f"{type(error).__name__}: {error}"
-                log.exception("source failed unexpectedly", source=self.source.name)
+                log.exception("source failed unexpectedly", source=self.name)
             await asyncio.sleep(min(FAILURE_SECONDS, self._settings.rescan_seconds))
 
     async def _follow(self) -> None:
         """Scan again and again, from what the database knows; leaves with the first failure."""
         with await asyncio.to_thread(self._connect) as connection:
-            state = State(connection, self._facility, self.source)
+            state = State(connection, self._facility, self.name, self.nexus)
             reread = not await asyncio.to_thread(state.register)
             known = await asyncio.to_thread(lambda: state.known(reread=reread))
-            scanner = TreeScanner(self.source.nexus.root, known=known)
-            dropped = [path for path, _ in known if not place(path, self.source.nexus).is_relevant]
+            scanner = TreeScanner(self.nexus.root, known=known)
+            dropped = [path for path, _ in known if not place(path, self.nexus).is_relevant]
             self._ignored, self._too_long = len(dropped), {}
             try:
                 await self._scan(state, scanner, full=True, hints=None)
@@ -109,7 +112,7 @@ class Worker:
             url.get_secret_value() if url else "",
             autocommit=True,
             connect_timeout=10,
-            application_name=f"panosc-catalogue ingest {self.source.name}",
+            application_name=f"panosc-catalogue ingest {self.name}",
             options=f"-c statement_timeout={STATEMENT_SECONDS}s",
         )
 
@@ -147,12 +150,12 @@ class Worker:
             changed = await self._take(state, chunk) or changed
         self.tree_problems = [*scanner.problems(), *self._too_long.values()]
         await asyncio.to_thread(lambda: state.idle(self._ignored, changed=changed))
-        LAST_SCAN.labels(self.source.name).set_to_current_time()
-        SCAN_SECONDS.labels(self.source.name).set(time.monotonic() - started)
+        LAST_SCAN.labels(self.name).set_to_current_time()
+        SCAN_SECONDS.labels(self.name).set(time.monotonic() - started)
 
     def _leaves_out(self, change: Change) -> bool:
         """Whether the catalogue has nothing to do with the file, or cannot take it; keeps count of these."""
-        if not place(change.path, self.source.nexus).is_relevant:
+        if not place(change.path, self.nexus).is_relevant:
             self._ignored += {ChangeKind.ADDED: 1, ChangeKind.REMOVED: -1}.get(change.kind, 0)
             return True
         if len(change.path.encode()) <= MAX_PATH_BYTES:
@@ -184,10 +187,10 @@ class Worker:
         seen = await asyncio.gather(*(self._look(path, status) for path, status in present))
         datasets: dict[str, tuple[Place, list[Seen], list[str]]] = {}
         for file in seen:
-            where = place(file.path, self.source.nexus)
+            where = place(file.path, self.nexus)
             datasets.setdefault(where.dataset, (where, [], []))[1].append(file)
         for path in removed:
-            where = place(path, self.source.nexus)
+            where = place(path, self.nexus)
             datasets.setdefault(where.dataset, (where, [], []))[2].append(path)
         for where, files, gone in datasets.values():
             await asyncio.to_thread(self._store, state, where, files, gone)
@@ -198,22 +201,20 @@ class Worker:
         except _REFUSALS as error:
             said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
             message = f"the catalogue cannot hold it: {said or error}; report it with the file"
-            log.error("dataset refused", source=self.source.name, dataset=where.dataset, why=message)
+            log.error("dataset refused", source=self.name, dataset=where.dataset, why=message)
             state.refuse(where.dataset, files, gone, NotReadable(Reason.REFUSED, message))
 
     async def _look(self, path: str, status: FileState) -> Seen:
-        if not place(path, self.source.nexus).is_nexus:
+        if not place(path, self.nexus).is_nexus:
             return Seen(path, status, None)
         result: NexusRecord | NotReadable
         try:
-            result = await self._reader.read(self.source.nexus.root.resolve() / path)
-            FILES.labels(self.source.name, "ingested").inc()
+            result = await self._reader.read(self.nexus.root.resolve() / path)
+            FILES.labels(self.name, "ingested").inc()
         except NotReadable as error:
             result = error
-            FILES.labels(self.source.name, "failed").inc()
-            log.warning(
-                "file not read", source=self.source.name, path=path, reason=error.reason, why=error.message
-            )
+            FILES.labels(self.name, "failed").inc()
+            log.warning("file not read", source=self.name, path=path, reason=error.reason, why=error.message)
         young = time.time() - status.mtime_ns / 1e9 < YOUNG_SECONDS
         return Seen(path, status, result, may_still_be_written=young)
 
@@ -222,7 +223,7 @@ class Worker:
         again, shut = [], []
         due, waiting = await asyncio.to_thread(state.again, MAX_AGAIN)
         for path, status, reason in due:
-            full = self.source.nexus.root / path
+            full = self.nexus.root / path
             if reason != Reason.UNREADABLE or await asyncio.to_thread(os.access, full, os.R_OK):
                 again.append((path, status))
             else:

@@ -1,0 +1,32 @@
+"""A source's credentials: files in a directory, as Kubernetes mounts a Secret."""
+
+from pathlib import Path
+
+from panosc_catalogue.sources.base import NotAllowed
+
+
+class Credentials:
+    """The credentials of one source; without a directory it has none."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def get(self, key: str) -> str | None:
+        """The value of a key, without the line break that editors leave; None if it is not there or empty."""
+        file = self._directory / key if self._directory else None
+        if file is None or not file.is_file():
+            return None
+        return file.read_text(encoding="utf-8").strip() or None
+
+    def require(self, key: str) -> str:
+        """The value of a key. Raises NotAllowed that names it if it is not there."""
+        value = self.get(key)
+        if value is None:
+            raise NotAllowed(f"the source's credentials lack {key}: add this key to its Secret")
+        return value
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Certificates of those that sign the source's, where it is no public one's."""
+        file = self._directory / "ca.crt" if self._directory else None
+        return file if file and file.is_file() else None
