@@ -10,11 +10,13 @@ from panosc_common.server import OrjsonResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.migrate import expected_revision
+from panosc_catalogue.pages import routes as pages
+from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
 from panosc_catalogue.web import internal, openapi, search
 from panosc_catalogue.web.site import Clock, Site
@@ -39,6 +41,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     config = load_config(settings.config_file)
     facility = config.facility
     site = Site(database, PolicyFile(settings.policy_file), config, clock)
+    templates = Pages(site)
     description = cache(openapi.document)
 
     @asynccontextmanager
@@ -67,11 +70,6 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         """The process answers; whether the database does is a matter of readiness."""
         return OrjsonResponse({"status": "ok"})
 
-    async def index(request: Request) -> Response:
-        """What this is, and where to go."""
-        links = {"search": "/api/Datasets", "documentation": "/docs", "openapi": "/openapi.json"}
-        return JSONResponse({"facility": facility.display_name, "service": "PaNOSC catalogue", **links})
-
     async def docs(request: Request) -> Response:
         """A page to read."""
         return HTMLResponse(openapi.page(facility.display_name))
@@ -83,9 +81,8 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     return Starlette(
         lifespan=lifespan,
         middleware=[Middleware(metrics.RequestMetrics)],
-        exception_handlers=problem.EXCEPTION_HANDLERS,
+        exception_handlers=pages.exception_handlers(templates),
         routes=[
-            Route("/", index),
             Route("/docs", docs),
             Route("/openapi.json", describe),
             Route("/healthz", healthy),
@@ -93,5 +90,6 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             Route("/metrics", metrics.endpoint),
             *search.routes(site, settings.max_limit, settings.max_answer_mib),
             *internal.routes(site),
+            *pages.routes(site, templates),
         ],
     )

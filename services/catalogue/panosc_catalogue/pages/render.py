@@ -1,0 +1,116 @@
+"""HTML from templates, escaped by default, under a policy that lets a browser load nothing foreign."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import mimeparse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from panosc_catalogue.settings import CatalogueConfig, Name
+from panosc_catalogue.web.site import Site
+
+STATIC = Path(__file__).parent / "static"
+HTML = "text/html"
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+class Pages:
+    """The templates, with what each of them says about the facility."""
+
+    def __init__(self, site: Site) -> None:
+        self._policy = site.policy
+        self._environment = Environment(
+            loader=PackageLoader("panosc_catalogue.pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        # The address changes with the content, so that a browser never mixes old with new.
+        version = hashlib.sha256((STATIC / "catalogue.css").read_bytes()).hexdigest()[:12]
+        self._environment.globals |= {
+            "facility": site.config.facility,
+            "stylesheet": f"/static/catalogue.css?{version}",
+        }
+        self._environment.filters |= {
+            "day": day,
+            "moment": moment,
+            "bytes": in_bytes,
+            "license_url": license_url,
+            "path": lambda pid: quote(pid, safe="/:"),
+            "number": lambda value: f"{value:,}",
+        }
+        self._headers = {
+            "Content-Security-Policy": _content_security_policy(site.config),
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+            "X-Content-Type-Options": "nosniff",
+            # What is public changes by the second: a copy is used only after asking again.
+            "Cache-Control": "no-cache",
+            "Vary": "Accept",
+        }
+
+    def page(
+        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+    ) -> Response:
+        """The page that `template` makes of `values`."""
+        body = self._environment.get_template(template).render(policy=self._policy.current(), **values)
+        return HTMLResponse(body, status, headers={**self._headers, **(headers or {})})
+
+
+def _content_security_policy(config: CatalogueConfig) -> str:
+    """Style and images from here, previews from the archives; no script at all."""
+    images = {"'self'"} | {
+        f"{url.scheme}://{url.netloc}" for url in map(urlsplit, archive_urls(config).values()) if url.netloc
+    }
+    return (
+        f"default-src 'none'; style-src 'self'; img-src {' '.join(sorted(images))}; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def archive_urls(config: CatalogueConfig) -> dict[Name, str]:
+    """Public addresses of the archives whose files the catalogue describes, by the archive's name."""
+    return {
+        source.nexus.archive: source.nexus.archive_url.rstrip("/")
+        for source in config.sources
+        if source.nexus and source.nexus.archive_url
+    }
+
+
+def license_url(identifier: str) -> str:
+    """Address of the text of a licence that SPDX lists."""
+    return f"https://spdx.org/licenses/{quote(identifier)}"
+
+
+def wants_page(accept: str) -> bool:
+    """Whether the client is a browser, or something else that asks for HTML by name."""
+    try:
+        return "text/" in accept and mimeparse.best_match(["application/json", HTML], accept) == HTML
+    except mimeparse.MimeTypeParseException:
+        return False
+
+
+def day(value: datetime | None) -> str:
+    """The date in words; empty for None."""
+    return f"{value.astimezone(UTC):%-d %B %Y}" if value else ""
+
+
+def moment(value: datetime | None) -> str:
+    """Date and time in words, UTC; empty for None."""
+    return f"{value.astimezone(UTC):%-d %B %Y, %H:%M UTC}" if value else ""
+
+
+def in_bytes(size: int | None) -> str:
+    """The size with a prefix; empty for None."""
+    if size is None:
+        return ""
+    value, unit = float(size), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.0f} bytes" if unit == 0 else f"{value:.3g} {_UNITS[unit]}"

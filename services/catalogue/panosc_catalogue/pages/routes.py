@@ -1,0 +1,54 @@
+"""Where the pages are, and what a person reads where something went wrong."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from panosc_common import problem
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ExceptionHandler
+
+from panosc_catalogue.pages.render import STATIC, Pages, wants_page
+from panosc_catalogue.pages.search_page import SearchPage
+from panosc_catalogue.web.site import Site
+
+_HEADINGS = {404: "Not found", 400: "The request is not valid", 503: "Busy at the moment"}
+
+
+def routes(site: Site, pages: Pages) -> list[BaseRoute]:
+    """The pages of one catalogue."""
+    search = SearchPage(site, pages)
+    return [
+        Route("/", search.get),
+        Route("/search", search.get),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def exception_handlers(pages: Pages) -> Mapping[Any, ExceptionHandler]:
+    """Errors as problem documents, but as a page for a browser."""
+
+    def readable(kind: Any, otherwise: ExceptionHandler) -> ExceptionHandler:
+        async def handle(request: Request, error: Exception) -> Response:
+            answer = await otherwise(request, error)  # type: ignore[misc]
+            if not wants_page(request.headers.get("accept", "")):
+                return answer
+            heading = _HEADINGS.get(answer.status_code, HTTPStatus(answer.status_code).phrase)
+            headers = {k: v for k, v in answer.headers.items() if k not in ("content-type", "content-length")}
+            detail = orjson.loads(answer.body)["detail"]
+            return pages.page(
+                "message.html",
+                answer.status_code,
+                headers,
+                heading=heading,
+                detail=f"{detail[:1].upper()}{detail[1:]}.",
+            )
+
+        return handle
+
+    return {kind: readable(kind, handler) for kind, handler in problem.EXCEPTION_HANDLERS.items()}

@@ -1,0 +1,158 @@
+"""`/` and `/search`: the catalogue for people, over the same engine as the search API."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from panosc_catalogue.pages import search_form
+from panosc_catalogue.pages.render import Pages
+from panosc_catalogue.pages.search_form import Form
+from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS
+from panosc_catalogue.query.parse import parse_filter
+from panosc_catalogue.web.site import Site
+
+_MOST_CHOICES = 500
+_INSTRUMENTS = "SELECT pid, name, facility FROM visible_instrument ORDER BY name, pid LIMIT %(most)s"
+_TECHNIQUES = f"""
+    SELECT DISTINCT t.name FROM technique t WHERE EXISTS (
+        SELECT 1 FROM dataset_technique l JOIN visible_dataset({MONTHS}, {CLOCK}) d ON d.id = l.dataset_id
+        WHERE l.technique_id = t.id)
+    ORDER BY 1 LIMIT %(most)s
+"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Row:
+    """One hit, as the result list and the CSV file show it."""
+
+    kind: Literal["documents", "datasets"]
+    pid: str
+    title: str
+    instrument: str
+    techniques: tuple[str, ...]
+    samples: tuple[str, ...]
+    people: tuple[str, ...]
+    proposal: str
+    begin: datetime | None
+    end: datetime | None
+    release: datetime | None
+    size: int | None
+    license: str
+    is_open: bool
+
+
+class SearchPage:
+    """The search page of one catalogue."""
+
+    def __init__(self, site: Site, pages: Pages) -> None:
+        self._site = site
+        self._pages = pages
+
+    async def get(self, request: Request) -> Response:
+        """`GET /search`."""
+        form = search_form.read(request.query_params)
+        now = self._site.clock() or datetime.now(UTC)
+        if request.query_params.get("format") == "csv":
+            rows = await self._rows(form, now, search_form.MAX_HITS, 0)
+            return _csv(rows, self._site)
+        limit, skip = form.size, (form.page - 1) * form.size
+        rows = await self._rows(form, now, limit, skip)
+        total = await self._count(form, now)
+        pages = min(max(1, -(-total // form.size)), form.last_page)
+        api_filter = search_form.filter_of(form, now, limit=limit, skip=skip)
+        return self._pages.page(
+            "search.html",
+            form=form,
+            rows=rows,
+            total=total,
+            pages=pages,
+            first=skip + 1,
+            sorts=search_form.SORTS,
+            sizes=search_form.PAGE_SIZES,
+            most=search_form.MAX_HITS,
+            instruments=await self._site.rows(_INSTRUMENTS, {"most": _MOST_CHOICES}),
+            techniques=[name for (name,) in await self._site.rows(_TECHNIQUES, {"most": _MOST_CHOICES})],
+            api=f"/api/{form.model}s?filter={quote(orjson.dumps(api_filter).decode())}",
+        )
+
+    async def _rows(self, form: Form, now: datetime, limit: int, skip: int) -> list[Row]:
+        model = MODELS[form.model]
+        found = sql.items(parse_filter(model, search_form.filter_of(form, now, limit=limit, skip=skip)))
+        ((text,),) = await self._site.rows(found.sql, found.parameters)
+        return [_row(form, item, now) for item in orjson.loads(text)]
+
+    async def _count(self, form: Form, now: datetime) -> int:
+        found = sql.count(parse_filter(MODELS[form.model], search_form.filter_of(form, now, limit=1)))
+        ((total,),) = await self._site.rows(found.sql, found.parameters)
+        return int(total)
+
+
+def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:
+    documents = item.get("documents", [])
+    document = documents[0] if documents else item if form.model == "Document" else {}
+    dataset = form.model == "Dataset"
+    release = _instant(item.get("releaseDate") or document.get("releaseDate"))
+    return Row(
+        kind="datasets" if dataset else "documents",
+        pid=item["pid"],
+        title=item["title"],
+        instrument=(item.get("instrument") or {}).get("name", ""),
+        techniques=tuple(technique["name"] for technique in item.get("techniques", [])),
+        samples=tuple(sample["name"] for sample in item.get("samples", [])),
+        people=tuple(
+            member["person"]["fullName"] for member in item.get("members", []) if member.get("person")
+        ),
+        proposal=document.get("title", "") if dataset else "",
+        begin=_instant(item.get("creationDate") or item.get("startDate")),
+        end=_instant(item.get("endDate")),
+        release=release,
+        size=item.get("size"),
+        license=item.get("license") or document.get("license") or "",
+        is_open=dataset or (release is not None and release <= now),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _csv(rows: list[Row], site: Site) -> Response:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(
+        ("pid", "title", "address", "access", "embargo end", "begin", "end", "instrument", "techniques")
+        + ("samples", "people", "proposal", "bytes", "license")
+    )
+    for row in rows:
+        cells = (
+            row.pid,
+            row.title,
+            site.config.landing_url(row.kind, row.pid),
+            "open" if row.is_open else "under embargo",
+            *(value.isoformat() if value else "" for value in (row.release, row.begin, row.end)),
+            row.instrument,
+            *("; ".join(names) for names in (row.techniques, row.samples, row.people)),
+            row.proposal,
+            "" if row.size is None else str(row.size),
+            row.license,
+        )
+        writer.writerow([_harmless(cell) for cell in cells])
+    headers = {
+        "Content-Disposition": 'attachment; filename="search.csv"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-cache",
+    }
+    return Response(out.getvalue(), headers=headers, media_type="text/csv; charset=utf-8; header=present")
+
+
+def _harmless(cell: str) -> str:
+    """The cell, quoted where a spreadsheet would run it as a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
