@@ -56,6 +56,18 @@ def test_the_case_of_a_path_does_not_matter(demo):
     assert shouted.json() == written.json()
 
 
+def test_an_encoded_identifier_is_answered_like_a_plain_one(demo):
+    [pid] = [item["pid"] for item in search(demo, "Datasets", limit=1)]
+    plain, encoded = (
+        demo.client.get(f"{CATALOGUE}/api/Datasets/{quote(pid, safe=safe)}", follow_redirects=False)
+        for safe in ("/:", "")
+    )
+    assert "%2F" in str(encoded.url)
+    assert (plain.status_code, encoded.status_code) == (200, 200)
+    assert encoded.json() == plain.json()
+    assert plain.json()["pid"] == pid
+
+
 def test_a_proposal_is_found_with_its_people(demo):
     [document] = search(
         demo,
