@@ -1,1 +1,1 @@
-"""Pages for people, rendered by the server: search, landing pages, tombstones; and what machines find there."""
+"""Pages for people, rendered by the server; and what machines find at the same addresses."""

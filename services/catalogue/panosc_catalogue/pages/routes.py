@@ -1,12 +1,11 @@
 """Where the pages are, and what a person reads where something went wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from panosc_common import problem
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -33,9 +32,9 @@ def routes(site: Site, pages: Pages) -> list[BaseRoute]:
 def exception_handlers(pages: Pages) -> Mapping[Any, ExceptionHandler]:
     """Errors as problem documents, but as a page for a browser."""
 
-    def readable(kind: Any, otherwise: ExceptionHandler) -> ExceptionHandler:
+    def readable(document: Callable[[Request, Exception], Awaitable[Response]]) -> ExceptionHandler:
         async def handle(request: Request, error: Exception) -> Response:
-            answer = await otherwise(request, error)  # type: ignore[misc]
+            answer = await document(request, error)
             if not wants_page(request.headers.get("accept", "")):
                 return answer
             heading = _HEADINGS.get(answer.status_code, HTTPStatus(answer.status_code).phrase)
@@ -51,4 +50,4 @@ def exception_handlers(pages: Pages) -> Mapping[Any, ExceptionHandler]:
 
         return handle
 
-    return {kind: readable(kind, handler) for kind, handler in problem.EXCEPTION_HANDLERS.items()}
+    return {kind: readable(cast(Any, handler)) for kind, handler in problem.EXCEPTION_HANDLERS.items()}

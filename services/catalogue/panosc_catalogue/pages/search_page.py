@@ -20,6 +20,22 @@ from panosc_catalogue.query.parse import parse_filter
 from panosc_catalogue.web.site import Site
 
 _MOST_CHOICES = 500
+_COLUMNS = (
+    "pid",
+    "title",
+    "address",
+    "access",
+    "embargo end",
+    "begin",
+    "end",
+    "instrument",
+    "techniques",
+    "samples",
+    "people",
+    "proposal",
+    "bytes",
+    "license",
+)
 _INSTRUMENTS = "SELECT pid, name, facility FROM visible_instrument ORDER BY name, pid LIMIT %(most)s"
 _TECHNIQUES = f"""
     SELECT DISTINCT t.name FROM technique t WHERE EXISTS (
@@ -127,10 +143,7 @@ def _instant(text: str | None) -> datetime | None:
 def _csv(rows: list[Row], site: Site) -> Response:
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(
-        ("pid", "title", "address", "access", "embargo end", "begin", "end", "instrument", "techniques")
-        + ("samples", "people", "proposal", "bytes", "license")
-    )
+    writer.writerow(_COLUMNS)
     for row in rows:
         cells = (
             row.pid,
