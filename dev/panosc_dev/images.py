@@ -26,22 +26,29 @@ _BUILD_CA = "/run/build-ca.crt"
 class Image:
     """An image of this repository.
 
-    `inputs` are files and folders, relative to the repository, that decide what it holds. With `binary`, the
-    build context is just that compiled program beside the Containerfile's folder; else it is the repository.
+    `inputs` are files and folders, relative to the repository, that decide what it holds, and so do
+    `arguments`, the values of the Containerfile's ARGs. With `binary`, the build context is just that compiled
+    program beside the Containerfile's folder; else it is the repository.
     """
 
     name: str
     containerfile: str
     inputs: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     binary: str = ""
     own_context: bool = False
     on_base: bool = True
 
 
-def _service(name: str, folder: str) -> Image:
+def _service(name: str, folder: str, debian_packages: str = "") -> Image:
     members = ("operator", "services/archive", "services/catalogue")
     lock = ("pyproject.toml", "uv.lock", *(f"{member}/pyproject.toml" for member in members))
-    return Image(name, f"{folder}/Containerfile", (*lock, "services/common", folder))
+    return Image(
+        name,
+        "images/service/Containerfile",
+        (*lock, "services/common", folder),
+        (f"PACKAGE=panosc-{name}", f"FOLDER={folder}", f"DEBIAN_PACKAGES={debian_packages}"),
+    )
 
 
 def _program(name: str) -> Image:
@@ -51,7 +58,7 @@ def _program(name: str) -> Image:
 PRODUCT = (
     _service("operator", "operator"),
     _service("catalogue", "services/catalogue"),
-    _service("archive", "services/archive"),
+    _service("archive", "services/archive", "nginx-light"),
     Image("postgres", "images/postgres/Containerfile", ("images/postgres",)),
 )
 CLUSTER = (
@@ -77,9 +84,9 @@ def files_below(root: Path, inputs: Iterable[str]) -> list[Path]:
     return sorted(found)
 
 
-def content_tag(root: Path, files: Sequence[Path], base: str) -> str:
-    """Tag from the files' names, modes and contents and from what lies below (`base`)."""
-    digest = hashlib.sha256(base.encode())
+def content_tag(root: Path, files: Sequence[Path], base: str, arguments: Sequence[str] = ()) -> str:
+    """Tag from the files' names, modes and contents, from what lies below (`base`), and from the ARGs' values."""
+    digest = hashlib.sha256("\0".join([base, *arguments]).encode())
     for path in files:
         executable = bool(path.stat().st_mode & 0o100)
         digest.update(f"{path.relative_to(root)}\0{executable}\0".encode())
@@ -193,7 +200,7 @@ def build(image: Image) -> Built:
         below = toolchain.binary(image.binary).parent.name
     else:
         below = ensure_base() if image.on_base else ""
-    reference = f"{LOCAL_PREFIX}/{image.name}:{content_tag(REPOSITORY, files, below)}"
+    reference = f"{LOCAL_PREFIX}/{image.name}:{content_tag(REPOSITORY, files, below, image.arguments)}"
     archives = cache_directory() / "images"
     archives.mkdir(parents=True, exist_ok=True)
     archive = archives / f"{reference.rpartition('/')[2].replace(':', '-')}.tar"
@@ -217,6 +224,7 @@ def _build(image: Image, reference: str, archive: Path) -> None:
         "--pull-never",
         "--file",
         REPOSITORY / image.containerfile,
+        *(f"--build-arg={argument}" for argument in image.arguments),
     ]
     if _HOST_CA.exists():
         options += ["--volume", f"{_HOST_CA}:{_BUILD_CA}:ro", "--build-arg", f"BUILD_CA={_BUILD_CA}"]

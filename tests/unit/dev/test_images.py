@@ -15,8 +15,8 @@ def tree(tmp_path):
     return tmp_path
 
 
-def tag(tree, base="sha256:1"):
-    return content_tag(tree, files_below(tree, ["service", "uv.lock"]), base)
+def tag(tree, base="sha256:1", arguments=()):
+    return content_tag(tree, files_below(tree, ["service", "uv.lock"]), base, arguments)
 
 
 def test_caches_are_no_input(tree):
@@ -58,3 +58,8 @@ def test_every_input_counts(tree, change):
 
 def test_what_lies_below_counts(tree):
     assert tag(tree, "sha256:1") != tag(tree, "sha256:2")
+
+
+def test_arguments_of_the_build_count(tree):
+    tags = [tag(tree, arguments=a) for a in ((), ("PACKAGE=a",), ("PACKAGE=b",), ("PACKAGE=a", "MORE="))]
+    assert len(set(tags)) == len(tags)

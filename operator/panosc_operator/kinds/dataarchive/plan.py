@@ -33,7 +33,7 @@ from panosc_operator.kinds.relations import domain_of, host_of
 
 DATA, STATE = "/data", "/state"
 INDEX_SUFFIX = "-index"
-NGINX_CONFIG = "/etc/panosc/nginx.conf"
+NGINX_CONFIG = "/opt/panosc/share/panosc/nginx.conf"
 _DRAIN = f"nginx -e stderr -c {NGINX_CONFIG} -s quit; sleep {GRACE_SECONDS}"
 """Ends with nginx itself, at the latest with the pod's grace period."""
 
