@@ -61,6 +61,7 @@ def load(
     while batch := list(islice(records, BATCH)):
         tally.loaded += _write(connection, batch, refuse)
         progress(tally)
+    store.settle_words(connection)
     return tally
 
 

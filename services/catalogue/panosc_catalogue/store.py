@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import orjson
 import psycopg
+from panosc_common import units
 
 from panosc_catalogue.query.parse import number
 from panosc_catalogue.records import (
@@ -34,6 +35,8 @@ from panosc_catalogue.records import (
 
 AnyRecord = DocumentRecord | DatasetRecord | Instrument
 _R = TypeVar("_R", DocumentHeader, DatasetRecord)
+MAX_PENDING = 1000
+"""Datasets beside its own whose words one batch brings up to date."""
 _ORCID = re.compile(r"\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx]")
 
 
@@ -45,6 +48,8 @@ class Origin:
     """Name of the source, or `load`."""
     archive: str | None = None
     """The archive whose files these are."""
+    ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What the source calls the records, by table and pid; without it as we do."""
 
 
 @dataclass
@@ -54,13 +59,14 @@ class _Batch:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     documents: dict[str, DocumentHeader] = field(default_factory=dict)
     described: set[str] = field(default_factory=set)
-    """Documents that are records themselves, not only headers nested in a dataset."""
+    """Pids of documents and instruments that are records themselves, not only named by a dataset."""
     datasets: dict[str, DatasetRecord] = field(default_factory=dict)
     links: dict[tuple[str, str], None] = field(default_factory=dict)
 
     def add(self, record: AnyRecord) -> None:
         if isinstance(record, Instrument):
             self.instruments[record.pid] = record
+            self.described.add(record.pid)
         elif isinstance(record, DatasetRecord):
             self._dataset(record)
         else:
@@ -105,7 +111,7 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
     for record in records:
         batch.add(record)
     run = _Run(connection, origin)
-    instruments = run.instruments(batch.instruments.values())
+    instruments = run.instruments(batch.instruments.values(), batch.described)
     documents = run.documents(batch.documents, batch.described)
     datasets = run.datasets(batch.datasets, instruments)
     run.link(documents, datasets, batch.links)
@@ -117,6 +123,13 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
         "document_id", documents, {pid: record.parameters for pid, record in batch.documents.items()}
     )
     run.members(documents, {pid: record.members for pid, record in batch.documents.items()})
+    run.words(datasets.values(), documents.values(), instruments.values())
+
+
+def settle_words(connection: psycopg.Connection[Any]) -> None:
+    """Bring the search words up to date of all datasets that still wait for it."""
+    while connection.execute(_WORDS, ([], [], [], MAX_PENDING)).fetchone() != (0,):
+        pass
 
 
 class _Run:
@@ -134,22 +147,22 @@ class _Run:
         cursor = self._connection.execute(sql, arguments)
         return cursor.fetchall() if cursor.description else []
 
-    def instruments(self, records: Iterable[Instrument]) -> dict[str, int]:
+    def instruments(self, records: Iterable[Instrument], described: Collection[str]) -> dict[str, int]:
         """Upsert; returns the row id of each pid."""
-        rows = [
-            {**record.model_dump(include={"pid", "name", "facility"}), "named": ["name", "facility"]}
-            for record in records
-        ]
+        rows = []
+        for record in records:
+            row = record.model_dump(include={"pid", "name", "facility"})
+            rows.append({**row, "named": ["name", "facility"], "described": record.pid in described})
         return self._upsert("instrument", rows)
 
     def documents(self, records: Mapping[str, DocumentHeader], described: Collection[str]) -> dict[str, int]:
         """Upsert; returns the row id of each pid. The `described` are this origin's from now on."""
-        columns = set(_COLUMNS["document"]) - {"source"}
+        columns = set(_COLUMNS["document"])
         rows: list[dict[str, Any]] = []
         for pid, record in records.items():
-            named = sorted(record.model_fields_set & columns) + (["source"] if pid in described else [])
             row = record.model_dump(include=columns | {"pid"})
-            rows.append({**row, "source": self._origin.source, "named": named})
+            named = sorted(record.model_fields_set & columns)
+            rows.append({**row, "named": named, "described": pid in described})
         return self._upsert("document", rows)
 
     def datasets(
@@ -166,11 +179,13 @@ class _Run:
                 "title": record.title,
                 "creation_date": record.creation_date,
                 "end_date": record.end_date,
+                "doi": record.doi,
+                "license": record.license,
                 "released": record.is_public is True,
-                "source": self._origin.source,
+                "described": True,
                 **given,
             }
-            named = record.model_fields_set & {"title", "creation_date", "end_date"} | {"source"}
+            named = record.model_fields_set & {"title", "creation_date", "end_date", "doi", "license"}
             named |= {"released"} if "is_public" in record.model_fields_set else set()
             named |= {name for name, value in given.items() if value is not None}
             rows.append({**row, "named": sorted(named)})
@@ -179,7 +194,11 @@ class _Run:
     def _upsert(self, table: str, rows: list[dict[str, Any]]) -> dict[str, int]:
         if not rows:
             return {}
-        rows = _sorted(rows, "pid")
+        ids, source = self._origin.ids, self._origin.source
+        rows = [
+            {**row, "source": source, "origin_id": ids.get((table, row["pid"]), row["pid"])}
+            for row in _sorted(rows, "pid")
+        ]
         found = self._execute(_INSERT[table], rows)
         self._execute(_UPDATE[table], rows)
         return {pid: row for row, pid in found}
@@ -245,6 +264,8 @@ class _Run:
         ]
         if present:
             self._execute(_PARAMETERS[column], rows, owners=list(present))
+            measured = {(row["name"], row["si_dimension"]): row for row in rows if "si_dimension" in row}
+            self._execute(_DIMENSIONS, [measured[key] for key in sorted(measured)])
 
     def members(self, documents: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
         present = {documents[pid]: members for pid, members in given.items() if members is not None}
@@ -259,6 +280,11 @@ class _Run:
     def dataset_members(self, document: int, dataset: int, members: list[Member]) -> None:
         rows = [{"document": document, "dataset": dataset, **row} for row in self.people(members)]
         self._execute(_MEMBERS, rows, documents=[], datasets=[dataset])
+
+    def words(self, datasets: Iterable[int], documents: Iterable[int], instruments: Iterable[int]) -> None:
+        """Make what was written findable by its words."""
+        given = (list(datasets), list(documents), list(instruments), MAX_PENDING)
+        self._connection.execute(_WORDS, given)
 
     def people(self, members: list[Member]) -> list[dict[str, Any]]:
         """Upsert the members' persons and affiliations; returns rows that name them by key."""
@@ -292,7 +318,9 @@ def write_dataset_members(
     ).fetchone()
     if found is None or found[1] is None:
         return
-    _Run(connection, origin).dataset_members(found[1], found[0], members)
+    run = _Run(connection, origin)
+    run.dataset_members(found[1], found[0], members)
+    run.words([found[0]], [found[1]], [])
 
 
 def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
@@ -306,9 +334,23 @@ def _total(files: list[File] | None) -> int | None:
 
 def _value(parameter: Parameter) -> dict[str, Any]:
     """The value as the table holds it: text only where the source gave text, a number wherever it is one."""
+    row: dict[str, Any] = {"text_value": None, "number_value": None, "number_upper": None}
     if isinstance(parameter.value, str):
-        return {"text_value": parameter.value, "number_value": number(parameter.value)}
-    return {"text_value": None, "number_value": parameter.value}
+        row |= {"text_value": parameter.value, "number_value": number(parameter.value)}
+    elif isinstance(parameter.value, tuple):
+        row |= dict(zip(("number_value", "number_upper"), parameter.value, strict=True))
+    else:
+        row["number_value"] = parameter.value
+    unit = units.parse_unit(parameter.unit or "")
+    numbers = [row[name] for name in ("number_value", "number_upper") if row[name] is not None]
+    converted = [unit.to_si(value) for value in numbers] if unit else []
+    if unit is None or not converted or None in converted:
+        return row
+    return {
+        **row,
+        **dict(zip(("si_value", "si_upper"), converted, strict=False)),
+        "si_dimension": unit.dimension,
+    }
 
 
 def _person_key(person: Person) -> str:
@@ -331,7 +373,7 @@ def _bounded(key: str) -> str:
 
 
 _COLUMNS = {
-    "instrument": {"name": "text", "facility": "text", "source": "text"},
+    "instrument": {"name": "text", "facility": "text"},
     "document": {
         "type": "text",
         "title": "text",
@@ -342,43 +384,55 @@ _COLUMNS = {
         "release_date": "timestamptz",
         "license": "text",
         "keywords": "text[]",
-        "source": "text",
     },
     "dataset": {
         "title": "text",
         "creation_date": "timestamptz",
         "end_date": "timestamptz",
         "size": "bigint",
+        "doi": "text",
+        "license": "text",
         "released": "boolean",
         "instrument_id": "bigint",
-        "source": "text",
     },
 }
 
 
 def _rows_of(table: str) -> str:
     columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS[table].items())
-    return f"jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, named jsonb, {columns})"
+    return (
+        "jsonb_to_recordset(%(rows)s::jsonb) AS r("
+        f"pid text, named jsonb, described boolean, source text, origin_id text, {columns})"
+    )
 
 
 # Locks the rows in the order of their pids, whether they are new or not.
 _INSERT = {
     table: f"""
-        INSERT INTO {table} (pid, {", ".join(columns)})
-        SELECT pid, {", ".join(columns)} FROM {_rows_of(table)}
-        ON CONFLICT (pid) DO UPDATE SET updated_at = now(), deleted_at = NULL
+        INSERT INTO {table} (pid, source, origin_id, {", ".join(columns)})
+        SELECT pid, source, origin_id, {", ".join(columns)} FROM {_rows_of(table)}
+        ON CONFLICT (pid) DO UPDATE SET pid = excluded.pid
         RETURNING id, pid
     """  # noqa: S608 -- the names of our own tables and columns
     for table, columns in _COLUMNS.items()
 }
 
+# What is only named by another record is neither brought back nor taken over.
 _UPDATE = {
     table: f"""
         UPDATE {table} t SET
-            {", ".join(f"{c} = CASE WHEN r.named ? '{c}' THEN r.{c} ELSE t.{c} END" for c in columns)}
+            {", ".join(f"{c} = CASE WHEN r.named ? '{c}' THEN r.{c} ELSE t.{c} END" for c in columns)},
+            source = CASE WHEN r.described THEN r.source ELSE t.source END,
+            origin_id = CASE WHEN r.described THEN r.origin_id ELSE t.origin_id END,
+            fetched_at = CASE WHEN r.described THEN now() ELSE t.fetched_at END,
+            deleted_at = CASE WHEN r.described THEN NULL ELSE t.deleted_at END,
+            updated_at = now()
         FROM {_rows_of(table)}
         WHERE t.pid = r.pid
-        AND ({" OR ".join(f"(r.named ? '{c}' AND t.{c} IS DISTINCT FROM r.{c})" for c in columns)})
+        AND (
+            r.described
+            OR {" OR ".join(f"(r.named ? '{c}' AND t.{c} IS DISTINCT FROM r.{c})" for c in columns)}
+        )
     """  # noqa: S608 -- the names of our own tables and columns
     for table, columns in _COLUMNS.items()
 }
@@ -443,14 +497,26 @@ _TAG_LINKS = {
 _PARAMETERS = {
     column: f"""
         WITH removed AS (DELETE FROM parameter WHERE {column} = ANY(%(owners)s))
-        INSERT INTO parameter ({column}, position, name, text_value, number_value, unit)
-        SELECT owner, position, name, text_value, number_value, unit
+        INSERT INTO parameter ({column}, position, name, text_value, number_value, number_upper, unit,
+            si_value, si_upper, si_dimension)
+        SELECT owner, position, name, text_value, number_value, number_upper, unit,
+            si_value, si_upper, si_dimension
         FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
             owner bigint, position integer, name text, text_value text, number_value double precision,
-            unit text)
+            number_upper double precision, unit text, si_value double precision, si_upper double precision,
+            si_dimension text)
     """  # noqa: S608 -- the names of our own columns
     for column in ("dataset_id", "document_id")
 }
+
+_WORDS = "SELECT refresh_search(%s::bigint[], %s::bigint[], %s::bigint[], %s)"
+
+_DIMENSIONS = """
+INSERT INTO parameter_dimension (name, si_dimension, unit)
+SELECT name, si_dimension, unit
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(name text, si_dimension text, unit text)
+ON CONFLICT DO NOTHING
+"""
 
 _PERSONS = """
 INSERT INTO person (key, full_name, orcid, researcher_id, first_name, last_name)

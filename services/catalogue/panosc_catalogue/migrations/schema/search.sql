@@ -1,0 +1,150 @@
+-- The words by which records are found. Each kind has a table of its own beside its records: a change of words
+-- rewrites no record, and a bulk load fills narrow rows. `refresh_search` keeps them, called once a batch by
+-- the writers: a trigger a row would take the records' statements apart.
+
+-- Text without accents, subscripts as digits.
+CREATE FUNCTION plain_text(given text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN regexp_replace(normalize(left(given, 20000), NFKD), '[\u0300-\u036f]', '', 'g');
+
+-- The same as both words and queries are cut: hyphens and slashes are gaps, dots stay within numbers.
+CREATE FUNCTION searchable(plain text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN regexp_replace(plain, '[^[:alnum:].]+|\.(?![0-9])|(?<![0-9])\.', ' ', 'g');
+
+-- The chemical formulas in a plain text, each as written but without gaps ("Fe2 O3" as Fe2O3), and with its
+-- elements sorted (O3Fe2 as fe2o3; a dot as p, so that it stays one word). query.ranking.formula is its twin.
+CREATE FUNCTION formulas(plain text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (
+    SELECT string_agg(found[1] || ' ' || (
+        SELECT lower(replace(string_agg(part[1], '' ORDER BY part[1] COLLATE "C"), '.', 'p'))
+        FROM regexp_matches(found[1], '[A-Z][a-z]?(?:[0-9]+(?:\.[0-9]+)?)?', 'g') AS parts(part)
+    ), ' ')
+    FROM regexp_matches(
+        regexp_replace(
+            plain,
+            '\m([A-Z][a-z]?[0-9.]+) +(?=[A-Z][a-z]?[0-9.]*\M)|\m([A-Z][a-z]?) +(?=[A-Z][a-z]?[0-9])',
+            '\1\2', 'g'),
+        '\m((?:[A-Z][a-z]?(?:[0-9]+(?:\.[0-9]+)?)?){2,})\M', 'g') AS matches(found)
+    WHERE found[1] ~ '[a-z0-9]'
+);
+
+-- In PL/pgSQL, since SQL functions that are not inlined start an executor a call.
+CREATE FUNCTION search_words(given text, weight "char") RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+    plain text := plain_text(given);
+BEGIN
+    IF plain IS NULL THEN
+        RETURN '';
+    END IF;
+    IF plain ~ '[A-Z][a-z]?[0-9. ]*[A-Z][a-z]?' THEN
+        plain := plain || ' ' || coalesce(formulas(plain), '');
+    END IF;
+    RETURN setweight(to_tsvector('pg_catalog.english', searchable(plain)), weight);
+END
+$$;
+
+CREATE TABLE instrument_search (
+    id bigint PRIMARY KEY REFERENCES instrument ON DELETE CASCADE,
+    words tsvector NOT NULL
+);
+CREATE TABLE document_search (
+    id bigint PRIMARY KEY REFERENCES document ON DELETE CASCADE,
+    words tsvector NOT NULL
+);
+CREATE TABLE dataset_search (
+    id bigint PRIMARY KEY REFERENCES dataset ON DELETE CASCADE,
+    words tsvector NOT NULL
+);
+CREATE INDEX ON instrument_search USING gin (words);
+CREATE INDEX ON document_search USING gin (words);
+CREATE INDEX ON dataset_search USING gin (words);
+
+-- Datasets whose document or instrument changed its words since theirs were made.
+CREATE TABLE search_pending (dataset_id bigint PRIMARY KEY REFERENCES dataset ON DELETE CASCADE);
+
+-- Bring the words of these records up to date, and of `pending_limit` datasets at most that wait for it: so that
+-- the rename of an instrument with a million datasets holds up no batch. Returns how many were taken from these.
+CREATE FUNCTION refresh_search(
+    datasets bigint[], documents bigint[], instruments bigint[], pending_limit integer
+) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    changed_instruments bigint[];
+    changed_documents bigint[];
+    taken bigint[];
+BEGIN
+    WITH fresh AS (
+        INSERT INTO instrument_search AS s (id, words)
+        SELECT i.id, search_words(i.name, 'A') || search_words(i.facility, 'B')
+            || search_words('instrument ' || i.pid, 'D')
+        FROM instrument i WHERE i.id = ANY(instruments) ORDER BY i.id
+        ON CONFLICT (id) DO UPDATE SET words = excluded.words WHERE s.words <> excluded.words
+        RETURNING s.id
+    )
+    SELECT coalesce(array_agg(id), '{}') FROM fresh INTO changed_instruments;
+
+    WITH fresh AS (
+        INSERT INTO document_search AS s (id, words)
+        SELECT p.id, search_words(p.title, 'A')
+            || search_words(concat_ws(' ', array_to_string(p.keywords, ' '), people.names), 'B')
+            || search_words(p.summary, 'C')
+            || search_words(concat_ws(' ', p.type, p.pid, p.doi), 'D')
+        FROM document p
+        LEFT JOIN LATERAL (
+            SELECT string_agg(DISTINCT n.full_name, ' ') AS names
+            FROM member m JOIN person n ON n.id = m.person_id WHERE m.document_id = p.id
+        ) people ON true
+        WHERE p.id = ANY(documents) ORDER BY p.id
+        ON CONFLICT (id) DO UPDATE SET words = excluded.words WHERE s.words <> excluded.words
+        RETURNING s.id
+    )
+    SELECT coalesce(array_agg(id), '{}') FROM fresh INTO changed_documents;
+
+    INSERT INTO search_pending
+    SELECT d.id FROM dataset d
+    WHERE (d.document_id = ANY(changed_documents) OR d.instrument_id = ANY(changed_instruments))
+    AND d.id <> ALL(datasets) AND EXISTS (SELECT 1 FROM dataset_search s WHERE s.id = d.id)
+    ON CONFLICT DO NOTHING;
+
+    WITH picked AS (
+        DELETE FROM search_pending WHERE dataset_id IN (
+            SELECT dataset_id FROM search_pending LIMIT pending_limit FOR UPDATE SKIP LOCKED
+        ) RETURNING dataset_id
+    )
+    SELECT coalesce(array_agg(dataset_id), '{}') FROM picked INTO taken;
+
+    -- In the order of their ids, so that two writers never wait for each other in a circle.
+    INSERT INTO dataset_search AS s (id, words)
+    SELECT d.id, search_words(d.title, 'A')
+        || setweight(coalesce(i.words, ''), 'B') || search_words(tags.names, 'B')
+        || setweight(ts_filter(coalesce(p.words, ''), '{a,b}'), 'C')
+        || search_words(concat_ws(' ', said.texts, d.pid, d.doi), 'D')
+    FROM dataset d
+    LEFT JOIN instrument_search i ON i.id = d.instrument_id
+    LEFT JOIN document_search p ON p.id = d.document_id
+    LEFT JOIN LATERAL (
+        SELECT string_agg(tag.names, ' ' ORDER BY tag.names) AS names FROM (
+            SELECT t.name FROM dataset_technique l JOIN technique t ON t.id = l.technique_id
+            WHERE l.dataset_id = d.id
+            UNION ALL
+            SELECT concat_ws(' ', a.name, a.description) FROM dataset_sample l JOIN sample a ON a.id = l.sample_id
+            WHERE l.dataset_id = d.id
+        ) tag(names)
+    ) tags ON true
+    LEFT JOIN LATERAL (
+        -- Words that a person may look for: no numbers, no times.
+        SELECT string_agg(v.text_value, ' ' ORDER BY v.position, v.id) AS texts FROM parameter v
+        WHERE v.dataset_id = d.id AND v.number_value IS NULL AND length(v.text_value) <= 200
+        AND v.text_value !~ '^[0-9]{4}-[0-9]{2}'
+    ) said ON true
+    WHERE d.id = ANY(datasets || taken) ORDER BY d.id
+    ON CONFLICT (id) DO UPDATE SET words = excluded.words WHERE s.words <> excluded.words;
+
+    RETURN cardinality(taken);
+END
+$$;
