@@ -8,7 +8,7 @@ import json
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +41,7 @@ _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Answer:
     """A successful answer, read to its end."""
 
+    status: int
     content: bytes
     headers: Mapping[str, str]
     """By name, whatever its case."""
@@ -105,18 +106,21 @@ class Client:
         parse: Callable[[Answer], T],
         *,
         authenticate: bool = True,
+        accept: Collection[int] = (),
         **fields: Any,
     ) -> T:
         """What `parse` makes of a successful answer; `fields` are those of httpx's `build_request`.
 
-        `path` is below the base URL, or an absolute URL. A ValueError of `parse` means an answer that is not
+        `path` is below the base URL, or an absolute URL; `accept` are statuses of errors that are answers all
+        the same, such as SOAP's faults. A ValueError of `parse` means an answer that is not
         whole; like a status that says "busy" it is asked for again, after the time that the source names.
         Raises NotThere, NotAllowed, Unreachable or BadAnswer.
         """
         auth = httpx2.USE_CLIENT_DEFAULT if authenticate else None
 
         async def attempt() -> T:
-            return await self._attempt(self._client.build_request(method, path, **fields), auth, parse)
+            request = self._client.build_request(method, path, **fields)
+            return await self._attempt(request, auth, parse, accept)
 
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -136,14 +140,17 @@ class Client:
         backoff = self._first_wait * 2.0 ** (state.attempt_number - 1)
         return float(min(MAX_WAIT_SECONDS, backoff * random.uniform(0.75, 1.25)))  # noqa: S311 - only spreads
 
-    async def _attempt(self, request: httpx2.Request, auth: Any, parse: Callable[[Answer], T]) -> T:
+    async def _attempt(
+        self, request: httpx2.Request, auth: Any, parse: Callable[[Answer], T], accept: Collection[int]
+    ) -> T:
         await self._turn()
         place = f"{request.method} {_shown(request.url)}"
         try:
             response = await self._client.send(request, auth=auth, stream=True)
             try:
-                _check(response, place)
-                answer = Answer(await _body(response, place), response.headers)
+                if response.status_code not in accept:
+                    _check(response, place)
+                answer = Answer(response.status_code, await _body(response, place), response.headers)
             finally:
                 await response.aclose()
         except httpx2.TimeoutException as error:
