@@ -1,0 +1,1 @@
+"""Public records described: one read model, and its forms in DataCite's metadata schema."""

@@ -1,0 +1,262 @@
+"""Descriptions from the database: each page of them is one statement, whatever belongs to its records."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from panosc_catalogue.datacite.description import (
+    MAX_PARTS,
+    Description,
+    Files,
+    Instrument,
+    Kind,
+    Organisation,
+    Person,
+    Related,
+    Sample,
+    Technique,
+)
+from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.web.site import Site
+
+_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
+_DOCUMENTS = f"visible_document({MONTHS})"
+_PANET = re.compile(r"PaNET\d+")
+_ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\b")
+_ROR = re.compile(r"\b0[a-hj-km-np-tv-z0-9]{6}\d{2}\b")
+
+
+def _utc(expression: str) -> str:
+    """The instant as text that does not depend on the session's time zone."""
+    return f"({expression}) AT TIME ZONE 'UTC'"
+
+
+def _year(released: str, started: str, recorded: str) -> str:
+    """Year of publication: in which the data become public, else of the measurement or of its record."""
+    dates = f"coalesce({released}, v.end_date, {started}, {recorded})"
+    return f"extract(year FROM {dates} AT TIME ZONE 'UTC')::integer"
+
+
+def _people(members: str) -> str:
+    return f"""(
+        SELECT jsonb_agg(jsonb_build_object(
+            'id', p.id, 'name', p.full_name, 'given', p.first_name, 'family', p.last_name, 'orcid', p.orcid,
+            'role', m.role, 'affiliation', a.name, 'affiliation_key', a.key, 'country', a.country
+        ) ORDER BY m.position, m.id)
+        FROM {members} m JOIN person p ON p.id = m.person_id
+        LEFT JOIN affiliation a ON a.id = m.affiliation_id
+    )"""  # noqa: S608 -- our own tables, here and below
+
+
+_TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_id)"
+_INSTRUMENT = "jsonb_build_object('name', i.name, 'pid', i.pid)"
+# Datasets that the source opened before their time have a release date that says nothing.
+_RELEASED = f"CASE WHEN v.release_date <= {CLOCK} THEN v.release_date END"
+
+DATASET = f"""
+    SELECT v.id, jsonb_build_object(
+        'pid', v.pid, 'doi', d.doi, 'type', 'dataset', 'title', v.title, 'access', 'open',
+        'start', {_utc("v.creation_date")}, 'end', {_utc("v.end_date")},
+        'available', {_utc(_RELEASED)}, 'year', {_year(_RELEASED, "v.creation_date", "d.placed_at")},
+        'withdrawn', {_utc("d.deleted_at")},
+        'license', v.license, 'keywords', o.keywords,
+        'summary', o.summary,
+        'people', coalesce(
+            {_people("(SELECT * FROM member WHERE dataset_id = v.id)")},
+            {_people("(SELECT * FROM visible_member WHERE document_id = o.id)")}
+        ),
+        'instruments', (
+            SELECT jsonb_agg({_INSTRUMENT}) FROM visible_instrument i WHERE i.id = v.instrument_id
+        ),
+        'techniques', (
+            SELECT jsonb_agg({_TECHNIQUE} ORDER BY t.pid)
+            FROM dataset_technique l JOIN technique t ON t.id = l.technique_id WHERE l.dataset_id = v.id
+        ),
+        'samples', (
+            SELECT jsonb_agg(jsonb_build_object('name', s.name, 'description', s.description) ORDER BY s.pid)
+            FROM dataset_sample l JOIN sample s ON s.id = l.sample_id WHERE l.dataset_id = v.id
+        ),
+        'files', (SELECT count(*) FROM visible_file f WHERE f.dataset_id = v.id), 'bytes', v.size,
+        'documents', (
+            SELECT jsonb_agg(
+                jsonb_build_object('pid', r.pid, 'doi', r.doi, 'title', r.title, 'type', r.type)
+                ORDER BY r.id <> v.document_id, r.pid
+            )
+            FROM document_dataset l JOIN {_DOCUMENTS} r ON r.id = l.document_id WHERE l.dataset_id = v.id
+        )
+    ) AS record
+    FROM {{rows}} v JOIN dataset d ON d.id = v.id LEFT JOIN {_DOCUMENTS} o ON o.id = v.document_id
+"""  # noqa: S608
+"""Row id and content of datasets; `{rows}` is where they are from: as visible_dataset() gives them."""
+
+DOCUMENT = f"""
+    SELECT v.id, jsonb_build_object(
+        'pid', v.pid, 'doi', v.doi, 'type', v.type, 'title', v.title, 'summary', v.summary,
+        'access', CASE
+            WHEN v.release_date <= {CLOCK} THEN 'open' WHEN v.release_date > {CLOCK} THEN 'embargoed'
+            WHEN parts.total > 0 THEN 'open' ELSE 'restricted'
+        END,
+        'start', {_utc("v.start_date")}, 'end', {_utc("v.end_date")}, 'available', {_utc("v.release_date")},
+        'year', {_year("v.release_date", "v.start_date", "d.updated_at")},
+        'withdrawn', {_utc("d.deleted_at")}, 'license', v.license, 'keywords', v.keywords,
+        'people', {_people("(SELECT * FROM visible_member WHERE document_id = v.id)")},
+        'instruments', (
+            SELECT jsonb_agg({_INSTRUMENT} ORDER BY i.pid) FROM visible_instrument i
+            WHERE i.id = ANY(parts.instruments)
+        ),
+        'techniques', (
+            SELECT jsonb_agg({_TECHNIQUE} ORDER BY t.pid) FROM technique t WHERE t.id IN (
+                SELECT l.technique_id FROM dataset_technique l WHERE l.dataset_id = ANY(parts.ids)
+            )
+        ),
+        'files', parts.files, 'bytes', parts.bytes, 'dataset_count', parts.total,
+        'datasets', (
+            SELECT jsonb_agg(jsonb_build_object('pid', s.pid, 'doi', s.doi, 'title', s.title) ORDER BY s.pid)
+            FROM dataset s WHERE s.id = ANY(parts.ids[:{MAX_PARTS}])
+        )
+    ) AS record
+    FROM {{rows}} v JOIN document d ON d.id = v.id CROSS JOIN LATERAL (
+        SELECT count(*) AS total, sum(s.size) AS bytes, array_agg(s.id ORDER BY s.pid) AS ids,
+            array_agg(DISTINCT s.instrument_id) AS instruments,
+            sum((SELECT count(*) FROM visible_file f WHERE f.dataset_id = s.id)) AS files
+        FROM document_dataset l JOIN {_DATASETS} s ON s.id = l.dataset_id WHERE l.document_id = v.id
+    ) parts
+"""  # noqa: S608
+"""Row id and content of documents; `{rows}` is where they are from: as visible_document() gives them."""
+
+# Once public, a record that its source has no more is still cited: what was known of it stays.
+_WITHDRAWN_DATASETS = """(
+    SELECT d.*, NULL::timestamptz AS release_date FROM dataset d LEFT JOIN document p ON p.id = d.document_id
+    WHERE d.deleted_at IS NOT NULL AND NOT coalesce(p.proprietary_decided, p.proprietary, false)
+    AND (d.doi IS NOT NULL OR was_exposed('datasets', d.id))
+)"""
+_WITHDRAWN_DOCUMENTS = """(
+    SELECT p.* FROM document p
+    WHERE p.deleted_at IS NOT NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)
+    AND (p.doi IS NOT NULL OR was_exposed('documents', p.id))
+)"""
+
+_LIVE: dict[Kind, str] = {
+    "datasets": DATASET.format(rows=_DATASETS),
+    "documents": DOCUMENT.format(rows=_DOCUMENTS),
+}
+_WITHDRAWN: dict[Kind, str] = {
+    "datasets": DATASET.format(rows=_WITHDRAWN_DATASETS),
+    "documents": DOCUMENT.format(rows=_WITHDRAWN_DOCUMENTS),
+}
+
+
+async def find(site: Site, kind: Kind, pid: str) -> Description | None:
+    """The record with this pid, public now or withdrawn since; None if it is neither.
+
+    Raises Problem: 503 while the database does not answer.
+    """
+    for sql in (_LIVE[kind], _WITHDRAWN[kind]):
+        if rows := await site.rows(f"{sql} WHERE d.pid = %(pid)s", {"pid": pid}):
+            return _description(site, kind, rows[0][1])
+    return None
+
+
+async def find_by_doi(site: Site, doi: str) -> Description | None:
+    """The record with this DOI, whose case does not matter; otherwise as `find`."""
+    for statements in (_LIVE, _WITHDRAWN):
+        for kind in get_args(Kind):
+            sql = f"{statements[kind]} WHERE lower(d.doi) = lower(%(doi)s) LIMIT 1"
+            if rows := await site.rows(sql, {"doi": doi}):
+                return _description(site, kind, rows[0][1])
+    return None
+
+
+async def by_row(site: Site, kind: Kind, ids: Sequence[int]) -> dict[int, Description]:
+    """Those of the rows that are public now, by row id; otherwise as `find`."""
+    rows = await site.rows(f"{_LIVE[kind]} WHERE d.id = ANY(%(ids)s)", {"ids": list(ids)})
+    return {row: _description(site, kind, record) for row, record in rows}
+
+
+def _description(site: Site, kind: Kind, record: dict[str, Any]) -> Description:
+    facility = site.config.facility
+    return Description(
+        kind=kind,
+        pid=record["pid"],
+        doi=record["doi"],
+        url=site.config.landing_url(kind, record["pid"]),
+        state="withdrawn" if record["withdrawn"] else "live",
+        access=record["access"],
+        type=record["type"],
+        title=record["title"],
+        summary=record["summary"],
+        people=_persons(record["people"] or []),
+        facility=Organisation(facility.display_name, _ror(facility.ror), facility.country),
+        instruments=tuple(Instrument(**one) for one in record["instruments"] or ()),
+        techniques=tuple(_technique(**one) for one in record["techniques"] or ()),
+        samples=tuple(Sample(**one) for one in record.get("samples") or ()),
+        keywords=tuple(record["keywords"] or ()),
+        start=_instant(record["start"]),
+        end=_instant(record["end"]),
+        available=_instant(record["available"]),
+        publication_year=record["year"],
+        withdrawn=_instant(record["withdrawn"]),
+        license=record["license"] or site.policy.current().license,
+        files=Files(record["files"] or 0, record["bytes"]),
+        documents=_related(site, "documents", record.get("documents") or []),
+        datasets=_related(site, "datasets", record.get("datasets") or []),
+        dataset_count=record.get("dataset_count", 0),
+    )
+
+
+def _persons(members: list[dict[str, Any]]) -> tuple[Person, ...]:
+    """Each person once, in the order of their first part, with all their parts and affiliations."""
+    persons: dict[int, list[dict[str, Any]]] = {}
+    for member in members:
+        persons.setdefault(member["id"], []).append(member)
+    return tuple(
+        Person(
+            name=parts[0]["name"],
+            given=parts[0]["given"],
+            family=parts[0]["family"],
+            orcid=_orcid(parts[0]["orcid"]),
+            affiliations=tuple(
+                dict.fromkeys(
+                    Organisation(part["affiliation"], _ror(part["affiliation_key"]), part["country"])
+                    for part in parts
+                    if part["affiliation"]
+                )
+            ),
+            roles=tuple(dict.fromkeys(part["role"] for part in parts if part["role"])),
+        )
+        for parts in persons.values()
+    )
+
+
+def _technique(name: str, pid: str, panet: str | None) -> Technique:
+    code = _PANET.search(panet or "") or _PANET.search(pid)
+    return Technique(name, pid, code[0] if code else None)
+
+
+def _related(site: Site, kind: Kind, records: list[dict[str, Any]]) -> tuple[Related, ...]:
+    return tuple(
+        Related(
+            kind=kind,
+            pid=record["pid"],
+            doi=record["doi"],
+            title=record["title"],
+            type=record.get("type", "dataset"),
+            url=site.config.landing_url(kind, record["pid"]),
+        )
+        for record in records
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+def _orcid(text: str | None) -> str | None:
+    found = _ORCID.search(text or "")
+    return f"https://orcid.org/{'-'.join(found.groups()).upper()}" if found else None
+
+
+def _ror(text: str | None) -> str | None:
+    found = _ROR.search(text or "")
+    return f"https://ror.org/{found[0]}" if found else None
