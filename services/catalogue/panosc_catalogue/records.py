@@ -56,6 +56,8 @@ Value = Annotated[
     | None,
     BeforeValidator(_truth, json_schema_input_type=float | str | bool | None),
 ]
+End = Annotated[float, Field(allow_inf_nan=False)]
+Range = Annotated[tuple[End, End], AfterValidator(lambda ends: (min(ends), max(ends)))]
 Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
@@ -115,8 +117,8 @@ class Parameter(Record):
 
     name: Annotated[Text, Field(min_length=1, max_length=500)]
     """Name, for example `sample_temperature`."""
-    value: Value = None
-    """Number or text."""
+    value: Value | Range = None
+    """Number or text, or the lower and upper end of a range."""
     unit: OptionalText = None
     """Unit of a number."""
 
@@ -215,6 +217,10 @@ class DatasetRecord(Record):
     """When the measurement ended; counts for the embargo where no document tells the end."""
     size: Size | None = None
     """Bytes; where absent the sum of the files."""
+    doi: OptionalText = None
+    """DOI of its own."""
+    license: OptionalText = None
+    """SPDX identifier of its licence, where it differs from its document's."""
     instrument: Instrument | None = None
     """Where it was measured; absent: the one known stays."""
     documents: list[DocumentHeader] | None = None

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS, Kind, Model
+from panosc_catalogue.query import measure, values
+from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS, Field, Kind, Model
 from panosc_catalogue.query.syntax import (
     Comparison,
     Condition,
@@ -13,6 +14,9 @@ from panosc_catalogue.query.syntax import (
     Filter,
     Include,
     Junction,
+    Measured,
+    Measures,
+    NamedUnit,
     Negation,
     Scalar,
 )
@@ -122,7 +126,7 @@ class _Compiler:
                 *(
                     f"{column} {'DESC' if part.descending else 'ASC'} NULLS LAST"
                     for part in query.order
-                    for column in _sort_keys(part.field.kind, part.field.sql.format(alias), alias)
+                    for column in self.sort_keys(part.field, alias, measure.units(query.where))
                 ),
                 model.key.format(alias),
             ]
@@ -135,8 +139,18 @@ class _Compiler:
         )
         return f"SELECT {self.object(query, alias)} AS item FROM ({inner}) {alias} ORDER BY {order}"
 
+    def sort_keys(self, field: Field, alias: str, units: tuple[NamedUnit, ...]) -> list[str]:
+        """What orders rows by the field: values in SI first, then numbers, then text."""
+        column = _sortable(field.kind, field.sql.format(alias))
+        if field.kind is not Kind.VALUE:
+            return [column]
+        return [*([f"{alias}.si_value"] if units else []), f"{alias}.number_value", column]
+
     def object(self, query: Filter, alias: str) -> str:
-        pairs = [f"'{name}', {query.model.fields[name].shown.format(alias)}" for name in query.fields]
+        shown = {name: query.model.fields[name].shown.format(alias) for name in query.fields}
+        if units := measure.units(query.where):
+            shown |= self.in_units(shown, units, alias)
+        pairs = [f"'{name}', {sql}" for name, sql in shown.items()]
         if query.model.scored:
             pairs.append(f"'score', {SCORE}")
         grouped: dict[str, list[Include]] = {}
@@ -148,6 +162,20 @@ class _Compiler:
             else:
                 pairs.append(f"'{name}', ({self.single(includes, alias)})")
         return f"json_build_object({', '.join(pairs)})"
+
+    def in_units(self, shown: dict[str, str], units: tuple[NamedUnit, ...], alias: str) -> dict[str, str]:
+        """What a parameter shows instead where its value has the dimension of one of the units."""
+        named = [(self.parameter(unit.unit.dimension, "text"), unit) for unit in units]
+        instead = {}
+        if "value" in shown:
+            by_dimension = [(dimension, unit.unit) for dimension, unit in named]
+            instead["value"] = values.shown_in(alias, by_dimension, shown["value"])
+        if "unit" in shown:
+            cases = " ".join(
+                f"WHEN {dimension} THEN {self.parameter(unit.text, 'text')}" for dimension, unit in named
+            )
+            instead["unit"] = f"CASE {alias}.si_dimension {cases} ELSE {shown['unit']} END"
+        return instead
 
     def related(self, include: Include, parent: str, alias: str) -> tuple[str, list[str]]:
         """FROM clause of a relation's rows and the conditions that tie them to the parent."""
@@ -210,6 +238,11 @@ class _Compiler:
                     + " OR ".join(f"{f.sql.format(alias)}{_FOLDING} ILIKE {pattern}" for f in fields)
                     + ")"
                 )
+            case Measures(unit):
+                return f"{alias}.si_dimension = {self.parameter(unit.unit.dimension, 'text')}"
+            case Measured(operator, operands):
+                numbers = [self.parameter(operand, "double precision") for operand in operands]
+                return values.overlaps(operator, f"{alias}.si_value", f"{alias}.si_upper", numbers)
             case Comparison():
                 return self.comparison(condition, alias)
 
@@ -230,19 +263,22 @@ class _Compiler:
         if test.operator == "like":
             pattern = self.parameter(_like_pattern(str(test.operands[0])), "text")
             if kind is Kind.VALUE:
-                column = _value_text(alias)
+                column = values.text(alias)
             return f"{column}{_FOLDING} ILIKE {pattern}" if test.ignore_case else f"{column} LIKE {pattern}"
         if test.operator == "regexp":
             if kind is Kind.VALUE:
-                column = _value_text(alias)
+                column = values.text(alias)
             pattern = self.parameter(str(test.operands[0]), "text")
             return f"{column}{_FOLDING} ~* {pattern}" if test.ignore_case else f"{column} ~ {pattern}"
         if test.operator == "inq":
             return " OR ".join(self.one_of(kind, column, alias, test.operands)) or "false"
         if test.operands == (None,):
             return f"{column} IS NULL" + (f" AND {alias}.number_value IS NULL" if kind is Kind.VALUE else "")
+        if kind is Kind.VALUE and isinstance(test.operands[0], float):
+            numbers = [self.parameter(operand, "double precision") for operand in test.operands]
+            return values.overlaps(test.operator, f"{alias}.number_value", f"{alias}.number_upper", numbers)
         if kind is Kind.VALUE:
-            kind, column = _value_column(alias, test.operands[0])
+            kind = Kind.TEXT
         operands = [self.parameter(operand, _CASTS[kind]) for operand in test.operands]
         column = column if test.operator == "eq" else _sortable(kind, column)
         if test.operator == "between":
@@ -259,39 +295,18 @@ class _Compiler:
         present = [operand for operand in operands if operand is not None]
         if kind is Kind.VALUE:
             numbers = [operand for operand in present if isinstance(operand, float)]
-            texts = [operand for operand in present if isinstance(operand, str)]
-            groups: list[tuple[Kind, str, list[Any]]] = [
-                (Kind.NUMBER, f"{alias}.number_value", numbers),
-                (Kind.TEXT, column, texts),
-            ]
-        else:
-            groups = [(kind, column, present)]
-        parts.extend(
-            f"{name} = ANY({self.parameter(values, _CASTS[group] + '[]')})"
-            for group, name, values in groups
-            if values
-        )
+            present = [operand for operand in present if isinstance(operand, str)]
+            if numbers:
+                array = self.parameter(numbers, "double precision[]")
+                parts.append(values.overlaps_any(f"{alias}.number_value", f"{alias}.number_upper", array))
+            kind = Kind.TEXT
+        if present:
+            parts.append(f"{column} = ANY({self.parameter(present, _CASTS[kind] + '[]')})")
         return parts
-
-
-def _value_column(alias: str, operand: Scalar) -> tuple[Kind, str]:
-    """A parameter's value compares as number with a number, as text with anything else."""
-    if isinstance(operand, float):
-        return Kind.NUMBER, f"{alias}.number_value"
-    return Kind.TEXT, f"{alias}.text_value"
-
-
-def _value_text(alias: str) -> str:
-    return f"coalesce({alias}.text_value, {alias}.number_value::text)"
 
 
 def _sortable(kind: Kind, column: str) -> str:
     return column + _BYTEWISE if kind in (Kind.TEXT, Kind.VALUE) else column
-
-
-def _sort_keys(kind: Kind, column: str, alias: str) -> list[str]:
-    keys = [_sortable(kind, column)]
-    return [f"{alias}.number_value", *keys] if kind is Kind.VALUE else keys
 
 
 def _escape(text: str) -> str:

@@ -85,9 +85,12 @@ def _texts(column: str) -> Field:
 VALUE = Field(
     Kind.VALUE,
     "{0}.text_value",
-    "CASE WHEN {0}.text_value IS NULL THEN to_json({0}.number_value) ELSE to_json({0}.text_value) END",
+    "CASE WHEN {0}.text_value IS NOT NULL THEN to_json({0}.text_value)"
+    " WHEN {0}.number_upper IS NULL THEN to_json({0}.number_value)"
+    " ELSE to_json({0}.number_value::text || ' to ' || {0}.number_upper::text) END",
 )
-"""A parameter's value: answered as the source gave it, compared as number or as text as the operand is."""
+"""A parameter's value: answered as the source gave it, compared as number or as text as the operand is.
+A range is answered as text, since the search API's values are numbers or texts."""
 
 _DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from panosc_catalogue.query.errors import FilterError
+from panosc_catalogue.query.measure import in_units
 from panosc_catalogue.query.model import MODELS, Field, Kind, Model
 from panosc_catalogue.query.syntax import (
     Comparison,
@@ -111,13 +112,18 @@ class _Parser:
             _clean(query if isinstance(query, str) else str(query), f"{at}.query")
         return Filter(
             model=model,
-            where=None if where is None else self.where(model, where, f"{at}.where", depth),
+            where=None if where is None else self.condition(model, where, f"{at}.where", depth),
             includes=self.includes(model, data.get("include"), f"{at}.include", depth),
             order=_order(model, data.get("order"), f"{at}.order"),
             limit=_count_of("limit", data.get("limit")) or None,
             skip=_count_of("skip", skip),
             fields=_fields(model, data.get("fields"), f"{at}.fields"),
         )
+
+    def condition(self, model: Model, data: object, at: str, depth: int) -> Condition | None:
+        """A whole `where`, whose parts may bear on each other."""
+        condition = self.where(model, data, at, depth)
+        return in_units(condition) if condition and model.name == "Parameter" else condition
 
     def where(self, model: Model, data: object, at: str, depth: int) -> Condition | None:
         self._count(depth)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from panosc_common.units import Unit
+
 from panosc_catalogue.query.model import Field, Model, Relation
 
 Scalar = str | float | bool | datetime | None
@@ -42,7 +44,31 @@ class Negation:
     condition: "Condition"
 
 
-Condition = Comparison | Contains | Junction | Negation
+@dataclass(frozen=True)
+class NamedUnit:
+    """A unit and what the request calls it."""
+
+    text: str
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class Measures:
+    """That a value has the unit's dimension; `names`: the parameters of which it is said, if of certain ones."""
+
+    unit: NamedUnit
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison (gt, gte, lt, lte, between) of a parameter's value in SI."""
+
+    operator: str
+    operands: tuple[float, ...]
+
+
+Condition = Comparison | Contains | Junction | Negation | Measures | Measured
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ CREATE TABLE instrument (
     pid text COLLATE "C" NOT NULL UNIQUE,
     name text NOT NULL,
     facility text NOT NULL,
-    source text,
+    source text,                            -- who described it last, and what it is called there
+    origin_id text COLLATE "C",
+    fetched_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz
 );
@@ -24,10 +26,17 @@ CREATE TABLE document (
     measured_start timestamptz,             -- of all its datasets, where the source names no start or end
     measured_end timestamptz,
     release_date timestamptz,               -- as the source says; where null, the data policy decides
-    extension_months integer NOT NULL DEFAULT 0 CHECK (extension_months >= 0),
-    license text,
+    license text,                           -- as the source says, an SPDX identifier where it is known as one
+    proprietary boolean NOT NULL DEFAULT false, -- beamtime that was paid for: shown nowhere
+    -- What the facility's staff decides (policy.sql); no source overwrites it.
+    extended_until timestamptz,             -- the embargo does not end before
+    released_at timestamptz,                -- but the data are public from here on
+    proprietary_decided boolean,
+    license_decided text,
     keywords text[] NOT NULL DEFAULT '{}',
-    source text,
+    source text,                            -- who described it last, and what it is called there
+    origin_id text COLLATE "C",
+    fetched_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz
 );
@@ -41,11 +50,15 @@ CREATE TABLE dataset (
     size bigint,                            -- bytes
     doi text,
     license text,                           -- where it differs from its document's and the policy's
-    released boolean NOT NULL DEFAULT false, -- public before its time, by the source's or the staff's word
+    released_at timestamptz,                -- decided by the staff, as the next (policy.sql)
+    license_decided text,
+    released boolean NOT NULL DEFAULT false, -- public before its time, by the source's word
     instrument_id bigint REFERENCES instrument,
     document_id bigint REFERENCES document, -- the proposal: decides the embargo
     placed_at timestamptz NOT NULL DEFAULT now(), -- when it came to this document
-    source text,
+    source text,                            -- who described it last, and what it is called there
+    origin_id text COLLATE "C",
+    fetched_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz
 );
@@ -80,15 +93,27 @@ CREATE TABLE parameter (
     position integer NOT NULL,
     name text COLLATE "C" NOT NULL,
     text_value text,                        -- the value where the source gave text
-    number_value double precision,          -- the value as a number, of numeric text too
+    number_value double precision,          -- the value as a number, of numeric text too; a range's lower end
+    number_upper double precision,          -- a range's upper end; null for a single value
     unit text,
     si_value double precision,              -- number_value in SI base units
-    si_dimension text,                      -- what si_value measures; null until the unit is understood
+    si_upper double precision,              -- number_upper in SI base units
+    si_dimension text COLLATE "C",          -- what they measure (panosc_common.units); null: unit not understood
     CHECK (num_nonnulls(dataset_id, document_id) = 1)
 );
 CREATE INDEX ON parameter (dataset_id, name) WHERE dataset_id IS NOT NULL;
 CREATE INDEX ON parameter (document_id, name) WHERE document_id IS NOT NULL;
 CREATE INDEX ON parameter (name, number_value);
+CREATE INDEX ON parameter (name, si_dimension, si_value);
+
+-- What the parameters of a name measure, so that a question in a wrong unit can be refused without a look at
+-- the parameters. It only grows.
+CREATE TABLE parameter_dimension (
+    name text COLLATE "C" NOT NULL,
+    si_dimension text COLLATE "C" NOT NULL,
+    unit text,                              -- one that is used
+    PRIMARY KEY (name, si_dimension)
+);
 
 CREATE TABLE sample (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
