@@ -72,6 +72,28 @@ def add_months(instant: datetime, months: int) -> datetime:
     return instant.replace(year=year, month=month, day=min(instant.day, calendar.monthrange(year, month)[1]))
 
 
-def release_instant(end: datetime, policy: DataPolicy, extension_months: int = 0) -> datetime:
-    """When data of an experiment that ended at `end` (UTC) become public."""
-    return add_months(end, policy.embargo.months + extension_months)
+def release_instant(
+    end: datetime,
+    policy: DataPolicy,
+    *,
+    extended_until: datetime | None = None,
+    released_at: datetime | None = None,
+) -> datetime:
+    """When data of an experiment that ended at `end` (UTC) become public.
+
+    An extension delays that until its own end, if that is later; from an early release on data are public
+    whatever else holds.
+    """
+    regular = add_months(end, policy.embargo.months)
+    delayed = max(regular, extended_until) if extended_until else regular
+    return min(delayed, released_at) if released_at else delayed
+
+
+def latest_extension(release: datetime, policy: DataPolicy) -> datetime:
+    """Until when an embargo that would end at `release` (UTC) may be extended at most."""
+    return add_months(release, policy.embargo.max_extension_months)
+
+
+def raw_retention_end(end: datetime, policy: DataPolicy) -> datetime:
+    """Until when raw data of an experiment that ended at `end` (UTC) are kept at least."""
+    return add_months(end, 12 * policy.raw_retention.years)

@@ -46,11 +46,18 @@ def test_the_database_agrees_with_the_policy_module(connection: psycopg.Connecti
     )
 
     @examples(max_examples=200, deadline=None, derandomize=True)
-    @given(end=moments | month_ends, months=st.integers(0, 1200), extension=st.integers(0, 60))
-    def agrees(end: datetime, months: int, extension: int) -> None:
-        row = connection.execute("SELECT release_instant(NULL, %s, %s)", (end, months + extension)).fetchone()
+    @given(
+        end=moments | month_ends,
+        months=st.integers(0, 1200),
+        extended=st.none() | moments,
+        released=st.none() | moments,
+    )
+    def agrees(end: datetime, months: int, extended: datetime | None, released: datetime | None) -> None:
+        row = connection.execute(
+            "SELECT release_instant(NULL, %s, %s, %s, %s)", (end, months, extended, released)
+        ).fetchone()
         policy = DataPolicy(embargo=Embargo(months=months))
-        assert row == (release_instant(end, policy, extension),)
+        assert row == (release_instant(end, policy, extended_until=extended, released_at=released),)
 
     agrees()
 
@@ -146,10 +153,7 @@ def test_a_changed_policy_holds_from_the_next_request_on(catalogue: Catalogue) -
     assert catalogue.visible() == set()
 
 
-def test_an_extension_delays_and_a_release_date_decides(catalogue: Catalogue) -> None:
-    catalogue.now = RELEASE
-    catalogue.connection.execute("UPDATE document SET extension_months = 6")
-    assert catalogue.visible() == set()
+def test_the_source_s_release_date_goes_before_the_policy(catalogue: Catalogue) -> None:
     catalogue.connection.execute("UPDATE document SET release_date = %s", (END,))
     catalogue.now = END
     assert len(catalogue.visible()) == EVERYWHERE

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from panosc_common.policy import DataPolicy, Embargo, add_months, release_instant
+from panosc_common.policy import (
+    DataPolicy,
+    Embargo,
+    add_months,
+    latest_extension,
+    raw_retention_end,
+    release_instant,
+)
 
 
 def instant(text: str) -> datetime:
@@ -27,10 +34,36 @@ def test_calendar_months(start: str, months: int, expected: str) -> None:
     assert add_months(instant(start), months) == instant(expected)
 
 
-def test_extension_is_added_to_the_embargo_in_one_step() -> None:
+END = instant("2024-01-31T00:00:00")
+REGULAR = instant("2024-02-29T00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("extended_until", "released_at", "expected"),
+    [
+        (None, None, REGULAR),
+        (instant("2024-06-01T12:00:00"), None, instant("2024-06-01T12:00:00")),
+        (instant("2024-02-01T00:00:00"), None, REGULAR),  # what was extended less than the policy gives
+        (None, instant("2024-02-10T00:00:00"), instant("2024-02-10T00:00:00")),
+        (None, instant("2024-09-01T00:00:00"), REGULAR),  # an early release that is none
+        (
+            instant("2024-06-01T00:00:00"),
+            instant("2024-02-10T00:00:00"),
+            instant("2024-02-10T00:00:00"),
+        ),
+    ],
+)
+def test_an_extension_delays_and_an_early_release_decides(
+    extended_until: datetime | None, released_at: datetime | None, expected: datetime
+) -> None:
     policy = DataPolicy(embargo=Embargo(months=1))
-    # Not 29 February and from there on: the end of January plus two months is the end of March.
-    assert release_instant(instant("2024-01-31T00:00:00"), policy, 1) == instant("2024-03-31T00:00:00")
+    assert release_instant(END, policy, extended_until=extended_until, released_at=released_at) == expected
+
+
+def test_limits_are_calendar_months() -> None:
+    policy = DataPolicy.model_validate({"embargo": {"maxExtensionMonths": 12}, "rawRetention": {"years": 10}})
+    assert latest_extension(REGULAR, policy) == instant("2025-02-28T00:00:00")
+    assert raw_retention_end(instant("2024-02-29T08:00:00"), policy) == instant("2034-02-28T08:00:00")
 
 
 def test_policy_is_written_in_camel_case_and_unknown_fields_are_errors() -> None:

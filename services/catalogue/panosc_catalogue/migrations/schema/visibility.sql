@@ -1,9 +1,18 @@
--- When data become public: the date the source gives, else the end of the experiment plus the policy's months
--- (panosc_common.policy.release_instant is its twin). Calendar months in UTC; null where no date is known.
-CREATE FUNCTION release_instant(explicit timestamptz, ended timestamptz, months integer) RETURNS timestamptz
+-- When data become public: the date the source gives, else the end of the experiment plus the policy's months,
+-- not before an extension's end, but at once from an early release on (panosc_common.policy.release_instant is
+-- its twin). Calendar months in UTC. Where no date is known only a release opens: an extension opens nothing.
+CREATE FUNCTION release_instant(
+    explicit timestamptz, ended timestamptz, months integer, extended timestamptz, released timestamptz
+) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN coalesce(
-    explicit, ((ended AT TIME ZONE 'UTC') + make_interval(months => months)) AT TIME ZONE 'UTC'
+RETURN least(
+    released,
+    CASE WHEN num_nonnulls(explicit, ended) > 0 THEN greatest(
+        coalesce(
+            explicit, ((ended AT TIME ZONE 'UTC') + make_interval(months => months)) AT TIME ZONE 'UTC'
+        ),
+        extended
+    ) END
 );
 
 -- The one place that decides which datasets the public sees. Everything that reads datasets, or what belongs
@@ -12,31 +21,38 @@ RETURN coalesce(
 CREATE FUNCTION visible_dataset(embargo_months integer, clock timestamptz)
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
-    instrument_id bigint, document_id bigint, source text, release_date timestamptz, is_public boolean
+    instrument_id bigint, document_id bigint, source text, doi text, license text,
+    release_date timestamptz, is_public boolean
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT d.id, d.pid, d.title, d.creation_date, d.end_date, d.size, d.instrument_id, d.document_id, d.source,
+        d.doi, coalesce(d.license_decided, p.license_decided, d.license, p.license),
         release_instant(
             p.release_date,
             coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-            embargo_months + coalesce(p.extension_months, 0)
+            embargo_months,
+            p.extended_until,
+            least(p.released_at, d.released_at)
         ),
         true
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
-    WHERE d.deleted_at IS NULL AND (
+    WHERE d.deleted_at IS NULL AND NOT coalesce(p.proprietary_decided, p.proprietary, false) AND (
         d.released
         OR release_instant(
             p.release_date,
             coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-            embargo_months + coalesce(p.extension_months, 0)
+            embargo_months,
+            p.extended_until,
+            least(p.released_at, d.released_at)
         ) <= clock
     ) AND NOT EXISTS (
         SELECT 1 FROM ingest_source s WHERE s.name = d.source AND d.placed_at >= s.unsettled_since
     )
 $$;
 
--- Documents are public from the start; their release date is shown as it applies today.
+-- Documents are public from the start, but those of proprietary beamtime never; their release date is shown as
+-- it applies today, their licence null where it is the policy's.
 CREATE FUNCTION visible_document(embargo_months integer)
 RETURNS TABLE (
     id bigint, pid text, is_public boolean, type text, title text, summary text, doi text,
@@ -47,17 +63,24 @@ AS $$
     SELECT p.id, p.pid, true, p.type, p.title, p.summary, p.doi,
         coalesce(p.start_date, p.measured_start), coalesce(p.end_date, p.measured_end),
         release_instant(
-            p.release_date, coalesce(p.end_date, p.measured_end), embargo_months + p.extension_months
+            p.release_date,
+            coalesce(p.end_date, p.measured_end),
+            embargo_months,
+            p.extended_until,
+            p.released_at
         ),
-        p.license, p.keywords
+        coalesce(p.license_decided, p.license), p.keywords
     FROM document p
-    WHERE p.deleted_at IS NULL
+    WHERE p.deleted_at IS NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)
 $$;
 
 CREATE VIEW visible_instrument AS SELECT * FROM instrument WHERE deleted_at IS NULL;
 CREATE VIEW visible_file AS SELECT * FROM file WHERE deleted_at IS NULL;
 
--- A person is named once per document and role, however many of its datasets say so.
+-- A person is named once per document and role, however many of its datasets say so; of proprietary beamtime
+-- not even that.
 CREATE VIEW visible_member AS
-    SELECT min(id) AS id, min(position) AS position, document_id, person_id, affiliation_id, role
-    FROM member GROUP BY document_id, person_id, affiliation_id, role;
+    SELECT min(m.id) AS id, min(m.position) AS position, document_id, person_id, affiliation_id, role
+    FROM member m JOIN document p ON p.id = m.document_id
+    WHERE NOT coalesce(p.proprietary_decided, p.proprietary)
+    GROUP BY document_id, person_id, affiliation_id, role;
