@@ -27,8 +27,8 @@ class Image:
     """An image of this repository.
 
     `inputs` are files and folders, relative to the repository, that decide what it holds, and so do
-    `arguments`, the values of the Containerfile's ARGs. With `binary`, the build context is just that compiled
-    program beside the Containerfile's folder; else it is the repository.
+    `arguments`, the values of the Containerfile's ARGs. With `binary`, the build context is just that
+    compiled program beside the Containerfile's folder; else it is the repository.
     """
 
     name: str
@@ -85,7 +85,7 @@ def files_below(root: Path, inputs: Iterable[str]) -> list[Path]:
 
 
 def content_tag(root: Path, files: Sequence[Path], base: str, arguments: Sequence[str] = ()) -> str:
-    """Tag from the files' names, modes and contents, from what lies below (`base`), and from the ARGs' values."""
+    """Tag from the files' names, modes and contents, what lies below (`base`), and the ARGs' values."""
     digest = hashlib.sha256("\0".join([base, *arguments]).encode())
     for path in files:
         executable = bool(path.stat().st_mode & 0o100)

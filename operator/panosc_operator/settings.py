@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     gateway_cluster_issuer: str | None = None
     """cert-manager ClusterIssuer of the certificates; without one, somebody else makes the Secrets."""
 
+    dns_namespace: str = "kube-system"
+    """Namespace of the cluster's DNS pods, which the facilities' pods may ask."""
+
+    dns_port: Annotated[int, Field(ge=1, le=65535)] = 53
+    """Port on which the DNS pods themselves listen, which may differ from their Service's."""
+
     metrics_namespace: str | None = None
     """Namespace whose pods may read the services' metrics, such as Prometheus'; without one, nobody may."""
 

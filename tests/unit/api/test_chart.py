@@ -59,7 +59,8 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
         "clusterIssuer": "letsencrypt",
         "namespace": "gateways",
     }
-    values = {"gateway": gateway, "metrics": {"namespace": "monitoring"}, "resyncSeconds": 60}
+    dns = {"namespace": "openshift-dns", "port": 5353}
+    values = {"gateway": gateway, "dns": dns, "metrics": {"namespace": "monitoring"}, "resyncSeconds": 60}
     variables = environment({**values, "logLevel": "DEBUG"})
     fields = {f"PANOSC_{name.upper()}" for name in Settings.model_fields}
     assert set(variables) <= fields
@@ -71,6 +72,7 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.gateway_class == "envoy"
     assert settings.gateway_namespace == "gateways"
     assert settings.gateway_cluster_issuer == "letsencrypt"
+    assert (settings.dns_namespace, settings.dns_port) == ("openshift-dns", 5353)
     assert settings.metrics_namespace == "monitoring"
     assert settings.url_of("a.b") == "https://a.b:8443"
     assert settings.image_postgres == "panosc.local/postgres:1"

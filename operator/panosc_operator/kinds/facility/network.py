@@ -30,6 +30,7 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
     """The fence and its gates; they stay with the namespace, whose pods run on without the facility."""
     settings = observed.settings
     gateway, operator = _namespace(settings.gateway_namespace), _namespace(settings.namespace)
+    dns = _namespace(settings.dns_namespace)
 
     def policy(name: str, pods: Object, **rules: list[Object]) -> Desired:
         return replace(_policy(part, name, pods, **rules), retain=True)
@@ -39,7 +40,7 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
         policy(
             "panosc-dns",
             {},
-            egress=[{"to": [_namespace("kube-system")], "ports": [*_ports(53, "UDP", "TCP")]}],
+            egress=[{"to": [dns], "ports": _ports(settings.dns_port, "UDP", "TCP")}],
         ),
         policy(
             "panosc-gateway",
