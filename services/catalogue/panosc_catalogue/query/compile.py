@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from panosc_catalogue.query import measure, values
 from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS, Field, Kind, Model
 from panosc_catalogue.query.syntax import (
@@ -84,6 +86,19 @@ def related_count(parent: Model, relation: str, pid: str, query: Filter) -> Stat
     conditions.append(compiler.condition(query, "r"))
     counted = f"(SELECT count(*) FROM {source} WHERE {' AND '.join(conditions)})"
     return compiler.statement(_of_parent(compiler, parent, pid, counted))
+
+
+def mismatch(query: Filter) -> Statement | None:
+    """A row for `measure.refusal` where the filter names a unit that fits no public parameter of that name.
+
+    None where the filter names no unit of a named parameter.
+    """
+    asked = [
+        {"name": name, "dimension": expected.unit.unit.dimension, "unit": expected.unit.text}
+        for expected in measure.expectations(query)
+        for name in expected.names
+    ]
+    return Statement(measure.MISMATCHES, {"asked": orjson.dumps(asked).decode()}) if asked else None
 
 
 def bounded(statement: Statement, max_bytes: int) -> Statement:

@@ -52,7 +52,8 @@ WITH asked AS (
     SELECT name, dimension, unit
     FROM jsonb_to_recordset(%(asked)s::jsonb) AS r(name text, dimension text, unit text)
 ), stored AS MATERIALIZED (
-    SELECT a.unit AS asked_unit, a.dimension AS asked_dimension, k.name, k.si_dimension, k.unit
+    SELECT a.unit AS asked_unit, a.dimension AS asked_dimension,
+        k.name, k.si_dimension, coalesce(k.unit, '') AS unit
     FROM asked a JOIN parameter_dimension k ON k.name = a.name
     WHERE NOT EXISTS (
         SELECT 1 FROM parameter_dimension m WHERE m.name = a.name AND m.si_dimension = a.dimension
@@ -66,13 +67,13 @@ WHERE EXISTS (
     SELECT 1 FROM parameter p JOIN visible_document({MONTHS}) d ON d.id = p.document_id
     WHERE p.name = s.name AND p.si_dimension = s.si_dimension
 )
-LIMIT 1
+ORDER BY si_dimension = '1', name, si_dimension LIMIT 1  -- numbers without a unit explain least
 """
 """What is asked in `asked`, a JSON array of name, dimension and unit, against what the public parameters of
 these names measure: the first of which nothing has that dimension."""
 
 
-def refusal(name: str, asked_unit: str, asked: str, stored: str, stored_unit: str | None) -> FilterError:
+def refusal(name: str, asked_unit: str, asked: str, stored: str, stored_unit: str) -> FilterError:
     """The error of a row of MISMATCHES."""
     example = f", for example {stored_unit}" if stored_unit else ""
     return FilterError(

@@ -54,7 +54,7 @@ class NamedUnit:
 
 @dataclass(frozen=True)
 class Measures:
-    """That a value has the unit's dimension; `names`: the parameters of which it is said, if of certain ones."""
+    """That a value has the unit's dimension; `names`: of which parameters it is said, if of certain ones."""
 
     unit: NamedUnit
     names: tuple[str, ...]

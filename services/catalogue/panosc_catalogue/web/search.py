@@ -16,6 +16,7 @@ from panosc_catalogue.database import (
 )
 from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query.errors import FilterError
+from panosc_catalogue.query.measure import refusal
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
 from panosc_catalogue.query.syntax import Filter
@@ -70,16 +71,15 @@ class _Search:
         return await self._item(model, "/".join(rest), request)
 
     async def _list(self, model: Model, request: Request) -> Response:
-        query, headers = self._limited(parse_filter(model, querystring.read(request.query_params, "filter")))
+        query, headers = self._limited(await self._filter(model, request))
         return _json(await self._text(sql.items(query)) or "[]", headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
-        row = await self._run(sql.count(_counted(model, request)))
+        row = await self._run(sql.count(await self._counted(model, request)))
         return _json(orjson.dumps({"count": row[0] if row else 0}).decode())
 
     async def _item(self, model: Model, pid: str, request: Request) -> Response:
-        query = parse_filter(model, querystring.read(request.query_params, "filter"))
-        query, headers = self._limited(query)
+        query, headers = self._limited(await self._filter(model, request))
         text = await self._text(sql.item(replace(query, skip=0, limit=None), _checked(pid)))
         if text is None:
             raise _unknown(model, pid)
@@ -87,19 +87,35 @@ class _Search:
         return _json(text, headers)
 
     async def _files(self, model: Model, pid: str, request: Request) -> Response:
-        query = parse_filter(MODELS["File"], querystring.read(request.query_params, "filter"))
-        query, headers = self._limited(query)
+        query, headers = self._limited(await self._filter(MODELS["File"], request))
         text = await self._text(sql.related_items(model, "files", _checked(pid), query))
         if text is None:
             raise _unknown(model, pid)
         return _json(text, headers)
 
     async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
-        query = _counted(MODELS["File"], request)
+        query = await self._counted(MODELS["File"], request)
         row = await self._run(sql.related_count(model, "files", _checked(pid), query))
         if row is None:
             raise _unknown(model, pid)
         return _json(orjson.dumps({"count": row[0]}).decode())
+
+    async def _filter(self, model: Model, request: Request) -> Filter:
+        return await self._fitting(parse_filter(model, querystring.read(request.query_params, "filter")))
+
+    async def _counted(self, model: Model, request: Request) -> Filter:
+        """What to count: `where`, and as an extension the joins and the where of a whole `filter`."""
+        query = await self._filter(model, request)
+        where = parse_where(model, querystring.read(request.query_params, "where"))
+        return query if where is None else replace(query, where=where)
+
+    async def _fitting(self, query: Filter) -> Filter:
+        """The filter, if the units that it names fit the parameters."""
+        statement = sql.mismatch(query)
+        row = await self._run(statement) if statement else None
+        if row is not None:
+            raise refusal(*map(str, row))
+        return query
 
     def _limited(self, query: Filter) -> tuple[Filter, dict[str, str]]:
         """The filter with limits that hold, and headers that tell which they are."""
@@ -139,13 +155,6 @@ class _Search:
 
 def _includes_lists(query: Filter) -> bool:
     return any(include.relation.many or _includes_lists(include.scope) for include in query.includes)
-
-
-def _counted(model: Model, request: Request) -> Filter:
-    """What to count: `where`, and as an extension the joins and the where of a whole `filter`."""
-    query = parse_filter(model, querystring.read(request.query_params, "filter"))
-    where = parse_where(model, querystring.read(request.query_params, "where"))
-    return query if where is None else replace(query, where=where)
 
 
 def _segments(request: Request) -> list[str]:
