@@ -38,15 +38,15 @@ def _year(released: str, started: str, recorded: str) -> str:
     return f"extract(year FROM {dates} AT TIME ZONE 'UTC')::integer"
 
 
-def _people(members: str) -> str:
-    return f"""(
+PEOPLE = """(
         SELECT jsonb_agg(jsonb_build_object(
             'id', p.id, 'name', p.full_name, 'given', p.first_name, 'family', p.last_name, 'orcid', p.orcid,
             'role', m.role, 'affiliation', a.name, 'affiliation_key', a.key, 'country', a.country
         ) ORDER BY m.position, m.id)
         FROM {members} m JOIN person p ON p.id = m.person_id
         LEFT JOIN affiliation a ON a.id = m.affiliation_id
-    )"""  # noqa: S608 -- our own tables, here and below
+    )"""
+"""The persons of `{members}`, part by part; null if there are none."""
 
 
 _TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_id)"
@@ -63,8 +63,8 @@ DATASET = f"""
         'license', v.license, 'keywords', o.keywords,
         'summary', o.summary,
         'people', coalesce(
-            {_people("(SELECT * FROM member WHERE dataset_id = v.id)")},
-            {_people("(SELECT * FROM visible_member WHERE document_id = o.id)")}
+            {PEOPLE.format(members="(SELECT * FROM member WHERE dataset_id = v.id)")},
+            {PEOPLE.format(members="(SELECT * FROM member WHERE document_id = o.id AND dataset_id IS NULL)")}
         ),
         'instruments', (
             SELECT jsonb_agg({_INSTRUMENT}) FROM visible_instrument i WHERE i.id = v.instrument_id
@@ -100,7 +100,7 @@ DOCUMENT = f"""
         'start', {_utc("v.start_date")}, 'end', {_utc("v.end_date")}, 'available', {_utc("v.release_date")},
         'year', {_year("v.release_date", "v.start_date", "d.updated_at")},
         'withdrawn', {_utc("d.deleted_at")}, 'license', v.license, 'keywords', v.keywords,
-        'people', {_people("(SELECT * FROM visible_member WHERE document_id = v.id)")},
+        'people', {PEOPLE.format(members="(SELECT * FROM visible_member WHERE document_id = v.id)")},
         'instruments', (
             SELECT jsonb_agg({_INSTRUMENT} ORDER BY i.pid) FROM visible_instrument i
             WHERE i.id = ANY(parts.instruments)

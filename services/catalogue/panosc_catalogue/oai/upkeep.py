@@ -1,0 +1,254 @@
+"""Keeping `oai_record` true: what is public of each record now, since when it is so, and in which sets.
+
+Everything that changes a record for harvesters ends here: writes to it and to what belongs to it (which triggers
+note in `oai_stale`), the end of an embargo (`due`), another policy or configuration (`oai_basis`). What differs
+from what was last said gets the time of this look as its datestamp.
+
+Nothing is missed by a harvester that comes back and asks `from` the time of its last answer: looks and answers
+take turns by a lock, so that a look that changes what an answer said has a later time than that answer; and a
+transaction counts from its commit on, whenever it began.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from panosc_catalogue.datacite import reading
+from panosc_catalogue.datacite.description import Kind
+from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.web.site import Site
+
+log = structlog.stdlib.get_logger(__name__)
+
+BATCH = 2000
+"""Records that one look compares."""
+PATIENCE_SECONDS = 5.0
+"""How long a harvester waits for looks before it is asked to come back."""
+INTERVAL_SECONDS = 60.0
+"""Time between looks that nobody asked for: they keep harvesters from waiting."""
+_LOCK = 0x0A1_0A1
+_MAPPING = 1
+"""Version of how descriptions become XML; when it changes, every record's datestamp does."""
+
+
+class Behind(Exception):
+    """There is more to compare than a request waits for; the work goes on meanwhile."""
+
+
+class Upkeep:
+    """The looks at one catalogue's records."""
+
+    def __init__(self, site: Site, database_url: str) -> None:
+        self._site = site
+        self._running: asyncio.Task[datetime] | None = None
+        self._pool = AsyncConnectionPool(
+            database_url,
+            min_size=0,
+            max_size=1,
+            timeout=PATIENCE_SECONDS,
+            open=False,
+            kwargs={
+                "connect_timeout": 5,
+                "application_name": "panosc-catalogue oai",
+                "options": "-c statement_timeout=60000 -c lock_timeout=5000 -c jit=off "
+                "-c plan_cache_mode=force_custom_plan",
+            },
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Looking from time to time, until the context ends."""
+        await self._pool.open(wait=False)
+        regular = asyncio.create_task(self._regularly())
+        try:
+            yield
+        finally:
+            for task in (regular, self._running):
+                if task:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError, psycopg.Error):
+                        await task
+            await self._pool.close()
+
+    async def now(self) -> datetime:
+        """Look until nothing differs; the time (UTC, whole seconds) as of which that was so.
+
+        Raises Behind; psycopg.Error if the database does not answer.
+        """
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._catch_up())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._running), PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise Behind from error
+
+    async def _regularly(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_SECONDS)
+            try:
+                await self.now()
+            except Behind:
+                log.info("OAI-PMH datestamps are behind the records; catching up")
+            except psycopg.Error as error:
+                log.warning("OAI-PMH datestamps not kept up", why=str(error))
+
+    async def _catch_up(self) -> datetime:
+        while True:
+            async with self._pool.connection() as connection, connection.transaction():
+                look = await self._begin(connection)
+                if not await look.compare():
+                    return look.time
+
+    async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> "_Look":
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        # Not before the lock is held: answers that were given meanwhile have an earlier time.
+        cursor = await connection.execute("SELECT coalesce(%s, clock_timestamp())", (self._site.clock(),))
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101 -- a SELECT without FROM
+        policy = self._site.policy.current()
+        said = (_MAPPING, policy.license, self._site.config.facility, self._site.config.public_url)
+        presentation = hashlib.sha256(repr(said).encode()).digest()
+        return _Look(connection, row[0].astimezone(UTC), policy.embargo.months, presentation)
+
+
+@dataclass(frozen=True)
+class _Look:
+    connection: psycopg.AsyncConnection[Any]
+    clock: datetime
+    months: int
+    presentation: bytes
+    """Digest of what all descriptions have in common."""
+
+    @property
+    def time(self) -> datetime:
+        return self.clock.replace(microsecond=0)
+
+    async def compare(self) -> bool:
+        """Compare a batch of what may differ; false if there was nothing."""
+        await self._execute(_BASIS, basis=f"{self.months} {self.presentation.hex()}")
+        await self._execute(_DUE)
+        taken = await self._execute(_TAKE)
+        for kind in ("datasets", "documents"):
+            rows = sorted({row for of, row in taken if of == kind})
+            if rows:
+                await self._compare(kind, rows)
+        return bool(taken)
+
+    async def _compare(self, kind: Kind, rows: Sequence[int]) -> None:
+        await self._execute(_COMPARE[kind], rows=list(rows), presentation=self.presentation, stamp=self.time)
+
+    async def _execute(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        given = {**parameters, "embargo_months": self.months, "clock": self.clock, "batch": BATCH}
+        cursor = await self.connection.execute(sql, given)
+        return await cursor.fetchall() if cursor.description else []
+
+
+_BASIS = """
+WITH known AS (
+    INSERT INTO oai_basis (basis) VALUES (%(basis)s)
+    ON CONFLICT (single) DO UPDATE SET basis = excluded.basis WHERE oai_basis.basis <> excluded.basis
+    RETURNING 1
+)
+INSERT INTO oai_stale (kind, record)
+SELECT 'datasets', id FROM dataset WHERE EXISTS (SELECT FROM known)
+UNION ALL SELECT 'documents', id FROM document WHERE EXISTS (SELECT FROM known)
+"""
+
+_DUE = f"""
+INSERT INTO oai_stale (kind, record) SELECT kind, record FROM oai_record WHERE due <= {CLOCK} LIMIT %(batch)s
+"""  # noqa: S608
+
+_TAKE = """
+DELETE FROM oai_stale WHERE id IN (SELECT id FROM oai_stale ORDER BY id LIMIT %(batch)s)
+RETURNING kind, record
+"""
+
+
+def _compare(kind: Kind, table: str, described: str, released: str, affected: str) -> str:
+    """What the rows' records say now against what was last said of them; notes what follows for others.
+
+    Nobody else changes oai_record meanwhile, so what `compared` reads is what is replaced.
+    """
+    return f"""
+    WITH said AS MATERIALIZED ({described} WHERE v.id = ANY(%(rows)s)),
+    compared AS (
+        SELECT a.record, coalesce(t.pid, o.pid) AS pid, r.due, o.state AS old_state,
+            o.inherited AS old_inherited, o.datestamp,
+            CASE WHEN s.id IS NOT NULL THEN 'live' WHEN o.state <> 'hidden' THEN 'deleted' ELSE 'hidden' END
+                AS state,
+            CASE WHEN s.id IS NOT NULL THEN sha256(%(presentation)s || convert_to(s.record::text, 'UTF8'))
+                ELSE o.digest END AS digest,
+            CASE WHEN s.id IS NOT NULL THEN oai_sets('{kind}', s.record) ELSE coalesce(o.sets, '{{}}') END
+                AS sets,
+            {_INHERITED[kind]} AS inherited,
+            o.digest AS old_digest, o.sets AS old_sets, o.due AS old_due
+        FROM unnest(%(rows)s::bigint[]) AS a(record)
+        LEFT JOIN {table} t ON t.id = a.record
+        LEFT JOIN oai_record o ON o.kind = '{kind}' AND o.record = a.record
+        LEFT JOIN said s ON s.id = a.record
+        LEFT JOIN LATERAL (
+            SELECT v.release_date AS due FROM {released} v
+            WHERE v.id = a.record AND v.release_date > {CLOCK}
+        ) r ON true
+        WHERE num_nonnulls(t.id, o.id) > 0
+    ),
+    kept AS (
+        INSERT INTO oai_record (kind, record, pid, state, digest, inherited, sets, datestamp, due)
+        SELECT '{kind}', record, pid, state, digest, inherited, sets,
+            CASE WHEN (state, digest, sets) IS DISTINCT FROM (old_state, old_digest, old_sets)
+                THEN %(stamp)s ELSE datestamp END,
+            due
+        FROM compared
+        WHERE (state, digest, sets, inherited, due)
+            IS DISTINCT FROM (old_state, old_digest, old_sets, old_inherited, old_due)
+        ORDER BY record
+        ON CONFLICT (kind, record) DO UPDATE SET
+            state = excluded.state, digest = excluded.digest, inherited = excluded.inherited,
+            sets = excluded.sets, datestamp = excluded.datestamp, due = excluded.due
+    )
+    INSERT INTO oai_stale (kind, record) {affected}
+    """  # noqa: S608
+
+
+# What datasets say after their document: its people, and whatever its row has.
+_INHERITED: dict[Kind, str] = {
+    "datasets": "NULL::bytea",
+    "documents": f"""sha256(convert_to(
+        (to_jsonb(t) - '{{updated_at,fetched_at}}'::text[])::text
+        || {reading.PEOPLE.format(members="(SELECT * FROM member WHERE document_id = t.id AND dataset_id IS NULL)")}::text,
+        'UTF8'))""",
+}
+
+_COMPARE: dict[Kind, str] = {
+    "datasets": _compare(
+        "datasets",
+        "dataset",
+        reading.DATASET.format(rows=f"visible_dataset({MONTHS}, {CLOCK})"),
+        f"visible_dataset({MONTHS}, 'infinity')",
+        """
+        SELECT DISTINCT 'documents', l.document_id
+        FROM compared c JOIN document_dataset l ON l.dataset_id = c.record
+        WHERE (c.state, c.digest) IS DISTINCT FROM (c.old_state, c.old_digest)
+        AND (c.state <> 'hidden' OR c.old_state <> 'hidden')
+        """,
+    ),
+    "documents": _compare(
+        "documents",
+        "document",
+        reading.DOCUMENT.format(rows=f"visible_document({MONTHS})"),
+        f"visible_document({MONTHS})",
+        """
+        SELECT DISTINCT 'datasets', l.dataset_id
+        FROM compared c JOIN document_dataset l ON l.document_id = c.record
+        WHERE c.old_state IS NOT NULL AND c.inherited IS DISTINCT FROM c.old_inherited
+        """,
+    ),
+}
