@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import mimetypes
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from panosc_common.media import media_type
 from panosc_common.problem import Problem
 from panosc_common.problem import response as problem_response
 from panosc_common.server import OrjsonResponse
@@ -24,15 +24,6 @@ from panosc_archive.settings import Settings
 from panosc_archive.visibility import CatalogueUnavailable
 
 MAX_PAGE = 1000
-
-HDF5_SUFFIXES = (".nxs", ".h5", ".hdf5", ".hdf", ".nx5", ".nexus")
-
-
-def media_type(path: str) -> str:
-    """The media type of a file, by its name."""
-    if path.lower().endswith(HDF5_SUFFIXES):
-        return "application/x-hdf5"
-    return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
 def attachment(name: str) -> str:

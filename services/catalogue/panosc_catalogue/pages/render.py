@@ -1,6 +1,7 @@
 """HTML from templates, escaped by default, under a policy that lets a browser load nothing foreign."""
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ import mimeparse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from panosc_catalogue.settings import CatalogueConfig, Name
+from panosc_catalogue.datacite.rights import license_url
+from panosc_catalogue.pages.archives import Archives
+from panosc_catalogue.settings import CatalogueConfig
 from panosc_catalogue.web.site import Site
 
 STATIC = Path(__file__).parent / "static"
@@ -42,6 +45,7 @@ class Pages:
             "moment": moment,
             "bytes": in_bytes,
             "license_url": license_url,
+            "shell": shlex.quote,
             "path": lambda pid: quote(pid, safe="/:"),
             "number": lambda value: f"{value:,}",
         }
@@ -65,27 +69,12 @@ class Pages:
 
 def _content_security_policy(config: CatalogueConfig) -> str:
     """Style and images from here, previews from the archives; no script at all."""
-    images = {"'self'"} | {
-        f"{url.scheme}://{url.netloc}" for url in map(urlsplit, archive_urls(config).values()) if url.netloc
-    }
+    archives = map(urlsplit, Archives(config).urls)
+    images = {"'self'", *(f"{url.scheme}://{url.netloc}" for url in archives)}
     return (
         f"default-src 'none'; style-src 'self'; img-src {' '.join(sorted(images))}; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
-
-
-def archive_urls(config: CatalogueConfig) -> dict[Name, str]:
-    """Public addresses of the archives whose files the catalogue describes, by the archive's name."""
-    return {
-        source.nexus.archive: source.nexus.archive_url.rstrip("/")
-        for source in config.sources
-        if source.nexus and source.nexus.archive_url
-    }
-
-
-def license_url(identifier: str) -> str:
-    """Address of the text of a licence that SPDX lists."""
-    return f"https://spdx.org/licenses/{quote(identifier)}"
 
 
 def wants_page(accept: str) -> bool:

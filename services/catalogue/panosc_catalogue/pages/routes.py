@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ExceptionHandler
 
+from panosc_catalogue.pages.landing import Landing
 from panosc_catalogue.pages.render import STATIC, Pages, wants_page
 from panosc_catalogue.pages.search_page import SearchPage
 from panosc_catalogue.web.site import Site
@@ -22,9 +23,13 @@ _HEADINGS = {404: "Not found", 400: "The request is not valid", 503: "Busy at th
 def routes(site: Site, pages: Pages) -> list[BaseRoute]:
     """The pages of one catalogue."""
     search = SearchPage(site, pages)
+    landing = Landing(site, pages)
     return [
         Route("/", search.get),
         Route("/search", search.get),
+        Route("/documents/{pid:path}", landing.document),
+        Route("/datasets/{pid:path}", landing.dataset),
+        Route("/doi/{doi:path}", landing.doi),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 

@@ -1,0 +1,130 @@
+"""Landing pages: `/documents/{pid}`, `/datasets/{pid}` in many forms, and `/doi/{doi}` that leads to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from lxml import etree
+from panosc_common.problem import Problem
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from panosc_catalogue.datacite import kernel, reading
+from panosc_catalogue.datacite.description import Description, Kind
+from panosc_catalogue.pages import citation, details, formats, jsonld, signposting, words
+from panosc_catalogue.pages.archives import Archives
+from panosc_catalogue.pages.details import Details
+from panosc_catalogue.pages.formats import Format
+from panosc_catalogue.pages.render import Pages
+from panosc_catalogue.web.site import Site
+
+WITHDRAWN = 410
+
+
+class Landing:
+    """The landing pages of one catalogue."""
+
+    def __init__(self, site: Site, pages: Pages) -> None:
+        self._site = site
+        self._pages = pages
+        self._archives = Archives(site.config)
+
+    async def document(self, request: Request) -> Response:
+        """`GET /documents/{pid}`."""
+        return await self._answer(request, "documents")
+
+    async def dataset(self, request: Request) -> Response:
+        """`GET /datasets/{pid}`."""
+        return await self._answer(request, "datasets")
+
+    async def doi(self, request: Request) -> Response:
+        """`GET /doi/{doi}`."""
+        description = await reading.find_by_doi(self._site, request.path_params["doi"])
+        if description is None:
+            raise Problem(404, "there is no public record with this DOI")
+        return RedirectResponse(description.url, 302)
+
+    async def _answer(self, request: Request, kind: Kind) -> Response:
+        form = formats.chosen(request)
+        description = await reading.find(self._site, kind, request.path_params["pid"])
+        if description is None:
+            raise Problem(
+                404, "there is no public record under this address; data under embargo have none yet"
+            )
+        found = Details()
+        if description.state == "live":
+            found = await details.find(self._site, self._archives, description)
+        if form is formats.HTML:
+            return self._page(description, found)
+        return await self._machine(request, form, description, found)
+
+    def _page(self, description: Description, found: Details) -> Response:
+        item = words.csl_item(description)
+        withdrawn = description.state == "withdrawn"
+        return self._pages.page(
+            "tombstone.html" if withdrawn else "landing.html",
+            WITHDRAWN if withdrawn else 200,
+            {"Link": signposting.header(description, found)},
+            record=description,
+            details=found,
+            creators=words.creators(description),
+            identifier=words.identifier(description),
+            summary=words.summary(description),
+            availability=words.availability(description),
+            citations={label: citation.cite(item, style) for style, label in citation.STYLES.items()},
+            bibtex=citation.bibtex(item),
+            formats=[(form, signposting.form_url(description, form)) for form in formats.METADATA],
+            address_list=signposting.form_url(description, formats.FILE_LIST),
+            json_ld=self._json_ld(description, found),
+        )
+
+    def _json_ld(self, description: Description, found: Details) -> dict[str, Any]:
+        return jsonld.document(
+            description,
+            found,
+            catalogue_url=f"{self._site.config.public_url or ''}/",
+            metadata_license=self._site.policy.current().metadata_license,
+        )
+
+    async def _machine(
+        self, request: Request, form: Format, description: Description, found: Details
+    ) -> Response:
+        item = words.csl_item(description)
+        attributes = kernel.attributes(description)
+        makers: dict[Format, Callable[[], bytes | str]] = {
+            formats.JSON_LD: lambda: orjson.dumps(self._json_ld(description, found)),
+            formats.DATACITE_JSON: lambda: orjson.dumps(attributes),
+            formats.DATACITE_XML: lambda: etree.tostring(
+                kernel.xml(attributes), xml_declaration=True, encoding="UTF-8"
+            ),
+            formats.BIBTEX: lambda: citation.bibtex(item),
+            formats.CSL_JSON: lambda: orjson.dumps(item),
+            formats.CITATION: lambda: citation.cite(item, _style(request)) + "\n",
+            formats.LINKSET: lambda: orjson.dumps(signposting.linkset(description, found)),
+        }
+        if form is formats.FILE_LIST:
+            lines = await details.addresses(self._site, self._archives, description.pid)
+            content: bytes | str = "".join(f"{line}\r\n" for line in lines)
+        else:
+            content = makers[form]()
+        return Response(
+            content,
+            WITHDRAWN if description.state == "withdrawn" else 200,
+            media_type=form.media_type,
+            headers={
+                "Link": signposting.header_of_metadata(description),
+                "Vary": "Accept",
+                "Cache-Control": "no-cache",
+                "X-Content-Type-Options": "nosniff",
+                "Access-Control-Allow-Origin": "*",
+            },
+        )
+
+
+def _style(request: Request) -> str:
+    style = request.query_params.get("style", "apa")
+    if style not in citation.STYLES:
+        raise Problem(
+            400, f"there is no citation style {style[:40]!r}; there are {', '.join(citation.STYLES)}"
+        )
+    return style
