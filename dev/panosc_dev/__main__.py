@@ -1,12 +1,23 @@
 """Command line: `python3 -m panosc_dev COMMAND`. The Makefile is the usual way to call it."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from panosc_dev import deploy, environment, forward, images, packages, privileges, testing, toolchain
+from panosc_dev import (
+    deploy,
+    environment,
+    forward,
+    images,
+    install,
+    packages,
+    privileges,
+    testing,
+    toolchain,
+)
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed, say
 
@@ -63,10 +74,12 @@ def _kubectl(arguments: argparse.Namespace) -> None:
     os.execv(kube, [str(kube), "kubectl", f"--kubeconfig={config}", *arguments.arguments])
 
 
+def _push(arguments: argparse.Namespace) -> None:
+    print(json.dumps(install.push(arguments.registry)))
+
+
 def _install(arguments: argparse.Namespace) -> None:
-    if arguments.registry:  # only building images needs root
-        privileges.become_root(sys.argv[1:])
-    deploy.install_elsewhere(
+    install.run(
         registry=arguments.registry,
         base_domain=arguments.base_domain,
         values=arguments.values,
@@ -113,13 +126,15 @@ def _parser() -> argparse.ArgumentParser:
     command("kubeconfig", "Print the path of the cluster's kubeconfig.", _kubeconfig, cluster=True)
     kubectl = command("kubectl", "Run kubectl on the cluster.", _kubectl, cluster=True)
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
-    install = command("install", "Install the operator into the current kubectl context.", _install)
-    install.add_argument("--registry", default="", help="host and path to push the images to")
-    install.add_argument("--base-domain", default="", help="domain below which facilities get their hosts")
-    install.add_argument(
+    push = command("push", "Build the product's images and push them to a registry.", _push, root=True)
+    push.add_argument("registry", help="host and path to push the images to")
+    into = command("install", "Install the operator into the current kubectl context.", _install)
+    into.add_argument("--registry", default="", help="host and path to push the images to")
+    into.add_argument("--base-domain", default="", help="domain below which facilities get their hosts")
+    into.add_argument(
         "--values", type=Path, action="append", default=[], help="file with values of the chart"
     )
-    install.add_argument("--yes", action="store_true", help="do not ask")
+    into.add_argument("--yes", action="store_true", help="do not ask")
     test = command("test", "Run the tests and tell what ran.", _test)
     test.add_argument(
         "levels", nargs="*", choices=[*(lv.name for lv in testing.LEVELS), []], help="default: all"

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from panosc_dev import addons, environment, images, shell, toolchain
+from panosc_dev import addons, environment, images, shell
 from panosc_dev.cluster import LocalCluster
-from panosc_dev.paths import REPOSITORY, cache_directory
+from panosc_dev.paths import REPOSITORY
 from panosc_dev.progress import StepFailed, say, step
 
 CHART = REPOSITORY / "charts" / "panosc-operator"
@@ -251,58 +251,3 @@ def guide(cluster: LocalCluster) -> str:
         "No kubectl here? `make kubectl ARGS='get panosc -A'`.",
     ]
     return "\n".join(lines)
-
-
-def install_elsewhere(*, registry: str, base_domain: str, values: Sequence[Path], confirmed: bool) -> None:
-    """Install the operator into the current kubectl context, after naming it and asking.
-
-    With `registry`, the images are built and pushed there first; else `values` have to name them.
-    """
-    kube = [str(toolchain.binary("kube")), "kubectl"]
-    try:
-        context = shell.output([*kube, "config", "current-context"]).strip()
-    except StepFailed:
-        raise StepFailed(
-            "kubectl has no current context: `kubectl config use-context NAME`, or set KUBECONFIG"
-        ) from None
-    server = shell.output(
-        [*kube, "config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"]
-    )
-    if not registry and not values:
-        raise StepFailed(
-            "say where the cluster gets the images: REGISTRY=host/path builds and pushes them, "
-            "VALUES=file names them"
-        )
-    if registry and not base_domain and not values:
-        raise StepFailed(
-            "say below which domain the facilities get their hosts: BASE_DOMAIN=data.example.org"
-        )
-    say(f"This installs the PaNOSC operator into namespace {NAMESPACE} of context {context} ({server})")
-    if not confirmed and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise StepFailed("nothing was changed")
-    settings: list[str] = []
-    if registry:
-        for name, item in images.build_all(images.PRODUCT).items():
-            settings.append(f"--set-string=images.{name}={images.push(item, registry)}")
-    if base_domain:
-        settings.append(f"--set-string=baseDomain={base_domain}")
-    log = cache_directory() / "logs" / "install.log"
-    with step("Installing the operator"):
-        shell.logged(
-            [
-                toolchain.binary("helm"),
-                "upgrade",
-                "--install",
-                "panosc-operator",
-                CHART,
-                f"--kube-context={context}",
-                f"--namespace={NAMESPACE}",
-                "--create-namespace",
-                *(f"--values={v}" for v in values),
-                *settings,
-                "--wait",
-                "--timeout=5m",
-            ],
-            log,
-            seconds=360,
-        )

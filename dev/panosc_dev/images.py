@@ -12,7 +12,7 @@ from pathlib import Path
 
 from panosc_dev import mounts, shell, toolchain
 from panosc_dev.paths import REPOSITORY, cache_directory
-from panosc_dev.progress import step
+from panosc_dev.progress import StepFailed, step
 
 LOCAL_PREFIX = "panosc.local"
 BASE = "docker.io/library/debian:trixie-slim"
@@ -286,5 +286,27 @@ def push(built: Built, registry: str) -> str:
             shell.logged(
                 _builder("pull", f"docker-archive:{built.archive}"), _log(built.image.name), seconds=600
             )
-        shell.logged(_builder("push", built.reference, target), _log(built.image.name), seconds=1800)
+        try:
+            shell.output(_builder("push", "--quiet", built.reference, target), seconds=1800)
+        except StepFailed as failure:
+            host = registry.partition("/")[0]
+            if remedy := push_remedy(host, str(failure)):
+                raise StepFailed(f"{host} does not take {target}: {remedy}") from None
+            raise
     return target
+
+
+def push_remedy(host: str, error: str) -> str | None:
+    """What to do about a registry's refusal, from what buildah says; None if that is not known."""
+    remedies = {
+        "unauthorized": f"log in by `buildah login {host}`",
+        "denied": f"log in by `buildah login {host}` as one who may push there",
+        "certificate signed by unknown authority": (
+            f"put the certificate of its authority into /etc/containers/certs.d/{host}/ca.crt"
+        ),
+        "server gave HTTP response to HTTPS client": (
+            "it has no TLS; if that is meant, say so in /etc/containers/registries.conf.d/plain.conf: "
+            f'[[registry]], location = "{host}", insecure = true'
+        ),
+    }
+    return next((remedy for symptom, remedy in remedies.items() if symptom in error), None)

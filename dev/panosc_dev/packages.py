@@ -9,16 +9,19 @@ from panosc_dev.paths import cache_directory
 from panosc_dev.progress import StepFailed, step
 
 # A program of each package (or a path): what is there, from wherever, is left alone.
-FOR_CLUSTER = {
+FOR_IMAGES = {
     "buildah": "buildah",
     "ca-certificates": "update-ca-certificates",
+    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "mmdebstrap": "mmdebstrap",
+}
+FOR_CLUSTER = {
+    **FOR_IMAGES,
     "conntrack": "conntrack",
     "containernetworking-plugins": "/usr/lib/cni/ptp",
-    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
     "iproute2": "ip",
     "ipset": "ipset",
     "iptables": "iptables",
-    "mmdebstrap": "mmdebstrap",
     "nftables": "nft",
     "openssl": "openssl",
     "runc": "runc",

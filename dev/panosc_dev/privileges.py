@@ -14,6 +14,7 @@ _KEPT = (
     "PYTHONPATH",
     "KUBECONFIG",
     "REGISTRY_AUTH_FILE",
+    "XDG_RUNTIME_DIR",  # holds the log-ins to registries
     "XDG_CACHE_HOME",
     "XDG_STATE_HOME",
     "GOPATH",

@@ -1,0 +1,46 @@
+"""What `make install` refuses before it changes anything, and what it advises when a registry refuses."""
+
+from pathlib import Path
+
+import pytest
+from panosc_dev import install
+from panosc_dev.images import push_remedy
+from panosc_dev.progress import StepFailed
+
+REGISTRY = "registry.example.org:5000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "REGISTRY=host/path builds and pushes them"),
+        ({"registry": REGISTRY}, "BASE_DOMAIN=data.example.org"),
+        ({"values": [Path("absent.yaml")]}, "VALUES=absent.yaml: there is no such file"),
+    ],
+)
+def test_what_is_missing_is_told_with_the_remedy(arguments, message):
+    given = {"registry": "", "base_domain": "", "values": [], **arguments}
+    with pytest.raises(StepFailed, match=message):
+        install.check(**given)
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "checking whether a blob exists: unauthorized: authentication required",
+            f"buildah login {REGISTRY}",
+        ),
+        ("denied: requested access to the resource is denied", f"buildah login {REGISTRY}"),
+        ("x509: certificate signed by unknown authority", f"/etc/containers/certs.d/{REGISTRY}/ca.crt"),
+        ("http: server gave HTTP response to HTTPS client", f'location = "{REGISTRY}", insecure = true'),
+    ],
+)
+def test_a_refusal_by_the_registry_comes_with_the_remedy(said, remedy):
+    advice = push_remedy(REGISTRY, f"Error: pushing image: {said}")
+    assert advice is not None
+    assert remedy in advice
+
+
+def test_another_failure_is_left_in_its_own_words():
+    assert push_remedy(REGISTRY, "Error: no space left on device") is None
