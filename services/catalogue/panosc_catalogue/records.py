@@ -8,6 +8,7 @@ not name stays as an earlier one said; so does what a document that is nested in
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from panosc_common.licenses import normalised
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter
 from pydantic.alias_generators import to_camel
 
@@ -46,6 +47,7 @@ Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float)
 # As long as a dataset's pid gets that is made of its path; an index of the database takes little more.
 Identifier = Annotated[Text, Field(min_length=1, max_length=2200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_input_type=str | float | None)]
+License = Annotated[OptionalText, AfterValidator(normalised)]
 Date = Annotated[
     Annotated[datetime, AfterValidator(_utc)] | None,
     BeforeValidator(_nothing, json_schema_input_type=datetime | Literal[""] | None),
@@ -190,8 +192,10 @@ class DocumentHeader(Record):
     """End of the experiment: with the facility's data policy it decides when the datasets become public."""
     release_date: Date = None
     """When the datasets become public, where that is known better than the data policy knows."""
-    license: OptionalText = None
+    license: License = None
     """SPDX identifier of the licence."""
+    proprietary: bool | None = None
+    """Whether the beamtime was paid for: neither it nor its datasets are then shown anywhere."""
     keywords: Annotated[list[Text], BeforeValidator(_list, json_schema_input_type=list[Text] | None)] = []
     """Keywords."""
     members: list[Member] | None = None
@@ -219,7 +223,7 @@ class DatasetRecord(Record):
     """Bytes; where absent the sum of the files."""
     doi: OptionalText = None
     """DOI of its own."""
-    license: OptionalText = None
+    license: License = None
     """SPDX identifier of its licence, where it differs from its document's."""
     instrument: Instrument | None = None
     """Where it was measured; absent: the one known stays."""

@@ -161,8 +161,9 @@ class _Run:
         rows: list[dict[str, Any]] = []
         for pid, record in records.items():
             row = record.model_dump(include=columns | {"pid"})
-            named = sorted(record.model_fields_set & columns)
-            rows.append({**row, "named": named, "described": pid in described})
+            named = record.model_fields_set & columns - _unsaid(record)
+            row["proprietary"] = record.proprietary is True
+            rows.append({**row, "named": sorted(named), "described": pid in described})
         return self._upsert("document", rows)
 
     def datasets(
@@ -188,6 +189,7 @@ class _Run:
             named = record.model_fields_set & {"title", "creation_date", "end_date", "doi", "license"}
             named |= {"released"} if "is_public" in record.model_fields_set else set()
             named |= {name for name, value in given.items() if value is not None}
+            named -= _unsaid(record)
             rows.append({**row, "named": sorted(named)})
         return self._upsert("dataset", rows)
 
@@ -323,6 +325,11 @@ def write_dataset_members(
     run.words([found[0]], [found[1]], [])
 
 
+def _unsaid(record: DocumentHeader | DatasetRecord) -> set[str]:
+    """What a record takes away by no silence of its own: DOIs are for ever, and ours no source knows."""
+    return {name for name in ("doi", "proprietary") if getattr(record, name, None) is None}
+
+
 def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row[key]))
 
@@ -383,6 +390,7 @@ _COLUMNS = {
         "end_date": "timestamptz",
         "release_date": "timestamptz",
         "license": "text",
+        "proprietary": "boolean",
         "keywords": "text[]",
     },
     "dataset": {

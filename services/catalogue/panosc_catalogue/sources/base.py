@@ -2,20 +2,19 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
-from panosc_catalogue.records import DatasetRecord, DocumentRecord, Instrument
+from panosc_catalogue.records import DatasetRecord, Instrument
 from panosc_catalogue.settings import Facility
+from panosc_catalogue.store import AnyRecord
 
 Cursor = dict[str, Any]
 """Where an adapter goes on, in JSON; only the adapter that made it reads it."""
-
-Record = DocumentRecord | DatasetRecord | Instrument
 
 MAX_IDENTIFIER = 500
 """Characters of an identifier that is made here; longer ones end in a digest."""
@@ -34,12 +33,13 @@ class Fetched:
     """A whole record as its source has it now.
 
     Fields that are set, empty ones too, replace what the catalogue has; those not set stay. What is nested in
-    it (an instrument, documents of a dataset, datasets of a document) is a reference: it is linked, and made
-    if the catalogue lacks it, but describes nothing that is there already. Give each thing as a record of its
-    own, documents before the datasets that name them.
+    it (an instrument, documents of a dataset, datasets of a document) is a reference and describes nothing
+    that is there already. Instruments and documents are made if the catalogue lacks them; datasets of a
+    document are linked if they are there, so they come before it, where the datasets do not name documents
+    themselves. Each thing is given as a record of its own.
     """
 
-    record: Record
+    record: AnyRecord
     origin_id: str
     """What the source calls it; unique among the source's records of this kind."""
 
@@ -103,13 +103,16 @@ class BadAnswer(SourceError):
 class Adapter(ABC):
     """Reads one source; made anew for each run."""
 
+    is_incremental: ClassVar[bool] = True
+    """Whether it can tell what changed; where not, everything is listed each time that it is due."""
+
     @abstractmethod
-    def changes(self, since: Cursor | None) -> AsyncIterator[Page]:
+    def changes(self, since: Cursor | None) -> AsyncGenerator[Page, None]:
         """All pages from a cursor on: everything if `since` is None.
 
-        A cursor may lie in the middle of a listing of everything, which then goes on. Where it lies behind
-        one, only what changed comes, as far as the source can tell; a source that cannot lists everything
-        again. Ends when the source has no more for now. Raises SourceError.
+        A cursor may lie in the middle of a listing of everything, which then goes on; the listing's last page
+        is `complete`. From a cursor behind it only what changed comes. Ends when the source has no more for
+        now. Raises SourceError.
         """
 
     async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:
@@ -121,7 +124,7 @@ class Adapter(ABC):
         return origin_ids
 
 
-def parsed(kind: Kind, origin_id: str, make: Callable[[], Record]) -> Fetched | Refused:
+def parsed(kind: Kind, origin_id: str, make: Callable[[], AnyRecord]) -> Fetched | Refused:
     """The record, or why it makes no sense (ValueError, KeyError and TypeError of `make`)."""
     try:
         return Fetched(make(), origin_id)

@@ -1,0 +1,449 @@
+"""What the catalogue remembers of a source: how far it was read, and each of its records.
+
+A pid that two sources bring belongs to the one that is named first in the catalogue's configuration; the
+other's record waits, and takes the place when the first no longer has it.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import psycopg
+import structlog
+from psycopg.types.json import Jsonb
+
+from panosc_catalogue import store
+from panosc_catalogue.records import DatasetRecord, DocumentHeader, DocumentRecord, Instrument
+from panosc_catalogue.sources.base import Cursor, Fetched, Kind, Page, Refused
+from panosc_catalogue.store import AnyRecord
+
+log = structlog.stdlib.get_logger(__name__)
+
+MAX_MESSAGE = 500
+SMALL = 100
+"""Records up to which a source may lose more than half of them at once."""
+
+_REFUSALS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, ValueError)
+"""What says that a record itself cannot be stored, so that trying again is of no use."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a source was read."""
+
+    cursor: Cursor | None
+    is_listing: bool
+    """Whether a listing of everything has begun and not ended."""
+    listing_is_due: bool
+
+
+@dataclass
+class Tally:
+    """What became of the records of a page."""
+
+    written: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    withdrawn: int = 0
+
+
+@dataclass(frozen=True)
+class _Known:
+    pid: str | None
+    digest: bytes | None
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """The state of one source, over a connection in autocommit mode."""
+
+    connection: psycopg.Connection[Any]
+    name: str
+    origin: str
+    """What is read; with another everything is listed again."""
+    outranked_by: Collection[str] = ()
+    """Sources whose records this one's give way to."""
+
+    def begin(self, full_listing_seconds: float) -> Position:
+        """A run begins."""
+        row = self.connection.execute(
+            _BEGIN, {"name": self.name, "origin": self.origin, "every": full_listing_seconds}
+        ).fetchone()
+        return Position(*row) if row else Position(None, False, True)
+
+    def begin_listing(self) -> None:
+        """A listing of everything begins."""
+        self.connection.execute(
+            "UPDATE source_state SET listing_since = clock_timestamp(), cursor = NULL WHERE name = %s",
+            (self.name,),
+        )
+
+    def failed(self, error: str) -> None:
+        """The source cannot be read; nothing that is known of it changes."""
+        self.connection.execute(
+            "UPDATE source_state SET state = 'Failed', last_error = %s WHERE name = %s", (error, self.name)
+        )
+
+    def idle(self, seconds: float | None, *, changed: bool) -> None:
+        """A run that began so many seconds ago ended well (None: there was nothing to do yet)."""
+        self.connection.execute(_IDLE, {"name": self.name, "seconds": seconds, "changed": changed})
+
+    def take(self, page: Page, *, last_of_listing: bool) -> Tally:
+        """Write a page and its cursor, or nothing of it.
+
+        The last page of a listing keeps the cursor before it: until `end_listing` it is to be read again.
+        """
+        tally = Tally(refused=len(page.refused))
+        with self.connection.transaction():
+            self._take_records(page.records, tally)
+            self._refuse(page.refused)
+            for kind, ids in _by_kind(page.deleted).items():
+                tally.withdrawn += len(self._withdraw(kind, ids))
+            if not last_of_listing:
+                self._go_on(page.cursor)
+        return tally
+
+    def unseen(self) -> dict[Kind, list[str]]:
+        """The records, by the source's ids, that the listing which ends now did not have."""
+        rows = self.connection.execute(_UNSEEN, (self.name,))
+        unseen: dict[Kind, list[str]] = defaultdict(list)
+        for kind, origin_id in rows:
+            unseen[Kind(kind)].append(origin_id)
+        return unseen
+
+    def end_listing(self, cursor: Cursor, gone: Mapping[Kind, Collection[str]]) -> int:
+        """Withdraw what is gone, unless that is too much to be believed; returns how many were."""
+        number = sum(len(ids) for ids in gone.values())
+        with self.connection.transaction():
+            row = self.connection.execute(_COUNT, {"name": self.name}).fetchone()
+            alive, held_back = row or (0, 0)
+            doubtful = alive >= SMALL and 2 * number > alive and not held_back
+            if doubtful:
+                log.warning("withdrawal held back", source=self.name, missing=number, records=alive)
+            else:
+                for kind, ids in gone.items():
+                    self._withdraw(kind, ids)
+            self.connection.execute(
+                "UPDATE source_state SET last_listing = listing_since, listing_since = NULL, held_back = %s "
+                "WHERE name = %s",
+                (number if doubtful else 0, self.name),
+            )
+            self._go_on(cursor)
+        return 0 if doubtful else number
+
+    def _go_on(self, cursor: Cursor) -> None:
+        self.connection.execute(
+            "UPDATE source_state SET cursor = %s WHERE name = %s", (Jsonb(cursor), self.name)
+        )
+
+    def _take_records(self, records: Sequence[Fetched], tally: Tally) -> None:
+        fresh: list[tuple[Fetched, bytes]] = []
+        for kind, fetched in _by_kind_of_record(records).items():
+            known = self._known(kind, [one.origin_id for one in fetched])
+            digests = {one.origin_id: _digest(one) for one in fetched}
+            owned = self._owned_by_others(kind, [one.record.pid for one in fetched])
+            for one in fetched:
+                before = known.get(one.origin_id)
+                if before and before.digest == digests[one.origin_id] and before.pid == one.record.pid:
+                    tally.unchanged += 1
+                elif one.record.pid in owned:
+                    self._remember([(one, None)])
+                    tally.unchanged += 1
+                else:
+                    fresh.append((one, digests[one.origin_id]))
+            moved = [
+                one.origin_id
+                for one in fetched
+                if (before := known.get(one.origin_id)) and before.pid not in (None, one.record.pid)
+            ]
+            self._withdraw(kind, moved)
+            self._seen(kind, [one.origin_id for one in fetched])
+        self._write(fresh, tally)
+
+    def _known(self, kind: Kind, ids: Sequence[str]) -> dict[str, _Known]:
+        rows = self.connection.execute(
+            "SELECT origin_id, pid, digest FROM source_record "
+            "WHERE source = %s AND kind = %s AND origin_id = ANY(%s) AND deleted_at IS NULL "
+            "AND refused IS NULL",
+            (self.name, kind, list(ids)),
+        )
+        return {origin_id: _Known(pid, digest) for origin_id, pid, digest in rows}
+
+    def _owned_by_others(self, kind: Kind, pids: Sequence[str]) -> set[str]:
+        if not self.outranked_by:
+            return set()
+        rows = self.connection.execute(
+            "SELECT DISTINCT pid FROM source_record "
+            "WHERE kind = %s AND pid = ANY(%s) AND source = ANY(%s) AND deleted_at IS NULL",
+            (kind, list(pids), list(self.outranked_by)),
+        )
+        return {pid for (pid,) in rows}
+
+    def _write(self, fresh: Sequence[tuple[Fetched, bytes]], tally: Tally) -> None:
+        """Write the records; if the database refuses them, one by one, so that only the bad are left out."""
+        if not fresh:
+            return
+        try:
+            with self.connection.transaction():
+                self._store([one for one, _ in fresh])
+                self._remember(fresh)
+            tally.written += len(fresh)
+        except _REFUSALS as error:
+            if len(fresh) > 1:
+                for single in fresh:
+                    self._write([single], tally)
+                return
+            said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+            why = f"the catalogue cannot hold it: {said or error}"
+            self._refuse([Refused(one.kind, one.origin_id, why) for one, _ in fresh])
+            tally.refused += 1
+
+    def _store(self, fetched: Sequence[Fetched]) -> None:
+        records = self._with_references([one.record for one in fetched])
+        ids = {(one.kind.value, one.record.pid): one.origin_id for one in fetched}
+        store.write(self.connection, records, store.Origin(self.name, ids=ids))
+        placed = {
+            record.pid: [document.pid for document in record.documents]
+            for record in records
+            if isinstance(record, DatasetRecord) and record.documents is not None
+        }
+        if placed:
+            self.connection.execute(_PLACE, {"rows": _pairs(placed), "datasets": list(placed)})
+        grouped = {
+            one.record.pid: [dataset.pid for dataset in one.record.datasets]
+            for one in fetched
+            if isinstance(one.record, DocumentRecord) and one.record.datasets is not None
+        }
+        if grouped:
+            arguments = {"rows": _pairs(grouped), "documents": list(grouped)}
+            for sql in (_UNGROUP, _GROUP):
+                self.connection.execute(sql, arguments)
+
+    def _with_references(self, records: Sequence[AnyRecord]) -> list[AnyRecord]:
+        """The records with all that is nested in them and known already as it is known."""
+        datasets = [record for record in records if isinstance(record, DatasetRecord)]
+        named = {document.pid for record in datasets for document in record.documents or ()}
+        used = {record.instrument.pid for record in datasets if record.instrument}
+        titles = dict(
+            self.connection.execute(
+                "SELECT pid, title FROM document WHERE pid = ANY(%s)", (list(named),)
+            ).fetchall()
+        )
+        instruments = {
+            pid: Instrument(pid=pid, name=name, facility=facility)
+            for pid, name, facility in self.connection.execute(
+                "SELECT pid, name, facility FROM instrument WHERE pid = ANY(%s)", (list(used),)
+            )
+        }
+        titles |= {record.pid: record.title for record in records if isinstance(record, DocumentRecord)}
+        instruments |= {record.pid: record for record in records if isinstance(record, Instrument)}
+        return [_referring(record, titles, instruments) for record in records]
+
+    def _remember(self, written: Iterable[tuple[Fetched, bytes | None]]) -> None:
+        rows = [
+            {
+                "source": self.name,
+                "kind": one.kind,
+                "id": one.origin_id,
+                "pid": one.record.pid,
+                "digest": digest,
+            }
+            for one, digest in written
+        ]
+        with self.connection.cursor() as cursor:
+            cursor.executemany(_REMEMBER, rows)
+
+    def _seen(self, kind: Kind, ids: Sequence[str]) -> None:
+        self.connection.execute(
+            "UPDATE source_record SET seen_at = clock_timestamp() "
+            "WHERE source = %s AND kind = %s AND origin_id = ANY(%s) AND deleted_at IS NULL",
+            (self.name, kind, list(ids)),
+        )
+
+    def _refuse(self, refused: Sequence[Refused]) -> None:
+        rows = [
+            {"source": self.name, "kind": one.kind, "id": one.origin_id, "why": one.message[:MAX_MESSAGE]}
+            for one in refused
+        ]
+        with self.connection.cursor() as cursor:
+            cursor.executemany(_REFUSE, rows)
+
+    def _withdraw(self, kind: Kind, ids: Collection[str]) -> list[str]:
+        """Hide what the records made, unless another record makes it too; returns the pids."""
+        if not ids:
+            return []
+        arguments = {"source": self.name, "kind": kind, "ids": list(ids)}
+        pids = [pid for (pid,) in self.connection.execute(_FORGET, arguments) if pid is not None]
+        # The next time that the heirs are seen they are written.
+        heirs = {"kind": kind, "pids": pids}
+        self.connection.execute(_HEIRS, heirs)
+        return [pid for (pid,) in self.connection.execute(_WITHDRAW[kind], {**heirs, "source": self.name})]
+
+
+def _digest(fetched: Fetched) -> bytes:
+    content = orjson.dumps(
+        fetched.record.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS
+    )
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _by_kind_of_record(records: Sequence[Fetched]) -> dict[Kind, list[Fetched]]:
+    found: dict[Kind, list[Fetched]] = defaultdict(list)
+    for one in records:
+        found[one.kind].append(one)
+    return found
+
+
+def _by_kind(deleted: Iterable[Any]) -> dict[Kind, list[str]]:
+    found: dict[Kind, list[str]] = defaultdict(list)
+    for one in deleted:
+        found[one.kind].append(one.origin_id)
+    return found
+
+
+def _pairs(links: Mapping[str, Sequence[str]]) -> str:
+    rows = [
+        {"one": one, "other": other, "position": position}
+        for one, others in links.items()
+        for position, other in enumerate(others)
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _referring(
+    record: AnyRecord, titles: Mapping[str, str], instruments: Mapping[str, Instrument]
+) -> AnyRecord:
+    if isinstance(record, DocumentRecord):
+        return record.model_copy(update={"datasets": None})
+    if isinstance(record, Instrument):
+        return record
+    changes: dict[str, Any] = {}
+    if record.instrument:
+        changes["instrument"] = instruments.get(record.instrument.pid, record.instrument)
+    if record.documents is not None:
+        changes["documents"] = [
+            DocumentHeader(pid=document.pid, title=titles[document.pid])
+            if document.pid in titles
+            else document
+            for document in record.documents
+        ]
+    return record.model_copy(update=changes)
+
+
+_BEGIN = """
+INSERT INTO source_state AS s (name, origin) VALUES (%(name)s, %(origin)s)
+ON CONFLICT (name) DO UPDATE SET
+    state = 'Scanning',
+    origin = excluded.origin,
+    cursor = CASE WHEN s.origin = excluded.origin THEN s.cursor END,
+    listing_since = CASE WHEN s.origin = excluded.origin THEN s.listing_since END,
+    last_listing = CASE WHEN s.origin = excluded.origin THEN s.last_listing END
+RETURNING cursor, listing_since IS NOT NULL,
+    coalesce(last_listing < now() - make_interval(secs => %(every)s), true)
+"""
+
+_IDLE = """
+UPDATE source_state SET
+    state = 'Idle', last_error = NULL,
+    caught_up_at = coalesce(now() - make_interval(secs => %(seconds)s::double precision), caught_up_at),
+    last_change = CASE WHEN %(changed)s THEN now() ELSE last_change END
+WHERE name = %(name)s
+"""
+
+_UNSEEN = """
+SELECT r.kind, r.origin_id FROM source_record r JOIN source_state s ON s.name = r.source
+WHERE r.source = %s AND r.deleted_at IS NULL AND r.seen_at < s.listing_since
+ORDER BY r.kind, r.origin_id
+"""
+
+_COUNT = """
+SELECT (SELECT count(*) FROM source_record WHERE source = s.name AND deleted_at IS NULL), s.held_back
+FROM source_state s WHERE s.name = %(name)s
+"""
+
+_REMEMBER = """
+INSERT INTO source_record (source, kind, origin_id, pid, digest, seen_at)
+VALUES (%(source)s, %(kind)s, %(id)s, %(pid)s, %(digest)s, clock_timestamp())
+ON CONFLICT (source, kind, origin_id) DO UPDATE SET
+    pid = excluded.pid, digest = excluded.digest, seen_at = excluded.seen_at, refused = NULL,
+    deleted_at = NULL
+"""
+
+_REFUSE = """
+INSERT INTO source_record (source, kind, origin_id, refused, seen_at)
+VALUES (%(source)s, %(kind)s, %(id)s, %(why)s, clock_timestamp())
+ON CONFLICT (source, kind, origin_id) DO UPDATE SET
+    refused = excluded.refused, seen_at = excluded.seen_at, deleted_at = NULL
+"""
+
+_FORGET = """
+UPDATE source_record SET deleted_at = now(), digest = NULL
+WHERE source = %(source)s AND kind = %(kind)s AND origin_id = ANY(%(ids)s) AND deleted_at IS NULL
+RETURNING pid
+"""
+
+_HEIRS = """
+UPDATE source_record SET digest = NULL
+WHERE kind = %(kind)s AND pid = ANY(%(pids)s) AND deleted_at IS NULL
+"""
+
+# A dataset's files go with it; a document's datasets stay, as their own records say.
+_WITHDRAW = {
+    kind: f"""
+        WITH gone AS (
+            UPDATE {kind} t SET deleted_at = now(), updated_at = now()
+            WHERE pid = ANY(%(pids)s) AND source = %(source)s AND deleted_at IS NULL AND NOT EXISTS (
+                SELECT 1 FROM source_record r
+                WHERE r.kind = %(kind)s AND r.pid = t.pid AND r.deleted_at IS NULL)
+            RETURNING pid
+        )
+        SELECT pid FROM gone
+    """  # noqa: S608 -- the names of our own tables
+    for kind in Kind
+}
+
+# A dataset that names its documents is in these and no others; the first decides its embargo.
+_PLACE = """
+WITH given AS (
+    SELECT d.id AS dataset, p.id AS document, r.position
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text, position integer)
+    JOIN dataset d ON d.pid = r.one JOIN document p ON p.pid = r.other
+), unlinked AS (
+    DELETE FROM document_dataset l USING dataset d
+    WHERE d.pid = ANY(%(datasets)s) AND l.dataset_id = d.id
+    AND NOT EXISTS (SELECT 1 FROM given g WHERE g.dataset = l.dataset_id AND g.document = l.document_id)
+)
+UPDATE dataset d SET document_id = first.document, placed_at = now()
+FROM dataset t LEFT JOIN given first ON first.dataset = t.id AND first.position = 0
+WHERE t.pid = ANY(%(datasets)s) AND d.id = t.id AND d.document_id IS DISTINCT FROM first.document
+"""
+
+# A document that names its datasets has these and no others.
+_UNGROUP = """
+WITH unlinked AS (
+    DELETE FROM document_dataset l USING document p, dataset d
+    WHERE p.pid = ANY(%(documents)s) AND l.document_id = p.id AND d.id = l.dataset_id AND NOT EXISTS (
+        SELECT 1 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
+        WHERE r.one = p.pid AND r.other = d.pid)
+    RETURNING l.document_id, l.dataset_id
+)
+UPDATE dataset d SET document_id = NULL FROM unlinked u
+WHERE d.id = u.dataset_id AND d.document_id = u.document_id
+"""
+
+_GROUP = """
+WITH linked AS (
+    INSERT INTO document_dataset (document_id, dataset_id)
+    SELECT p.id, d.id FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
+    JOIN document p ON p.pid = r.one JOIN dataset d ON d.pid = r.other
+    ON CONFLICT DO NOTHING
+    RETURNING document_id, dataset_id
+), first AS (
+    SELECT dataset_id, min(document_id) AS document_id FROM linked GROUP BY dataset_id
+)
+UPDATE dataset d SET document_id = f.document_id, placed_at = now()
+FROM first f WHERE d.id = f.dataset_id AND d.document_id IS NULL
+"""

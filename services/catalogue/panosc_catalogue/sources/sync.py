@@ -1,0 +1,140 @@
+"""Keeps the catalogue in step with one source: what changed, often; everything, from time to time.
+
+Every page is written in one transaction with the cursor behind it, so that a run that was cut off goes on
+where it was. A source that fails, or is down, takes nothing away; only a whole listing, or the source's word,
+withdraws what it lacks.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Gauge
+
+from panosc_catalogue import store
+from panosc_catalogue.settings import RemoteSource, Settings
+from panosc_catalogue.sources.base import Adapter, Cursor, SourceError
+from panosc_catalogue.sources.state import Position, SourceState, Tally
+
+log = structlog.stdlib.get_logger(__name__)
+
+MAPPING_VERSION = 1
+"""Raise it when an adapter takes more from the same answer: everything is then listed again."""
+
+FIRST_RETRY_SECONDS = 10.0
+"""Time after which a run that failed is tried again; each further failure doubles it, up to the interval."""
+STATEMENT_SECONDS = 600
+"""Time after which a statement is given up: one that takes longer has gone wrong."""
+
+RECORDS = Counter("catalogue_source_records_total", "Records taken from a source", ("source", "outcome"))
+CAUGHT_UP = Gauge(
+    "catalogue_source_caught_up_timestamp_seconds",
+    "As of when the catalogue has all that the source had",
+    ("source",),
+)
+
+
+@dataclass
+class Sync:
+    """Follows one source until it is cancelled; whatever fails is reported and tried again."""
+
+    settings: Settings
+    name: str
+    """Name of the source."""
+    remote: RemoteSource
+    make: Callable[[], Adapter]
+    """A new adapter of the source."""
+    outranked_by: Collection[str] = ()
+    """Sources whose records this one's give way to."""
+    last_error: str | None = field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Follow the source."""
+        failures = 0
+        while True:
+            try:
+                await self.once()
+                failures, self.last_error = 0, None
+            except (SourceError, psycopg.Error) as error:
+                failures, self.last_error = failures + 1, str(error).strip()
+                log.error("source failed", source=self.name, why=self.last_error)
+            except Exception as error:
+                # A bug in one source must not stop the others; the log has what is needed to fix it.
+                failures, self.last_error = failures + 1, f"{type(error).__name__}: {error}"
+                log.exception("source failed unexpectedly", source=self.name)
+            await asyncio.sleep(self._pause(failures))
+
+    def _pause(self, failures: int) -> float:
+        """Seconds until the next run."""
+        if not failures:
+            return self.remote.interval_seconds
+        return float(min(self.remote.interval_seconds, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20)))
+
+    async def once(self) -> None:
+        """One run: go on with a listing of everything, begin one when it is time, else take what changed.
+
+        Raises SourceError or psycopg.Error.
+        """
+        adapter = self.make()
+        with await asyncio.to_thread(self._connect) as connection:
+            state = SourceState(connection, self.name, self._origin(adapter), self.outranked_by)
+            position = await asyncio.to_thread(state.begin, self.remote.full_listing_seconds)
+            try:
+                await self._read(state, adapter, position)
+            except SourceError as error:
+                await asyncio.to_thread(state.failed, str(error))
+                raise
+
+    async def _read(self, state: SourceState, adapter: Adapter, position: Position) -> None:
+        cursor, is_listing = position.cursor, position.is_listing
+        if not is_listing and (cursor is None or position.listing_is_due):
+            await asyncio.to_thread(state.begin_listing)
+            cursor, is_listing = None, True
+        elif not is_listing and not adapter.is_incremental:
+            await asyncio.to_thread(lambda: state.idle(None, changed=False))
+            return
+        started, changed = time.monotonic(), False
+        async with aclosing(adapter.changes(cursor)) as pages:
+            async for page in pages:
+                ends = is_listing and page.complete
+                tally = await asyncio.to_thread(state.take, page, last_of_listing=ends)
+                if ends:
+                    tally.withdrawn += await self._end_listing(state, adapter, page.cursor)
+                    is_listing = False
+                changed = self._count(tally) or changed
+        seconds = time.monotonic() - started
+        await asyncio.to_thread(store.settle_words, state.connection)
+        await asyncio.to_thread(lambda: state.idle(seconds, changed=changed))
+        CAUGHT_UP.labels(self.name).set(time.time() - seconds)
+
+    async def _end_listing(self, state: SourceState, adapter: Adapter, cursor: Cursor) -> int:
+        unseen = await asyncio.to_thread(state.unseen)
+        gone = {kind: await adapter.gone(kind, ids) for kind, ids in unseen.items()}
+        return await asyncio.to_thread(state.end_listing, cursor, gone)
+
+    def _count(self, tally: Tally) -> bool:
+        """Count what became of a page's records; whether any of them was news."""
+        for outcome in ("written", "unchanged", "refused", "withdrawn"):
+            RECORDS.labels(self.name, outcome).inc(getattr(tally, outcome))
+        return bool(tally.written or tally.withdrawn)
+
+    def _origin(self, adapter: Adapter) -> str:
+        """What is read: everything that decides which records the source has, and what they become."""
+        how_only = {"credentials", "interval_seconds", "full_listing_seconds", "requests_per_second"}
+        what = self.remote.model_dump_json(exclude=how_only)
+        return f"{MAPPING_VERSION} {type(adapter).__name__} {what}"
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        url = self.settings.database_url
+        return psycopg.connect(
+            url.get_secret_value() if url else "",
+            autocommit=True,
+            connect_timeout=10,
+            application_name=f"panosc-catalogue source {self.name}",
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+        )

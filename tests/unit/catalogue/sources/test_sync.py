@@ -1,0 +1,228 @@
+"""What all sources have in common: nothing is missed, doubled or lost, whatever happens in between."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from panosc_catalogue.sources.base import Deleted, Kind, Refused, Unreachable
+from unit.catalogue.sources.conftest import Once, Rows
+from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
+
+Shown = Callable[[str], dict[str, str]]
+
+
+def catalogue(number: int = 25) -> Script:
+    return Script([instrument(), document(), *(dataset(n) for n in range(number))])
+
+
+def test_a_listing_brings_everything_with_its_provenance(once: Once, shown: Shown, rows: Rows) -> None:
+    once(catalogue())
+    assert len(shown("dataset")) == 25
+    assert shown("document") == {"p1": "a proposal"}
+    assert shown("instrument") == {"i1": "BM01"}
+    found = rows(
+        "SELECT d.source, d.origin_id, d.fetched_at <= now() AS fetched, p.pid AS document, i.pid AS named"
+        " FROM dataset d JOIN document p ON p.id = d.document_id JOIN instrument i ON i.id = d.instrument_id "
+        "WHERE d.pid = 'd7'"
+    )
+    assert found == [{"source": "legacy", "origin_id": "7", "fetched": True, "document": "p1", "named": "i1"}]
+
+
+def test_what_has_not_changed_is_not_written_again(once: Once, rows: Rows) -> None:
+    once(catalogue())
+    before = rows("SELECT pid, updated_at, fetched_at FROM dataset ORDER BY pid")
+    once(catalogue(), listing=True)
+    assert rows("SELECT pid, updated_at, fetched_at FROM dataset ORDER BY pid") == before
+
+
+def test_after_the_listing_only_news_are_taken(once: Once, shown: Shown) -> None:
+    script = catalogue()
+    once(script)
+    script.news = [news(dataset(7, "described better"), dataset(99))]
+    once(script)
+    once(script)
+    assert script.asked == [None, {"news": 0}, {"news": 1}]
+    assert shown("dataset")["d7"] == "described better"
+    assert "d99" in shown("dataset")
+
+
+def test_a_deletion_that_the_source_tells_withdraws(once: Once, shown: Shown, rows: Rows) -> None:
+    script = replace(catalogue(), news=[news(deleted=[Deleted(Kind.DATASET, "7")])])
+    once(script)
+    assert "d7" not in shown("dataset")
+    assert rows("SELECT deleted_at IS NOT NULL AS gone FROM dataset WHERE pid = 'd7'") == [{"gone": True}]
+
+
+def test_what_a_listing_lacks_is_withdrawn_and_comes_back(once: Once, shown: Shown) -> None:
+    once(catalogue(25))
+    once(catalogue(24), listing=True)
+    assert "d24" not in shown("dataset")
+    assert len(shown("dataset")) == 24
+    once(catalogue(25), listing=True)
+    assert "d24" in shown("dataset")
+
+
+def test_what_the_listing_only_missed_stays(once: Once, shown: Shown) -> None:
+    once(catalogue(25))
+    once(replace(catalogue(20), really_gone=lambda kind, origin_id: origin_id != "23"), listing=True)
+    assert sorted(set(shown("dataset")) & {f"d{n}" for n in range(20, 25)}) == ["d23"]
+
+
+def test_a_listing_goes_on_where_it_was_cut_off(once: Once, shown: Shown) -> None:
+    script = catalogue()
+
+    def cut(number: int) -> None:
+        if number == 20:
+            raise KeyboardInterrupt
+
+    script.before_page = cut
+    with pytest.raises(KeyboardInterrupt):
+        once(script)
+    assert len(shown("dataset")) == 18
+    script.before_page = lambda number: None
+    once(script)
+    assert script.asked == [None, {"at": 20}]
+    assert len(shown("dataset")) == 25
+
+
+def test_a_resumed_listing_withdraws_just_what_neither_part_had(once: Once, shown: Shown) -> None:
+    once(catalogue(25))
+    script = catalogue(24)
+
+    def down(number: int) -> None:
+        if number == 20:
+            raise Unreachable("GET http://source.example: answered 503")
+
+    script.before_page = down
+    with pytest.raises(Unreachable):
+        once(script, listing=True)
+    assert len(shown("dataset")) == 25
+    script.before_page = lambda number: None
+    once(script, listing=True)
+    assert sorted(shown("dataset")) == sorted(f"d{n}" for n in range(24))
+
+
+def test_a_source_that_is_down_takes_nothing_away_and_says_why(once: Once, shown: Shown, rows: Rows) -> None:
+    once(catalogue())
+
+    def down(number: int) -> None:
+        raise Unreachable("GET http://source.example: answered 503")
+
+    with pytest.raises(Unreachable):
+        once(replace(catalogue(), before_page=down), listing=True)
+    assert len(shown("dataset")) == 25
+    state = rows("SELECT state, last_error, caught_up_at IS NOT NULL AS caught_up FROM source_state")
+    assert state == [
+        {"state": "Failed", "last_error": "GET http://source.example: answered 503", "caught_up": True}
+    ]
+
+
+def test_an_emptied_source_is_believed_only_the_second_time(once: Once, shown: Shown, rows: Rows) -> None:
+    once(catalogue(150))
+    once(Script([instrument(), document()]), listing=True)
+    assert len(shown("dataset")) == 150
+    assert rows("SELECT held_back FROM source_state") == [{"held_back": 150}]
+    once(Script([instrument(), document()]), listing=True)
+    assert shown("dataset") == {}
+    assert rows("SELECT held_back FROM source_state") == [{"held_back": 0}]
+
+
+def test_a_record_that_makes_no_sense_is_reported_and_the_old_one_stays(
+    once: Once, shown: Shown, rows: Rows
+) -> None:
+    once(catalogue(3))
+    bad = Refused(Kind.DATASET, "2", "title: is missing")
+    once(replace(catalogue(2), refused=[bad]), listing=True)
+    assert set(shown("dataset")) == {"d0", "d1", "d2"}
+    assert rows("SELECT kind, origin_id, refused FROM source_record WHERE refused IS NOT NULL") == [
+        {"kind": "dataset", "origin_id": "2", "refused": "title: is missing"}
+    ]
+    once(catalogue(3), listing=True)
+    assert rows("SELECT 1 FROM source_record WHERE refused IS NOT NULL") == []
+
+
+def test_one_record_that_the_database_refuses_leaves_out_no_other(
+    once: Once, shown: Shown, rows: Rows
+) -> None:
+    script = catalogue(3)
+    script.records.append(dataset(3, "a title"))
+    script.records[-1].record.pid = "x" * 9000 + "".join(chr(33 + n % 90) for n in range(9000))
+    once(script)
+    assert len(shown("dataset")) == 3
+    refused = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    assert [row["origin_id"] for row in refused] == ["3"]
+    assert "the catalogue cannot hold it" in refused[0]["refused"]
+
+
+def test_another_address_is_another_listing(once: Once, shown: Shown) -> None:
+    class Other(Script):
+        """The same pages by another kind of source."""
+
+    once(catalogue(25))
+    other = Other(catalogue(20).records)
+    once(other)
+    assert other.asked == [None]
+    assert len(shown("dataset")) == 20
+
+
+def test_a_dataset_that_moves_belongs_to_its_new_proposal_only(once: Once, rows: Rows) -> None:
+    once(Script([document(), document("p2"), dataset(1)]))
+    once(Script([document(), document("p2"), dataset(1, documents=["p2"])]), listing=True)
+    found = rows(
+        "SELECT p.pid FROM document_dataset l JOIN document p ON p.id = l.document_id UNION ALL "
+        "SELECT p.pid FROM dataset d JOIN document p ON p.id = d.document_id"
+    )
+    assert [row["pid"] for row in found] == ["p2", "p2"]
+
+
+def test_a_proposal_names_its_datasets_where_they_do_not(once: Once, rows: Rows) -> None:
+    def group(pid: str, *numbers: int) -> None:
+        records = [replace(dataset(n), record=dataset(n).record.model_copy()) for n in range(4)]
+        for one in records:
+            one.record.__pydantic_fields_set__.discard("documents")
+            one.record.documents = None
+        header = document(pid)
+        header.record.datasets = [records[n].record for n in numbers]
+        once(Script([*records, header]), listing=True)
+
+    def grouped() -> set[tuple[str, str, str | None]]:
+        found = rows(
+            "SELECT p.pid AS document, d.pid AS dataset, o.pid AS owner FROM document_dataset l "
+            "JOIN document p ON p.id = l.document_id JOIN dataset d ON d.id = l.dataset_id "
+            "LEFT JOIN document o ON o.id = d.document_id"
+        )
+        return {(row["document"], row["dataset"], row["owner"]) for row in found}
+
+    group("p1", 0, 1)
+    assert grouped() == {("p1", "d0", "p1"), ("p1", "d1", "p1")}
+    group("p1", 1, 2)
+    assert grouped() == {("p1", "d1", "p1"), ("p1", "d2", "p1")}
+
+
+@pytest.mark.parametrize("first", ["preferred", "legacy"])
+def test_of_two_sources_the_one_named_first_describes(
+    once: Once, shown: Shown, rows: Rows, first: str
+) -> None:
+    def preferred() -> None:
+        once(Script([dataset(1, "preferred")]), name="preferred", listing=True)
+
+    def legacy() -> None:
+        once(Script([dataset(1, "legacy"), dataset(2, "legacy")]), listing=True, outranked_by=("preferred",))
+
+    steps = [preferred, legacy] if first == "preferred" else [legacy, preferred]
+    for step in [*steps, *steps]:
+        step()
+    assert shown("dataset") == {"d1": "preferred", "d2": "legacy"}
+    assert rows("SELECT source FROM dataset ORDER BY pid") == [{"source": "preferred"}, {"source": "legacy"}]
+
+
+def test_the_second_source_takes_over_what_the_first_gives_up(once: Once, shown: Shown) -> None:
+    legacy = Script([dataset(1, "legacy")])
+    once(Script([dataset(1, "preferred")]), name="preferred")
+    once(legacy, outranked_by=("preferred",))
+    once(Script([]), name="preferred", listing=True)
+    assert shown("dataset") == {"d1": "preferred"}
+    once(legacy, listing=True, outranked_by=("preferred",))
+    assert shown("dataset") == {"d1": "legacy"}
+    once(Script([]), listing=True, outranked_by=("preferred",))
+    assert shown("dataset") == {}
