@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     config_file: Path = Path("/etc/panosc/config/catalogue.json")
     """The catalogue's configuration: facility and sources."""
 
+    administrator_token_file: Path = Path("/etc/panosc/administrator/token")
+    """Who knows what is in it may decide as the facility's staff; without it nobody may."""
+
     max_limit: int = Field(default=10_000, ge=1, le=1_000_000)
     """Items that one answer holds at most, and each list of related items in it."""
 
@@ -68,6 +71,8 @@ class Facility(Document):
     """Research Organization Registry id."""
     country: str | None = None
     """ISO 3166 country code."""
+    contact_email: str | None = None
+    """Whom to write to about the data."""
 
     @property
     def label(self) -> str:

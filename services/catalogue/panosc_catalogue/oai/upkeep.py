@@ -1,26 +1,26 @@
 """Keeping `oai_record` true: what is public of each record now, since when it is so, and in which sets.
 
-Everything that changes a record for harvesters ends here: writes to it and to what belongs to it (which triggers
-note in `oai_stale`), the end of an embargo (`due`), another policy or configuration (`oai_basis`). What differs
-from what was last said gets the time of this look as its datestamp.
+Everything that changes a record for harvesters ends here: writes to it and to what belongs to it (triggers
+note them in `oai_stale`), the end of an embargo (`due`), another policy or configuration (`oai_basis`). What
+differs from what was last said gets the time of this look as its datestamp.
 
-Nothing is missed by a harvester that comes back and asks `from` the time of its last answer: looks and answers
-take turns by a lock, so that a look that changes what an answer said has a later time than that answer; and a
-transaction counts from its commit on, whenever it began.
+Nothing is missed by a harvester that comes back and asks `from` the time of its last answer: looks and
+answers take turns by a lock, so that a look which changes what an answer said has a later time than that
+answer; and a transaction counts from its commit on, whenever it began.
 """
 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
+from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.query.model import CLOCK, MONTHS
@@ -46,27 +46,13 @@ class Behind(Exception):
 class Upkeep:
     """The looks at one catalogue's records."""
 
-    def __init__(self, site: Site, database_url: str) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
         self._running: asyncio.Task[datetime] | None = None
-        self._pool = AsyncConnectionPool(
-            database_url,
-            min_size=0,
-            max_size=1,
-            timeout=PATIENCE_SECONDS,
-            open=False,
-            kwargs={
-                "connect_timeout": 5,
-                "application_name": "panosc-catalogue oai",
-                "options": "-c statement_timeout=60000 -c lock_timeout=5000 -c jit=off "
-                "-c plan_cache_mode=force_custom_plan",
-            },
-        )
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def regular(self) -> AsyncIterator[None]:
         """Looking from time to time, until the context ends."""
-        await self._pool.open(wait=False)
         regular = asyncio.create_task(self._regularly())
         try:
             yield
@@ -74,14 +60,12 @@ class Upkeep:
             for task in (regular, self._running):
                 if task:
                     task.cancel()
-                    with suppress(asyncio.CancelledError, psycopg.Error):
-                        await task
-            await self._pool.close()
+            await asyncio.gather(regular, *filter(None, [self._running]), return_exceptions=True)
 
     async def now(self) -> datetime:
         """Look until nothing differs; the time (UTC, whole seconds) as of which that was so.
 
-        Raises Behind; psycopg.Error if the database does not answer.
+        Raises Behind, DatabaseUnavailable, QueryTimeout.
         """
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._catch_up())
@@ -97,12 +81,12 @@ class Upkeep:
                 await self.now()
             except Behind:
                 log.info("OAI-PMH datestamps are behind the records; catching up")
-            except psycopg.Error as error:
+            except (DatabaseUnavailable, QueryTimeout) as error:
                 log.warning("OAI-PMH datestamps not kept up", why=str(error))
 
     async def _catch_up(self) -> datetime:
         while True:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._site.database.writing() as connection:
                 look = await self._begin(connection)
                 if not await look.compare():
                     return look.time
@@ -218,13 +202,15 @@ def _compare(kind: Kind, table: str, described: str, released: str, affected: st
     """  # noqa: S608
 
 
+_OWN_PEOPLE = reading.PEOPLE.format(
+    members="(SELECT * FROM member WHERE document_id = t.id AND dataset_id IS NULL)"
+)
 # What datasets say after their document: its people, and whatever its row has.
 _INHERITED: dict[Kind, str] = {
     "datasets": "NULL::bytea",
     "documents": f"""sha256(convert_to(
-        (to_jsonb(t) - '{{updated_at,fetched_at}}'::text[])::text
-        || {reading.PEOPLE.format(members="(SELECT * FROM member WHERE document_id = t.id AND dataset_id IS NULL)")}::text,
-        'UTF8'))""",
+        concat(to_jsonb(t) - '{{updated_at,fetched_at}}'::text[], {_OWN_PEOPLE}), 'UTF8'
+    ))""",
 }
 
 _COMPARE: dict[Kind, str] = {

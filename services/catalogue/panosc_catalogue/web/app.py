@@ -15,10 +15,12 @@ from starlette.routing import Route
 
 from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.migrate import expected_revision
+from panosc_catalogue.oai import server as oai
+from panosc_catalogue.oai.upkeep import Upkeep
 from panosc_catalogue.pages import routes as pages
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
-from panosc_catalogue.web import internal, openapi, search
+from panosc_catalogue.web import internal, openapi, policy, search
 from panosc_catalogue.web.site import Clock, Site
 
 
@@ -42,11 +44,12 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     facility = config.facility
     site = Site(database, PolicyFile(settings.policy_file), config, clock)
     templates = Pages(site)
+    upkeep = Upkeep(site)
     description = cache(openapi.document)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with database.opened():
+        async with database.opened(), upkeep.regular():
             yield
 
     async def ready(request: Request) -> Response:
@@ -89,7 +92,9 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             Route("/readyz", ready),
             Route("/metrics", metrics.endpoint),
             *search.routes(site, settings.max_limit, settings.max_answer_mib),
+            *oai.routes(site, upkeep),
             *internal.routes(site),
+            *policy.routes(site, settings.administrator_token_file),
             *pages.routes(site, templates),
         ],
     )
