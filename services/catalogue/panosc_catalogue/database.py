@@ -28,7 +28,10 @@ class QueryTimeout(Exception):
 
 
 class Database:
-    """Reads through a pool: one statement a call, in its own transaction, within the statement timeout."""
+    """Reads through a pool: one statement a call, in its own transaction, within the statement timeout.
+
+    Writing is said so, and done in one transaction.
+    """
 
     def __init__(self, url: str, *, size: int, statement_timeout_seconds: float) -> None:
         self.timeout_seconds = statement_timeout_seconds
@@ -87,6 +90,22 @@ class Database:
         except (psycopg.errors.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             message = error.diag.message_primary or str(error)
             raise QueryRefused(message[:1].upper() + message[1:]) from error
+        except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            log.warning("database unavailable", why=str(error))
+            raise DatabaseUnavailable("The database does not answer; try again in a moment") from error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A connection in a transaction that may write; it is committed unless the block raises.
+
+        Nothing is repeated. Raises DatabaseUnavailable, QueryTimeout.
+        """
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute("SET TRANSACTION READ WRITE")
+                yield connection
+        except psycopg.errors.QueryCanceled as error:
+            raise QueryTimeout(f"The change took longer than {self.timeout_seconds:g} s") from error
         except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError) as error:
             log.warning("database unavailable", why=str(error))
             raise DatabaseUnavailable("The database does not answer; try again in a moment") from error

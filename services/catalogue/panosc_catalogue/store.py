@@ -326,7 +326,7 @@ def write_dataset_members(
 
 
 def _unsaid(record: DocumentHeader | DatasetRecord) -> set[str]:
-    """What a record takes away by no silence of its own: DOIs are for ever, and ours no source knows."""
+    """What a record leaves as it is when it gives no value: our own DOIs, for example, no source knows."""
     return {name for name in ("doi", "proprietary") if getattr(record, name, None) is None}
 
 

@@ -45,7 +45,7 @@ class License:
 
 
 def known(text: str | None) -> License | None:
-    """The licence that is meant by an SPDX identifier, its full name, its address or a usual way of writing it.
+    """The licence meant by an SPDX identifier, its full name, its address or a usual way of writing it.
 
     None for what is not understood: nobody's terms may be guessed.
     """

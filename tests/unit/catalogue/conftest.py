@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from panosc_catalogue.migrate import migrate
 from support import postgres
+from unit.catalogue.visibility import Catalogue, catalogue_of
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,10 @@ def database_url(server: postgres.Server, template: str) -> Iterator[str]:
         name = server.create(template)
         cleanup.callback(server.drop, name)
         yield server.url(name)
+
+
+@pytest.fixture
+def catalogue(database_url: str, tmp_path: Path) -> Iterator[Catalogue]:
+    """A catalogue with one dataset under embargo, served, with a clock to move."""
+    with catalogue_of(database_url, tmp_path) as catalogue:
+        yield catalogue

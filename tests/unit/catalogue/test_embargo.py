@@ -1,13 +1,9 @@
 """Who sees what, and from which second on."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import psycopg
 import pytest
 from hypothesis import given
@@ -15,13 +11,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from panosc_catalogue import store
 from panosc_catalogue.records import DocumentRecord
-from panosc_catalogue.web.app import create_app
 from panosc_common.policy import DataPolicy, Embargo, release_instant
 from support import postgres
-from unit.catalogue.service import get, serving, settings
-
-END = datetime(2024, 2, 29, 15, 0, tzinfo=UTC)
-RELEASE = datetime(2027, 2, 28, 15, 0, tzinfo=UTC)  # 36 months later, in a year without 29 February
+from unit.catalogue.service import get
+from unit.catalogue.visibility import END, EVERYWHERE, RELEASE, Catalogue
 
 
 @pytest.fixture(scope="module")
@@ -60,69 +53,6 @@ def test_the_database_agrees_with_the_policy_module(connection: psycopg.Connecti
         assert row == (release_instant(end, policy, extended_until=extended, released_at=released),)
 
     agrees()
-
-
-@dataclass
-class Catalogue:
-    client: httpx2.Client
-    connection: psycopg.Connection[Any]
-    policy_file: Path
-    now: datetime
-
-    def visible(self) -> set[str]:
-        """Every way in which the dataset can be seen, by name, of those that show it."""
-        ask = self.client
-        datasets = {"include": [{"relation": "datasets", "scope": {}}]}
-        joined = json.dumps({"include": [{"relation": "datasets", "scope": {"where": {"pid": "d/1"}}}]})
-        paths = {"paths": ["P1/run.nxs", "P1/other.nxs"]}
-        seen = {
-            "list": get(ask, "/api/Datasets") != [],
-            "item": ask.get("/api/Datasets/d%2F1").status_code == 200,
-            "count": get(ask, "/api/Datasets/count") == {"count": 1},
-            "files": ask.get("/api/Datasets/d%2F1/files").status_code == 200,
-            "file count": ask.get("/api/Datasets/d%2F1/files/count").status_code == 200,
-            "document": get(ask, "/api/Documents", filter=json.dumps(datasets))[0]["datasets"] != [],
-            "document join": get(ask, "/api/Documents", filter=joined) != [],
-            "document count": get(ask, "/api/Documents/count", filter=joined) == {"count": 1},
-            "instrument": get(ask, "/api/Instruments", filter=json.dumps(datasets))[0]["datasets"] != [],
-            "archive files": ask.post("/internal/archives/a/visible", json=paths).json()["visible"]
-            == ["P1/run.nxs"],
-            "archive tree": get(ask, "/internal/archives/a/children")["entries"] != [],
-            "archive dataset": ask.get("/internal/datasets/d%2F1/files").status_code == 200,
-        }
-        return {name for name, is_seen in seen.items() if is_seen}
-
-
-EVERYWHERE = 12
-"""Ways in which a dataset can be seen."""
-
-
-@pytest.fixture
-def catalogue(database_url: str, tmp_path: Path) -> Iterator[Catalogue]:
-    record = DocumentRecord.model_validate(
-        {
-            "pid": "doc",
-            "title": "Proposal",
-            "endDate": END,
-            "datasets": [
-                {
-                    "pid": "d/1",
-                    "title": "Run",
-                    "creationDate": END,
-                    "instrument": {"pid": "i", "name": "I", "facility": "F"},
-                    "samples": [{"pid": "s", "name": "secret sample"}],
-                    "files": [{"name": "run.nxs", "path": "P1/run.nxs", "size": 1}],
-                }
-            ],
-        }
-    )
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        with connection.transaction():
-            store.write(connection, [record], store.Origin("beamlines", "a"))
-        given = settings(database_url, tmp_path)
-        held = Catalogue(None, connection, given.policy_file, RELEASE)  # type: ignore[arg-type]
-        with serving(create_app(given, clock=lambda: held.now)) as held.client:
-            yield held
 
 
 def test_public_from_the_release_second_on(catalogue: Catalogue) -> None:
