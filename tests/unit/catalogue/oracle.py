@@ -13,6 +13,10 @@ TEXT_SEARCH = {
     "File": ["name"],
     "Sample": ["name", "description"],
     "Technique": ["name"],
+    "Parameter": ["name", "value"],
+    "Member": ["role"],
+    "person": ["fullName"],
+    "affiliation": ["name", "city", "country"],
 }
 DATES = {"creationDate", "startDate", "endDate", "releaseDate"}
 TO_ONE = {"instrument", "person", "affiliation", "dataset", "document"}
@@ -91,7 +95,7 @@ def satisfies(row: Row, where: dict[str, Any]) -> bool:
             good = not satisfies(row, test)
         elif name == "text":
             values = [row.fields[key] for key in TEXT_SEARCH[row.model]]
-            good = any(value is not None and test.lower() in value.lower() for value in values)
+            good = any(isinstance(value, str) and test.lower() in value.lower() for value in values)
         else:
             tests = test if isinstance(test, dict) else {"eq": test}
             good = all(

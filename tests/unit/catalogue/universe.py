@@ -59,6 +59,8 @@ def make(seed: int) -> list[dict[str, Any]]:
                     "isPublic": pick.random() < 0.6,
                     "creationDate": moment(),
                     "size": pick.choice([None, 0, 10, 2**40]),
+                    "doi": pick.choice([None, f"10.5072/{d}"]),
+                    "license": pick.choice([None, "CC0-1.0"]),
                     "instrument": pick.choice([None, *instruments]),
                     "techniques": pick.sample(techniques, pick.randrange(3)),
                     "samples": pick.sample(samples, pick.randrange(3)),
@@ -92,7 +94,7 @@ def make(seed: int) -> list[dict[str, Any]]:
                 "startDate": moment(),
                 "endDate": moment(),
                 "releaseDate": pick.choice([None, "", moment()]),
-                "license": pick.choice([None, "CC-BY-4.0"]),
+                "license": pick.choice([None, "CC-BY-SA-4.0"]),
                 "keywords": pick.sample(WORDS, pick.randrange(3)),
                 "members": members,
                 "parameters": parameters(),
@@ -137,7 +139,7 @@ def _document(found: dict[str, dict[Any, Row]], thing: Any, record: dict[str, An
             "startDate": _date(record["startDate"]),
             "endDate": _date(record["endDate"]),
             "releaseDate": _date(release.isoformat() if release else None),
-            "license": record["license"],
+            "license": record["license"] or POLICY.license,
             "keywords": record["keywords"],
         },
         {"datasets": [], "parameters": _parameters(record["parameters"]), "members": []},
@@ -166,6 +168,9 @@ def _document(found: dict[str, dict[Any, Row]], thing: Any, record: dict[str, An
             "isPublic": True,
             "creationDate": _date(item["creationDate"]),
             "size": item["size"] if item["size"] is not None else sum(sizes) if sizes else None,
+            "doi": item["doi"],
+            "license": item["license"] or record["license"] or POLICY.license,
+            "releaseDate": _date(public.isoformat() if public else None),
         }
         dataset = Row("Dataset", item["pid"], fields)
         instrument = [found["Instrument"][item["instrument"]["pid"]]] if item["instrument"] else []

@@ -1,14 +1,18 @@
 # ruff: noqa: S608 -- SQL is made here of the model's own pieces; whatever a request says is a parameter
 """From the validated filter to one SQL statement that answers with finished JSON."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
+from panosc_common.policy import DataPolicy
 
 from panosc_catalogue.query import measure, values
-from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS, Field, Kind, Model
+from panosc_catalogue.query.keyset import Key, following, key
+from panosc_catalogue.query.model import CLOCK, LICENSE, MODELS, MONTHS, SCORE, Kind, Model
+from panosc_catalogue.query.ranking import tsquery
 from panosc_catalogue.query.syntax import (
     Comparison,
     Condition,
@@ -20,12 +24,16 @@ from panosc_catalogue.query.syntax import (
     Measures,
     NamedUnit,
     Negation,
+    Order,
     Scalar,
 )
 
-SCORE = 0.5
+UNRANKED = 0.5
 """Every item's score where nothing ranks them: federations drop items whose score is 0 or 1."""
 
+# ts_rank by the weights of title, tags, context and rest, as rank / (rank + 1); never 0, never 1.
+_RANK = "(0.001 + 0.998 * ts_rank(s.words, {0}, 32))::double precision"
+_ARRAY = "coalesce(json_agg(x.item), '[]'::json)"
 _COMPARE = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _CASTS = {
     Kind.TEXT: "text",
@@ -41,34 +49,45 @@ _BYTEWISE = ' COLLATE "C"'
 
 @dataclass
 class Statement:
-    """SQL text and its parameters; `clock` None means the database's own time."""
+    """SQL text, its parameters, and the names of the columns that it answers with, JSON text first."""
 
     sql: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ("body",)
 
 
 def items(query: Filter) -> Statement:
     """The JSON array of the filter's items, as text."""
     compiler = _Compiler()
-    rows = compiler.rows(query, "t", [compiler.condition(query, "t")])
-    return compiler.statement(f"SELECT coalesce(json_agg(x.item), '[]'::json)::text FROM ({rows}) x")
+    return compiler.statement(f"SELECT {_ARRAY}::text FROM ({compiler.found(query)}) x")
+
+
+def page(query: Filter) -> Statement:
+    """As `items`, and where the page is full the place in the order at which it ends, for the next one."""
+    compiler = _Compiler()
+    names = [f"k{number}" for number in range(len(compiler.keys(query, "t")))]
+    rows = compiler.found(query, names)
+    last = ", ".join(f"(array_agg(x.{name}))[{query.limit}]::text" for name in names)
+    sql = f"SELECT {_ARRAY}::text, CASE WHEN count(*) = {query.limit} THEN ARRAY[{last}] END FROM ({rows}) x"
+    return replace(compiler.statement(sql), columns=("body", "place"))
 
 
 def item(query: Filter, pid: str) -> Statement:
     """The JSON object of the row with this pid, as text; no row where the public sees none.
 
-    The filter says what the answer holds, not whether the item exists: includes do not restrict it.
+    The filter says what the answer holds, not whether the item exists: no include and no query restricts it.
     """
     compiler = _Compiler()
-    rows = compiler.rows(query, "t", [f"t.pid = {compiler.parameter(pid, 'text')}"])
+    shown = replace(query, order=(), terms=(), skip=0, limit=None)
+    rows = compiler.rows(shown, "t", [f"t.pid = {compiler.parameter(pid, 'text')}"])
     return compiler.statement(f"SELECT x.item::text FROM ({rows}) x")
 
 
 def count(query: Filter) -> Statement:
-    """The number of rows that pass the filter's conditions and joins, whatever its limit."""
+    """The number of rows that pass the filter's conditions, joins and query, whatever its limit."""
     compiler = _Compiler()
-    condition = compiler.condition(query, "t")
-    return compiler.statement(f"SELECT count(*) FROM {query.model.rows} t WHERE {condition}")
+    source, condition = compiler.source(query, "t"), compiler.condition(query, "t")
+    return compiler.statement(f"SELECT count(*) FROM {source} WHERE {condition}")
 
 
 def related_items(parent: Model, relation: str, pid: str, query: Filter) -> Statement:
@@ -102,12 +121,14 @@ def mismatch(query: Filter) -> Statement | None:
 
 
 def bounded(statement: Statement, max_bytes: int) -> Statement:
-    """The statement, whose one column is JSON text, with null in place of a text that is longer."""
+    """The statement with null in place of a JSON text that is longer."""
+    body, *others = statement.columns
+    shown = [f"CASE WHEN octet_length({body}) <= %(max_bytes)s::bigint THEN {body} END", *others]
     sql = (
-        f"WITH answer(body) AS MATERIALIZED ({statement.sql}) "
-        "SELECT CASE WHEN octet_length(body) <= %(max_bytes)s::bigint THEN body END FROM answer"
+        f"WITH answer({', '.join(statement.columns)}) AS MATERIALIZED ({statement.sql}) "
+        f"SELECT {', '.join(shown)} FROM answer"
     )
-    return Statement(sql, {**statement.parameters, "max_bytes": max_bytes})
+    return replace(statement, sql=sql, parameters={**statement.parameters, "max_bytes": max_bytes})
 
 
 def _of_parent(compiler: "_Compiler", parent: Model, pid: str, column: str) -> str:
@@ -133,41 +154,69 @@ class _Compiler:
         self._aliases += 1
         return f"t{self._aliases}"
 
-    def rows(self, query: Filter, alias: str, conditions: list[str], source: str = "") -> str:
-        """SELECT of the finished items in order: limited first, so that only these are assembled."""
+    def found(self, query: Filter, places: Sequence[str] = ()) -> str:
+        """SELECT of the items of a whole filter; `places` name columns for the values of its sort keys."""
+        conditions = [self.condition(query, "t")]
+        if query.after:
+            conditions.append(following(self.keys(query, "t"), query.after, self.parameter))
+        return self.rows(query, "t", conditions, self.source(query, "t"), places)
+
+    def source(self, query: Filter, alias: str) -> str:
+        """FROM clause of the model's rows; where a query ranks them those that it finds, with their score."""
         model = query.model
-        order = ", ".join(
-            [
-                *(
-                    f"{column} {'DESC' if part.descending else 'ASC'} NULLS LAST"
-                    for part in query.order
-                    for column in self.sort_keys(part.field, alias, measure.units(query.where))
-                ),
-                model.key.format(alias),
-            ]
+        if not query.terms:
+            return f"{model.rows} {alias}"
+        words = tsquery(query.terms, self.parameter)
+        # A query of nothing but stop words restricts nothing; the planner sees which it is.
+        return (
+            f"(SELECT r.*, {_RANK.format(words)} AS score FROM {model.rows} r "
+            f"JOIN {model.words} s ON s.id = r.id WHERE s.words @@ ({words}) OR numnode({words}) = 0) {alias}"
         )
+
+    def rows(
+        self,
+        query: Filter,
+        alias: str,
+        conditions: Iterable[str],
+        source: str = "",
+        places: Sequence[str] = (),
+    ) -> str:
+        """SELECT of the finished items in order: limited first, so that only these are assembled."""
+        keys = self.keys(query, alias)
+        order = ", ".join(one.order for one in keys)
         limit = "" if query.limit is None else f" LIMIT {self.parameter(query.limit, 'bigint')}"
         skip = "" if not query.skip else f" OFFSET {self.parameter(query.skip, 'bigint')}"
         inner = (
-            f"SELECT {alias}.* FROM {source or f'{model.rows} {alias}'} "
+            f"SELECT {alias}.* FROM {source or f'{query.model.rows} {alias}'} "
             f"WHERE {' AND '.join(conditions)} ORDER BY {order}{limit}{skip}"
         )
-        return f"SELECT {self.object(query, alias)} AS item FROM ({inner}) {alias} ORDER BY {order}"
+        shown = [f"{self.object(query, alias)} AS item"]
+        shown += [f"{one.sql} AS {name}" for one, name in zip(keys, places, strict=False)]
+        return f"SELECT {', '.join(shown)} FROM ({inner}) {alias} ORDER BY {order}"
 
-    def sort_keys(self, field: Field, alias: str, units: tuple[NamedUnit, ...]) -> list[str]:
-        """What orders rows by the field: values in SI first, then numbers, then text."""
-        column = _sortable(field.kind, field.sql.format(alias))
-        if field.kind is not Kind.VALUE:
-            return [column]
-        return [*([f"{alias}.si_value"] if units else []), f"{alias}.number_value", column]
+    def keys(self, query: Filter, alias: str) -> list[Key]:
+        """What rows are sorted by: the order asked for, without one the score if there is a query."""
+        order = query.order or ((Order(SCORE, descending=True),) if query.terms else ())
+        keys: list[Key] = []
+        for part in order:
+            if part.field is SCORE and not query.terms:
+                continue  # every row has the same
+            one = key(part.field, alias, descending=part.descending)
+            if part.field.kind is Kind.VALUE:
+                # Values in SI first, then numbers, then text.
+                numbers = ["si_value"] if measure.units(query.where) else []
+                keys += [replace(one, sql=f"{alias}.{name}") for name in (*numbers, "number_value")]
+            keys.append(one)
+        ties = query.model.key.format(alias).split(", ")
+        return [*keys, *(Key(sql, "text", nullable=False) for sql in ties)]
 
     def object(self, query: Filter, alias: str) -> str:
         shown = {name: query.model.fields[name].shown.format(alias) for name in query.fields}
         if units := measure.units(query.where):
             shown |= self.in_units(shown, units, alias)
         pairs = [f"'{name}', {sql}" for name, sql in shown.items()]
-        if query.model.scored:
-            pairs.append(f"'score', {SCORE}")
+        if query.model.words:
+            pairs.append(f"'score', {SCORE.shown.format(alias) if query.terms else UNRANKED}")
         grouped: dict[str, list[Include]] = {}
         for include in query.includes:
             grouped.setdefault(include.name, []).append(include)
@@ -336,11 +385,13 @@ def _like_pattern(pattern: str) -> str:
     return pattern if "%" in pattern else f"%{pattern}%"
 
 
-def bind(statement: Statement, embargo_months: int, clock: datetime | None) -> tuple[str, dict[str, Any]]:
+def bind(statement: Statement, policy: DataPolicy, clock: datetime | None) -> tuple[str, dict[str, Any]]:
     """The statement with the policy and the instant for which it answers (None: the database's now)."""
     parameters = dict(statement.parameters)
     if MONTHS in statement.sql:
-        parameters["embargo_months"] = embargo_months
+        parameters["embargo_months"] = policy.embargo.months
+    if LICENSE in statement.sql:
+        parameters["policy_license"] = policy.license
     if CLOCK in statement.sql:
         parameters["clock"] = clock
     return statement.sql, parameters

@@ -1,8 +1,9 @@
 """The search API's data model as tables: fields, relations and the SQL behind them.
 
 `{0}` in a piece of SQL stands for the alias of the model's row, `{1}` for the alias of the related row,
-`{2}` for the alias of the table that links both. `MONTHS` and `CLOCK` are the two parameters of every
-statement: the policy's embargo and the instant for which the answer holds (null: the database's now).
+`{2}` for the alias of the table that links both. `MONTHS`, `LICENSE` and `CLOCK` are the parameters that any
+statement may have: the policy's embargo and licence, and the instant for which the answer holds (null: the
+database's now).
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 
 MONTHS = "%(embargo_months)s::integer"
+LICENSE = "%(policy_license)s::text"
 CLOCK = "coalesce(%(clock)s::timestamptz, now())"
 
 
@@ -46,15 +48,19 @@ class Relation:
 
 @dataclass(frozen=True)
 class Model:
-    """A model: `rows` is the source of its public rows, `key` breaks ties of every order."""
+    """A model: `rows` is the source of its public rows, `key` breaks ties of every order.
+
+    `text` are the fields that the operator of this name looks into, `words` the table of the words by which
+    rows are found and ranked; models that have one are scored.
+    """
 
     name: str
     rows: str
     key: str
     fields: Mapping[str, Field]
     relations: Mapping[str, Relation]
-    text: tuple[str, ...] = ()
-    scored: bool = False
+    text: tuple[str, ...]
+    words: str = ""
 
 
 def _text(column: str) -> Field:
@@ -82,6 +88,12 @@ def _texts(column: str) -> Field:
     return Field(Kind.TEXTS, f"{{0}}.{column}", f"{{0}}.{column}")
 
 
+_LICENSE = Field(Kind.TEXT, f"coalesce({{0}}.license, {LICENSE})", f"coalesce({{0}}.license, {LICENSE})")
+"""The licence of public data: the policy's where a record names none."""
+
+SCORE = Field(Kind.NUMBER, "{0}.score", "{0}.score")
+"""How well a row matches the query, in (0, 1)."""
+
 VALUE = Field(
     Kind.VALUE,
     "{0}.text_value",
@@ -108,6 +120,9 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "isPublic": _boolean("is_public"),
                     "creationDate": _date("creation_date"),
                     "size": _number("size"),
+                    "doi": _text("doi"),
+                    "license": _LICENSE,
+                    "releaseDate": _date("release_date"),
                 },
                 {
                     "documents": Relation(
@@ -130,7 +145,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     ),
                 },
                 text=("title",),
-                scored=True,
+                words="dataset_search",
             ),
             Model(
                 "Document",
@@ -146,7 +161,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "startDate": _date("start_date"),
                     "endDate": _date("end_date"),
                     "releaseDate": _date("release_date"),
-                    "license": _text("license"),
+                    "license": _LICENSE,
                     "keywords": _texts("keywords"),
                 },
                 {
@@ -159,7 +174,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "parameters": Relation("Parameter", "{1}.document_id = {0}.id"),
                 },
                 text=("title", "summary"),
-                scored=True,
+                words="document_search",
             ),
             Model(
                 "Instrument",
@@ -168,7 +183,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                 {"pid": _text("pid"), "name": _text("name"), "facility": _text("facility")},
                 {"datasets": Relation("Dataset", "{1}.instrument_id = {0}.id")},
                 text=("name", "facility"),
-                scored=True,
+                words="instrument_search",
             ),
             Model(
                 "File",
@@ -197,6 +212,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "dataset": Relation("Dataset", "{1}.id = {0}.dataset_id", many=False),
                     "document": Relation("Document", "{1}.id = {0}.document_id", many=False),
                 },
+                text=("name", "value"),
             ),
             Model(
                 "Sample",
@@ -236,6 +252,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "person": Relation("Person", "{1}.id = {0}.person_id", many=False),
                     "affiliation": Relation("Affiliation", "{1}.id = {0}.affiliation_id", many=False),
                 },
+                text=("role",),
             ),
             Model(
                 "Person",
@@ -250,6 +267,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "lastName": _text("last_name"),
                 },
                 {"members": Relation("Member", "{1}.person_id = {0}.id")},
+                text=("fullName",),
             ),
             Model(
                 "Affiliation",
@@ -263,6 +281,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "country": _text("country"),
                 },
                 {"members": Relation("Member", "{1}.affiliation_id = {0}.id")},
+                text=("name", "city", "country"),
             ),
         )
     }

@@ -7,7 +7,8 @@ from typing import Any
 
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.measure import in_units
-from panosc_catalogue.query.model import MODELS, Field, Kind, Model
+from panosc_catalogue.query.model import MODELS, SCORE, Field, Kind, Model
+from panosc_catalogue.query.ranking import Term, parse_query
 from panosc_catalogue.query.syntax import (
     Comparison,
     Condition,
@@ -107,9 +108,6 @@ class _Parser:
                 raise FilterError(f'{at} has an unknown key "{_short(key)}"; allowed: {", ".join(keys)}')
         where = data.get("where")
         skip = data.get("skip") if data.get("skip") is not None else data.get("offset")
-        query = data.get("query")
-        if query is not None:
-            _clean(query if isinstance(query, str) else str(query), f"{at}.query")
         return Filter(
             model=model,
             where=None if where is None else self.condition(model, where, f"{at}.where", depth),
@@ -118,6 +116,7 @@ class _Parser:
             limit=_count_of("limit", data.get("limit")) or None,
             skip=_count_of("skip", skip),
             fields=_fields(model, data.get("fields"), f"{at}.fields"),
+            terms=_terms(model, data.get("query"), f"{at}.query"),
         )
 
     def condition(self, model: Model, data: object, at: str, depth: int) -> Condition | None:
@@ -143,7 +142,7 @@ class _Parser:
             else:
                 raise FilterError(
                     f'{model.name} has no property "{_short(key)}" ({at}); '
-                    f"it has: {', '.join(model.fields)}{', text' if model.text else ''}, and, or, not"
+                    f"it has: {', '.join(model.fields)}, text, and, or, not"
                 )
         return (
             None
@@ -277,9 +276,6 @@ def _operand(field: Field, value: object, at: str) -> Scalar:
 
 
 def _contains(model: Model, value: object, at: str) -> Contains:
-    if not model.text:
-        searchable = ", ".join(name for name, other in MODELS.items() if other.text)
-        raise FilterError(f"{model.name} has no text search ({at}); these have: {searchable}")
     if isinstance(value, list | Mapping) or value is None:
         raise FilterError(f"{at} must be text")
     return Contains(tuple(model.fields[name] for name in model.text), _clean(str(value), at))
@@ -310,16 +306,27 @@ def _order(model: Model, data: object, at: str) -> tuple[Order, ...]:
         if match is None:
             raise FilterError(f'{at} must be "property ASC" or "property DESC", or a list of these')
         name, direction = match[1], match[2] or "asc"
-        if name == "score" and model.scored:
-            continue  # every item has the same score as long as there is no query
+        if name == "score" and model.words:
+            orders.append(Order(SCORE, direction.lower() == "desc"))
+            continue
         if name not in model.fields:
             raise FilterError(
                 f'{model.name} has no property "{_short(name)}" ({at}); it has: {", ".join(model.fields)}'
             )
         orders.append(Order(model.fields[name], direction.lower() == "desc"))
-    if len(orders) > len(model.fields):
+    if len(orders) > len(model.fields) + 1:
         raise FilterError(f"{at} names properties more than once")
     return tuple(orders)
+
+
+def _terms(model: Model, query: object, at: str) -> tuple[Term, ...]:
+    if query is None:
+        return ()
+    if not model.words:
+        raise FilterError(f"{at}: {model.name} is not ranked; use where.text")
+    if isinstance(query, list | Mapping):
+        raise FilterError(f"{at} must be text")
+    return parse_query(_clean(str(query), at), at)
 
 
 def _fields(model: Model, data: object, at: str) -> tuple[str, ...]:

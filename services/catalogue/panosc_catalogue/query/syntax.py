@@ -6,6 +6,7 @@ from datetime import datetime
 from panosc_common.units import Unit
 
 from panosc_catalogue.query.model import Field, Model, Relation
+from panosc_catalogue.query.ranking import Term
 
 Scalar = str | float | bool | datetime | None
 
@@ -95,7 +96,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Filter:
-    """A whole filter on one model; `limit` None means all, `fields` are those answered."""
+    """A whole filter on one model.
+
+    `limit` None means all, `fields` are those answered, `terms` must be found in the row and rank it, `after`
+    is the place in the order (values of the sort keys) behind which the answer begins.
+    """
 
     model: Model
     where: Condition | None = None
@@ -104,6 +109,8 @@ class Filter:
     limit: int | None = None
     skip: int = 0
     fields: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    after: tuple[str | None, ...] = ()
 
     @property
     def restricts(self) -> bool:

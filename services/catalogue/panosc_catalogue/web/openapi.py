@@ -77,7 +77,7 @@ _ERROR: dict[str, Any] = {
 
 def _schema(model: Model) -> dict[str, Any]:
     properties: dict[str, Any] = {name: _SCHEMAS[field.kind] for name, field in model.fields.items()}
-    if model.scored:
+    if model.words:
         properties["score"] = {"type": "number"}
     for name, relation in model.relations.items():
         reference = {"$ref": f"#/components/schemas/{relation.target}"}

@@ -1,7 +1,8 @@
 """The search API: `/api/{Datasets,Documents,Instruments}` and what hangs below them."""
 
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from panosc_catalogue.database import (
     QueryTimeout,
 )
 from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query import keyset
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.measure import refusal
 from panosc_catalogue.query.model import MODELS, Model
@@ -24,6 +26,8 @@ from panosc_catalogue.web import querystring
 from panosc_catalogue.web.errors import ApiError
 from panosc_catalogue.web.site import Site
 
+MAX_LINK = 4096
+"""Characters of a link to the next page at most: proxies bound the size of all headers."""
 COLLECTIONS = {f"{name}s".lower(): MODELS[name] for name in ("Dataset", "Document", "Instrument")}
 
 
@@ -72,7 +76,15 @@ class _Search:
 
     async def _list(self, model: Model, request: Request) -> Response:
         query, headers = self._limited(await self._filter(model, request))
-        return _json(await self._text(sql.items(query)) or "[]", headers)
+        if "cursor" in request.query_params:
+            query = replace(query, skip=0, after=keyset.decode(query, request.query_params["cursor"]))
+        if _flag(request, "total"):
+            row = await self._run(sql.count(replace(query, after=())))
+            headers["X-Total-Count"] = str(row[0] if row else 0)
+        text, place = await self._answered(sql.page(query)) or ("[]", None)
+        if place is not None:
+            headers |= _next_page(request, keyset.encode(query, place))
+        return _json(text, headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
         row = await self._run(sql.count(await self._counted(model, request)))
@@ -101,7 +113,11 @@ class _Search:
         return _json(orjson.dumps({"count": row[0]}).decode())
 
     async def _filter(self, model: Model, request: Request) -> Filter:
-        return await self._fitting(parse_filter(model, querystring.read(request.query_params, "filter")))
+        query = parse_filter(model, querystring.read(request.query_params, "filter"))
+        words = request.query_params.get("query")
+        if words is not None and not query.terms:
+            query = replace(query, terms=parse_filter(model, {"query": words}).terms)
+        return await self._fitting(query)
 
     async def _counted(self, model: Model, request: Request) -> Filter:
         """What to count: `where`, and as an extension the joins and the where of a whole `filter`."""
@@ -137,6 +153,11 @@ class _Search:
 
     async def _text(self, statement: sql.Statement) -> str | None:
         """The JSON text that the statement answers; None if it has no row."""
+        row = await self._answered(statement)
+        return row[0] if row else None
+
+    async def _answered(self, statement: sql.Statement) -> tuple[Any, ...] | None:
+        """The statement's row, whose first column is the JSON text; None if it has none."""
         row = await self._run(sql.bounded(statement, self.max_answer_mib * 2**20))
         if row is None:
             return None
@@ -146,11 +167,26 @@ class _Search:
                 "an include's scope too), relations (include) or properties (fields) at a time"
             )
             raise ApiError(400, message, name="BadRequestError", code="ANSWER_TOO_LARGE")
-        return str(row[0])
+        return row
 
     async def _run(self, statement: sql.Statement) -> tuple[object, ...] | None:
-        months = self.site.policy.current().embargo.months
-        return await self.site.database.row(*sql.bind(statement, months, self.site.clock()))
+        bound = sql.bind(statement, self.site.policy.current(), self.site.clock())
+        return await self.site.database.row(*bound)
+
+
+def _flag(request: Request, name: str) -> bool:
+    given = request.query_params.get(name, "false").lower()
+    if given not in ("true", "false"):
+        raise FilterError(f"{name} must be true or false")
+    return given == "true"
+
+
+def _next_page(request: Request, cursor: str) -> dict[str, str]:
+    """Headers that lead to the next page; a link only where the URL is not longer than headers may be."""
+    others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    target = f"{request.scope['path']}?{urlencode([*others, ('cursor', cursor)])}"
+    link = {"Link": f'<{quote(target, safe="/?&=%+")}>; rel="next"'} if len(target) <= MAX_LINK else {}
+    return {"X-Next-Cursor": cursor, **link}
 
 
 def _includes_lists(query: Filter) -> bool:

@@ -29,15 +29,17 @@ class Site:
     clock: Clock
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of a statement, which may use MONTHS and CLOCK of `query.model`.
+        """The rows of a statement, which may use MONTHS, LICENSE and CLOCK of `query.model`.
 
         Raises Problem: 400 for values that PostgreSQL refuses, 503 while it does not answer.
         """
         if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
             raise Problem(400, "a NUL character is in no path or pid")
+        policy = self.policy.current()
         given = {
             **parameters,
-            "embargo_months": self.policy.current().embargo.months,
+            "embargo_months": policy.embargo.months,
+            "policy_license": policy.license,
             "clock": self.clock(),
         }
         try:
