@@ -1,0 +1,1 @@
+"""The tables of panosc_common.panet, made of the ontology's official releases."""
