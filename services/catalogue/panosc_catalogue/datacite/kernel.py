@@ -30,7 +30,7 @@ def attributes(described: Description) -> Attributes:
         "doi": described.doi,
         "url": described.url,
         "creators": _creators(described),
-        "titles": [{"title": described.title}],
+        "titles": [{"title": described.title.strip() or described.pid}],
         "publisher": _publisher(described.facility),
         "publicationYear": described.publication_year,
         "types": _types(described),
@@ -134,7 +134,7 @@ def _subjects(described: Description) -> list[dict[str, str]]:
     """Techniques in the form of https://fairsharing.org/6465, which looks for PaNET; then keywords."""
     subjects: list[dict[str, str]] = []
     for technique in described.techniques:
-        subject = {"subject": technique.name}
+        subject = {"subject": technique.name.strip() or technique.pid}
         if technique.panet and technique.iri:
             subject |= {
                 "subjectScheme": "PaNET",

@@ -226,6 +226,7 @@ def _persons(members: list[dict[str, Any]]) -> tuple[Person, ...]:
             roles=tuple(dict.fromkeys(part["role"] for part in parts if part["role"])),
         )
         for parts in persons.values()
+        if parts[0]["name"].strip()
     )
 
 

@@ -11,7 +11,7 @@ answer; and a transaction counts from its commit on, whenever it began.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -121,13 +121,12 @@ class _Look:
         await self._execute(_DUE)
         taken = await self._execute(_TAKE)
         for kind in ("datasets", "documents"):
-            rows = sorted({row for of, row in taken if of == kind})
-            if rows:
+            if rows := [row for of, row in taken if of == kind]:
                 await self._compare(kind, rows)
         return bool(taken)
 
-    async def _compare(self, kind: Kind, rows: Sequence[int]) -> None:
-        await self._execute(_COMPARE[kind], rows=list(rows), presentation=self.presentation, stamp=self.time)
+    async def _compare(self, kind: Kind, rows: list[int]) -> None:
+        await self._execute(_COMPARE[kind], rows=rows, presentation=self.presentation, stamp=self.time)
 
     async def _execute(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         given = {**parameters, "embargo_months": self.months, "clock": self.clock, "batch": BATCH}
@@ -150,9 +149,11 @@ _DUE = f"""
 INSERT INTO oai_stale (kind, record) SELECT kind, record FROM oai_record WHERE due <= {CLOCK} LIMIT %(batch)s
 """  # noqa: S608
 
+# Each record once, however often it was noted; datasets before the documents that tell of them.
 _TAKE = """
-DELETE FROM oai_stale WHERE id IN (SELECT id FROM oai_stale ORDER BY id LIMIT %(batch)s)
-RETURNING kind, record
+WITH taken AS (SELECT DISTINCT kind, record FROM oai_stale ORDER BY kind, record LIMIT %(batch)s),
+gone AS (DELETE FROM oai_stale s USING taken t WHERE s.kind = t.kind AND s.record = t.record)
+SELECT kind, record FROM taken
 """
 
 

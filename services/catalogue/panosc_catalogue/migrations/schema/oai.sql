@@ -53,10 +53,10 @@ RETURN EXISTS (
 -- Documents and datasets that may be described otherwise now than oai_record says. Writers only append, so they
 -- never wait for each other; the upkeep takes what is committed, whenever it began.
 CREATE TABLE oai_stale (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL,
+    kind text COLLATE "C" NOT NULL,
     record bigint NOT NULL
 );
+CREATE INDEX ON oai_stale (kind, record);
 
 -- Under which policy and configuration oai_record was made: another one concerns every record.
 CREATE TABLE oai_basis (
