@@ -413,19 +413,26 @@ WITH given AS (
     JOIN dataset d ON d.pid = r.one JOIN document p ON p.pid = r.other
 ), unlinked AS (
     DELETE FROM document_dataset l USING dataset d
-    WHERE d.pid = ANY(%(datasets)s) AND l.dataset_id = d.id
+    WHERE d.pid = ANY(%(datasets)s) AND l.dataset_id = d.id AND NOT l.by_document
     AND NOT EXISTS (SELECT 1 FROM given g WHERE g.dataset = l.dataset_id AND g.document = l.document_id)
 )
-UPDATE dataset d SET document_id = first.document, placed_at = now()
-FROM dataset t LEFT JOIN given first ON first.dataset = t.id AND first.position = 0
-WHERE t.pid = ANY(%(datasets)s) AND d.id = t.id AND d.document_id IS DISTINCT FROM first.document
+UPDATE dataset d SET document_id = place.document, placed_at = now()
+FROM (
+    SELECT t.id AS dataset, coalesce(
+        (SELECT g.document FROM given g WHERE g.dataset = t.id ORDER BY g.position LIMIT 1),
+        (SELECT min(l.document_id) FROM document_dataset l WHERE l.dataset_id = t.id AND l.by_document)
+    ) AS document
+    FROM dataset t WHERE t.pid = ANY(%(datasets)s)
+) place
+WHERE d.id = place.dataset AND d.document_id IS DISTINCT FROM place.document
 """
 
 # A document that names its datasets has these and no others.
 _UNGROUP = """
 WITH unlinked AS (
     DELETE FROM document_dataset l USING document p, dataset d
-    WHERE p.pid = ANY(%(documents)s) AND l.document_id = p.id AND d.id = l.dataset_id AND NOT EXISTS (
+    WHERE p.pid = ANY(%(documents)s) AND l.document_id = p.id AND d.id = l.dataset_id
+    AND l.by_document AND NOT EXISTS (
         SELECT 1 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
         WHERE r.one = p.pid AND r.other = d.pid)
     RETURNING l.document_id, l.dataset_id
@@ -436,10 +443,10 @@ WHERE d.id = u.dataset_id AND d.document_id = u.document_id
 
 _GROUP = """
 WITH linked AS (
-    INSERT INTO document_dataset (document_id, dataset_id)
-    SELECT p.id, d.id FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
+    INSERT INTO document_dataset (document_id, dataset_id, by_document)
+    SELECT p.id, d.id, true FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
     JOIN document p ON p.pid = r.one JOIN dataset d ON d.pid = r.other
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (document_id, dataset_id) DO UPDATE SET by_document = true
     RETURNING document_id, dataset_id
 ), first AS (
     SELECT dataset_id, min(document_id) AS document_id FROM linked GROUP BY dataset_id

@@ -70,6 +70,7 @@ CREATE INDEX ON dataset (source, pid) WHERE deleted_at IS NOT NULL;
 CREATE TABLE document_dataset (
     document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
     dataset_id bigint NOT NULL REFERENCES dataset ON DELETE CASCADE,
+    by_document boolean NOT NULL DEFAULT false, -- whether it was the document's record that named the other
     PRIMARY KEY (document_id, dataset_id)
 );
 CREATE INDEX ON document_dataset (dataset_id);
@@ -132,7 +133,8 @@ CREATE TABLE technique (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pid text COLLATE "C" NOT NULL UNIQUE,
     name text NOT NULL,
-    panet_id text COLLATE "C"
+    panet_id text COLLATE "C",
+    panet_key text COLLATE "C"              -- the term's local name, PaNET01188, by whatever of the above tells it
 );
 CREATE TABLE dataset_technique (
     dataset_id bigint NOT NULL REFERENCES dataset ON DELETE CASCADE,

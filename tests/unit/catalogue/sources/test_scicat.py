@@ -1,0 +1,279 @@
+"""SciCat as a source: v3 and v4, public and with an account, whole and by what changed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doubles.scicat import SciCat as Backend
+from doubles.server import Misbehaviour, serve
+from panosc_catalogue.settings import Facility, SciCatSource
+from panosc_catalogue.sources.base import NotAllowed, Unreachable
+from panosc_catalogue.sources.http import ATTEMPTS
+from panosc_catalogue.sources.scicat import PAGE, SciCat
+from unit.catalogue.sources.conftest import Once, Rows
+
+Shown = Callable[[str], dict[str, str]]
+FACILITY = Facility(name="ess", display_name="European Spallation Source", abbreviation="ESS")
+
+
+def dataset(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "pid": f"20.500.12269/{number:06}",
+        "datasetName": f"Dataset {number}",
+        "isPublished": True,
+        "creationTime": "2024-03-01T08:00:00.000Z",
+        "endTime": "2024-03-01T09:00:00.000Z",
+        "size": 1000 + number,
+        "type": "raw",
+        "license": "CC-BY-4.0",
+        "proposalIds": ["P1"],
+        "instrumentIds": ["inst/loki"],
+        "sampleIds": ["S1"],
+        "techniques": [{"pid": "http://purl.org/pan-science/PaNET/PaNET01124", "name": "SAXS"}],
+        "scientificMetadata": {
+            "temperature": {"value": 4.2, "unit": "K", "valueSI": 4.2, "unitSI": "K"},
+            "photon%20energy": {"value": 12, "unit": "keV", "valueSI": 12, "unitSI": "keV"},
+            "old": {"v": "5.11", "u": "1/Ang"},
+            "detector": {"gain": {"value": "high", "unit": ""}, "frames": 7},
+            "positions": [1, 2, 3],
+            "nothing": None,
+        },
+        **changes,
+    }
+
+
+@pytest.fixture
+def backend() -> Backend:
+    backend = Backend(
+        instruments=[{"pid": "inst/loki", "name": "LoKI", "uniqueName": "loki"}],
+        proposals=[
+            {
+                "proposalId": "P1",
+                "title": "Proteins in motion",
+                "abstract": "How they move.",
+                "isPublished": True,
+                "pi_firstname": "Lise",
+                "pi_lastname": "Meitner",
+                "pi_email": "lise@example.org",
+                "email": "lise@example.org",
+                "MeasurementPeriodList": [
+                    {"instrument": "loki", "start": "2024-03-02T00:00:00Z", "end": "2024-03-04T00:00:00Z"},
+                    {"instrument": "loki", "start": "2024-02-29T00:00:00Z", "end": "2024-03-01T00:00:00Z"},
+                ],
+            }
+        ],
+        datasets=[dataset(number) for number in range(PAGE + 20)],
+        published=[
+            {
+                "doi": "10.5072/abc",
+                "title": "Data of proteins",
+                "abstract": "What moved.",
+                "status": "registered",
+                "creator": ["Lise Meitner"],
+                "pidArray": ["20.500.12269/000003"],
+            }
+        ],
+        samples={"S1": {"sampleId": "S1", "description": "Lysozyme in water"}},
+        blocks={"20.500.12269/000003": [{"dataFileList": [{"path": "raw/a.nxs", "size": 12}]}]},
+        accounts={"reader": "s3cret"},
+        anonymous_lists={"instruments", "proposals"},
+    )
+    for item in [*backend.instruments, *backend.proposals, *backend.datasets, *backend.published]:
+        backend.touch(item)
+    return backend
+
+
+@pytest.fixture
+def how() -> Misbehaviour:
+    return Misbehaviour()
+
+
+@pytest.fixture
+def url(backend: Backend, how: Misbehaviour) -> Iterator[str]:
+    with serve(backend.app(), how) as base:
+        yield f"{base}/api"
+
+
+@pytest.fixture(params=["v3", "v4"])
+def sync(once: Once, url: str, request: pytest.FixtureRequest) -> Callable[..., None]:
+    def run(*, listing: bool = False, credentials: Path | None = None) -> None:
+        settings = SciCatSource(
+            url=url, api_version=request.param, credentials=credentials, requests_per_second=1000
+        )
+        once(SciCat("scicat", settings, FACILITY, first_wait_seconds=0.01), listing=listing)
+
+    return run
+
+
+def test_a_dataset_is_described_in_full(sync: Callable[..., None], rows: Rows) -> None:
+    sync()
+    found = rows(
+        "SELECT d.title, d.size, d.license, d.released, d.origin_id, i.name AS instrument, p.pid AS proposal,"
+        " t.pid AS technique, f.name AS file, f.path FROM dataset d "
+        "JOIN instrument i ON i.id = d.instrument_id JOIN document p ON p.id = d.document_id "
+        "JOIN dataset_technique dt ON dt.dataset_id = d.id JOIN technique t ON t.id = dt.technique_id "
+        "JOIN file f ON f.dataset_id = d.id WHERE d.pid = '20.500.12269/000003'"
+    )
+    assert found == [
+        {
+            "title": "Dataset 3",
+            "size": 1003,
+            "license": "CC-BY-4.0",
+            "released": True,
+            "origin_id": "datasets/20.500.12269/000003",
+            "instrument": "LoKI",
+            "proposal": "ess:P1",
+            "technique": found[0]["technique"],
+            "file": "a.nxs",
+            "path": "raw/a.nxs",
+        }
+    ]
+    assert found[0]["technique"].endswith("PaNET01124")
+
+
+def test_quantities_keep_the_units_they_were_given_in(sync: Callable[..., None], rows: Rows) -> None:
+    sync()
+    found = rows(
+        "SELECT name, number_value, text_value, unit FROM parameter p JOIN dataset d ON d.id = p.dataset_id "
+        "WHERE d.pid = '20.500.12269/000003' ORDER BY position"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("temperature", 4.2, None, "K"),
+        ("photon energy", 12, None, "keV"),
+        ("old", 5.11, "5.11", "1/Ang"),
+        ("detector.gain", None, "high", None),
+        ("detector.frames", 7, None, None),
+        ("positions", None, "1, 2, 3", None),
+    ]
+
+
+def test_a_proposal_has_its_people_without_addresses_and_its_whole_beamtime(
+    sync: Callable[..., None], rows: Rows
+) -> None:
+    sync()
+    found = rows(
+        "SELECT p.title, p.summary, p.start_date::text, p.end_date::text, n.full_name, m.role FROM document p"
+        " JOIN member m ON m.document_id = p.id JOIN person n ON n.id = m.person_id WHERE p.pid = 'ess:P1'"
+    )
+    assert found[0]["title"] == "Proteins in motion"
+    assert found[0]["start_date"].startswith("2024-02-29")
+    assert found[0]["end_date"].startswith("2024-03-04")
+    assert [(row["full_name"], row["role"]) for row in found] == [("Lise Meitner", "principal investigator")]
+
+
+def test_published_data_name_their_datasets_beside_the_proposal(
+    sync: Callable[..., None], rows: Rows, backend: Backend
+) -> None:
+    def documents() -> list[str]:
+        found = rows(
+            "SELECT p.pid FROM document_dataset l JOIN document p ON p.id = l.document_id "
+            "JOIN dataset d ON d.id = l.dataset_id WHERE d.pid = '20.500.12269/000003' ORDER BY p.pid"
+        )
+        return [row["pid"] for row in found]
+
+    sync()
+    assert documents() == ["10.5072/abc", "ess:P1"]
+    backend.touch(backend.datasets[3], datasetName="Renamed")
+    sync()
+    assert documents() == ["10.5072/abc", "ess:P1"]
+
+
+def test_what_changed_comes_without_another_listing(
+    sync: Callable[..., None], shown: Shown, backend: Backend, how: Misbehaviour
+) -> None:
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+    backend.touch(backend.datasets[7], datasetName="Described better")
+    backend.datasets.append(backend.touch(dataset(900)))
+    how.requests.clear()
+    sync()
+    assert shown("dataset")["20.500.12269/000007"] == "Described better"
+    assert "20.500.12269/000900" in shown("dataset")
+    assert len([request for request in how.requests if "/datasets" in request]) == 1
+
+
+def test_what_is_no_longer_published_is_withdrawn_and_comes_back(
+    sync: Callable[..., None], shown: Shown, backend: Backend
+) -> None:
+    sync()
+    backend.touch(backend.datasets[7], isPublished=False)
+    sync(listing=True)
+    assert "20.500.12269/000007" not in shown("dataset")
+    backend.touch(backend.datasets[7], isPublished=True)
+    sync()
+    assert "20.500.12269/000007" in shown("dataset")
+
+
+def test_a_listing_goes_on_after_an_outage_in_its_middle(
+    sync: Callable[..., None], shown: Shown, backend: Backend, how: Misbehaviour
+) -> None:
+    for item in backend.datasets:
+        item["sampleIds"] = []
+    how.after, how.times, how.status = 7, ATTEMPTS, 500
+    with pytest.raises(Unreachable):
+        sync()
+    assert len(shown("dataset")) == PAGE
+    how.requests.clear()
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+    assert len(how.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"status": 429, "retry_after": "0"}, {"status": 503}, {"truncated": True}]
+)
+def test_passing_trouble_costs_no_record(
+    sync: Callable[..., None], shown: Shown, how: Misbehaviour, trouble: dict[str, Any]
+) -> None:
+    how.after, how.times = 6, 2
+    for name, value in trouble.items():
+        setattr(how, name, value)
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+
+
+def test_an_account_sees_more_than_the_public(
+    sync: Callable[..., None], shown: Shown, rows: Rows, backend: Backend, tmp_path: Path
+) -> None:
+    backend.touch(backend.datasets[7], isPublished=False)
+    (tmp_path / "username").write_text("reader\n")
+    (tmp_path / "password").write_text("s3cret\n")
+    sync(credentials=tmp_path)
+    assert len(shown("dataset")) == PAGE + 20
+    closed = rows("SELECT released FROM dataset WHERE pid = '20.500.12269/000007'")
+    assert closed == [{"released": False}]
+    assert rows("SELECT name FROM sample") == [{"name": "Lysozyme in water"}]
+
+
+def test_a_wrong_password_is_named_but_not_shown(
+    sync: Callable[..., None], rows: Rows, tmp_path: Path
+) -> None:
+    (tmp_path / "username").write_text("reader")
+    (tmp_path / "password").write_text("wr0ng")
+    with pytest.raises(NotAllowed):
+        sync(credentials=tmp_path)
+    error = rows("SELECT last_error FROM source_state")[0]["last_error"]
+    assert "/api/v3/auth/login: answered 401 Unauthorized; check the credentials" in error
+    assert "wr0ng" not in error
+
+
+def test_proposals_that_may_not_be_listed_are_named_all_the_same(
+    sync: Callable[..., None], shown: Shown, backend: Backend
+) -> None:
+    sync()
+    backend.anonymous_lists.clear()
+    sync(listing=True)
+    assert shown("document")["ess:P1"] == "Proteins in motion"
+    assert shown("instrument") == {"inst/loki": "LoKI"}
+
+
+def test_a_record_without_sense_is_reported(
+    sync: Callable[..., None], shown: Shown, rows: Rows, backend: Backend
+) -> None:
+    backend.datasets[7]["size"] = "many"
+    sync()
+    assert len(shown("dataset")) == PAGE + 19
+    refused = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    assert [row["origin_id"] for row in refused] == ["datasets/20.500.12269/000007"]
+    assert refused[0]["refused"].startswith("size:")
