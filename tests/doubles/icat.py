@@ -49,7 +49,10 @@ class Icat:
         self.now = datetime(2026, 3, 1, 12, tzinfo=ZONE)
         self.tables: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in SCHEMA}
         self._children: dict[tuple[str, str], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        self._sessions: dict[str, int] = {}
+        self.sessions: dict[str, int] = {}
+        """Calls made with each session that is open."""
+        self.searches: list[tuple[str, int]] = []
+        """Queries, and how many entities they gave."""
         self._next_id = 1
         self.app = Starlette(routes=[Route("/ICATService/ICAT", self._serve, methods=["GET", "POST"])])
 
@@ -62,7 +65,8 @@ class Icat:
         lacking = {
             f.name for f in fields.values() if f.not_null and f.relation != "MANY" and f.name not in values
         } - {"id", "createId", "createTime", "modId", "modTime", "complete"}
-        assert not unknown and not lacking, (entity, unknown, lacking)
+        assert not unknown, (entity, unknown)
+        assert not lacking, (entity, lacking)
         key = self._next_id
         self._next_id += 1
         meta = {"id": key, "createId": "root", "createTime": self.now, "modId": "root", "modTime": self.now}
@@ -125,7 +129,7 @@ class Icat:
         if name == "getRemainingMinutes":
             return [_return("120.0")]
         if name == "logout":
-            del self._sessions[session]
+            del self.sessions[session]
         return []
 
     def _login(self, plugin: str, credentials: etree._Element | None) -> str:
@@ -139,16 +143,16 @@ class Icat:
             if self.accounts.get((plugin, entries.get("username") or "")) != entries.get("password"):
                 raise IcatException("SESSION", "The username and password do not match")
         session = secrets.token_hex(16)
-        self._sessions[session] = 0
+        self.sessions[session] = 0
         self.logins += 1
         return session
 
     def _check(self, session: str) -> None:
-        if session not in self._sessions:
+        if session not in self.sessions:
             raise IcatException("SESSION", f"Unable to find user by sessionid: {session}")
-        self._sessions[session] += 1
-        if self.session_calls is not None and self._sessions[session] > self.session_calls:
-            del self._sessions[session]
+        self.sessions[session] += 1
+        if self.session_calls is not None and self.sessions[session] > self.session_calls:
+            del self.sessions[session]
             raise IcatException("SESSION", f"Session id:{session} has expired")
 
     def _entity_info(self, entity: str) -> Iterator[str]:
@@ -182,6 +186,7 @@ class Icat:
             rows.extend([row] * (min(count, 1) if query.distinct else count))
         if len(rows) > self.max_entities:
             self._too_many()
+        self.searches.append((text, len(rows)))
         tree = query.tree()
         self._counted = len(rows)
         kind = f' xmlns:tns="{NAMESPACE}" xsi:type="tns:{instance(query.entity)}"'

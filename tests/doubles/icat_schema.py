@@ -137,7 +137,8 @@ def xsd() -> str:
 <xs:element name="type" type="xs:string" minOccurs="0"/></xs:sequence></xs:complexType>
 <xs:complexType name="credentials"><xs:sequence>
 <xs:element name="entry" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>
-<xs:element name="key" type="xs:string" minOccurs="0"/><xs:element name="value" type="xs:string" minOccurs="0"/>
+<xs:element name="key" type="xs:string" minOccurs="0"/>
+<xs:element name="value" type="xs:string" minOccurs="0"/>
 </xs:sequence></xs:complexType></xs:element></xs:sequence></xs:complexType>
 <xs:complexType name="entityInfo"><xs:sequence>
 <xs:element name="classComment" type="xs:string" minOccurs="0"/>
@@ -199,7 +200,8 @@ def wsdl(address: str) -> str:
             '<fault message="tns:IcatException" name="IcatException"/></operation>'
         )
         bindings += (
-            f'<operation name="{name}"><soap:operation soapAction=""/><input><soap:body use="literal"/></input>'
+            f'<operation name="{name}"><soap:operation soapAction=""/>'
+            '<input><soap:body use="literal"/></input>'
             '<output><soap:body use="literal"/></output>'
             '<fault name="IcatException"><soap:fault name="IcatException" use="literal"/></fault></operation>'
         )

@@ -37,6 +37,7 @@ from panosc_catalogue.sources.credentials import Credentials
 from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, TIMEOUT_SECONDS, Client
 from panosc_catalogue.sources.icat_records import Mapping
 from panosc_catalogue.sources.soap import Transport
+from panosc_catalogue.store import AnyRecord
 
 T = TypeVar("T")
 
@@ -214,11 +215,12 @@ class Icat(Adapter):
             else:
                 parameters, datafiles = entity.parameters, entity.datafiles
             return parsed(listing.kind, origin, lambda: self._mapping.dataset(entity, parameters, datafiles))
-        make = {
+        mappings: dict[str, Callable[[Any], AnyRecord]] = {
             "Instrument": self._mapping.instrument,
             "Investigation": self._mapping.investigation,
             "DataPublication": self._mapping.publication,
-        }[listing.entity]
+        }
+        make = mappings[listing.entity]
         return parsed(listing.kind, origin, lambda: make(entity))
 
 

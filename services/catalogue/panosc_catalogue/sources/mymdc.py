@@ -270,10 +270,9 @@ class MyMdc(Adapter):
 
     def _parameter(self, parameter: dict[str, Any]) -> Parameter:
         unit = self._known.units.get(parameter.get("unit_id") or 0, {}).get("symbol")
-        ends = [parameter.get(key) for key in ("minimum", "maximum")]
         return Parameter(
             name=f"{parameter['data_source']}.{parameter['name']}",
-            value=_number(parameter.get("value")) if None in ends or "" in ends else _range(*ends),
+            value=_value(parameter),
             unit=f"{parameter.get('unit_prefix') or ''}{unit}" if unit else None,
         )
 
@@ -305,7 +304,9 @@ def _number(text: str | None) -> float | str | None:
         return text
 
 
-def _range(low: str, high: str) -> Any:
-    """What a quantity ran through during the run; one number where it did not change."""
-    ends = float(low), float(high)
-    return ends[0] if ends[0] == ends[1] else ends
+def _value(parameter: dict[str, Any]) -> float | str | tuple[float, float] | None:
+    """What a quantity ran through during the run, or else its value."""
+    low, high = _number(parameter.get("minimum")), _number(parameter.get("maximum"))
+    if isinstance(low, float) and isinstance(high, float) and low != high:
+        return low, high
+    return _number(parameter.get("value"))

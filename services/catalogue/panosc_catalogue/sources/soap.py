@@ -1,4 +1,4 @@
-"""SOAP by suds over the sources' HTTP client, so that time-outs, retries and bounds are the same everywhere."""
+"""SOAP by suds over the sources' HTTP client: the same time-outs, retries and bounds everywhere."""
 
 from io import BytesIO
 from urllib.parse import urlsplit
