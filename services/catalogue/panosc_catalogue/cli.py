@@ -125,6 +125,25 @@ def ingest(
 
 
 @app.command()
+def dois(
+    database_url: DatabaseUrl = None,
+    config_file: ConfigPath = None,
+    policy_file: PolicyPath = None,
+    host: Annotated[str, typer.Option("--host", help="Address of the status page")] = "127.0.0.1",
+    port: Port = 8081,
+) -> None:
+    """Register DOIs of public records, and keep what the registrar says about them up to date."""
+    from panosc_catalogue.dois.app import create_app as create_dois
+
+    settings = _settings(database_url, policy_file, config_file)
+    try:
+        application = create_dois(settings, load_config(settings.config_file))
+    except (ValueError, psycopg.ProgrammingError) as error:
+        raise _fail(str(error)) from error
+    http.run(application, host, port)
+
+
+@app.command()
 def load(
     file: Annotated[
         Path | None,

@@ -30,6 +30,18 @@ class Settings(BaseSettings):
     config_file: Path = Path("/etc/panosc/config/catalogue.json")
     """The catalogue's configuration: facility and sources."""
 
+    registrar_credentials: Path = Path("/etc/panosc/registrar")
+    """Directory with `username` and `password` of the account that registers DOIs."""
+
+    registrar_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Time without a byte after which a request to the registrar is given up."""
+
+    registrar_requests_per_second: float = Field(default=5.0, gt=0, le=1000)
+    """Requests to the registrar at most; DataCite allows 3000 in five minutes from one address."""
+
+    dois_interval_seconds: float = Field(default=30.0, gt=0)
+    """Time between two looks at which DOIs have to change."""
+
     administrator_token_file: Path = Path("/etc/panosc/administrator/token")
     """Who knows what is in it may decide as the facility's staff; without it nobody may."""
 
@@ -192,6 +204,68 @@ class Source(Document):
         return self
 
 
+class OntologyConfig(Document):
+    """Which release of the ontology of techniques the search goes by."""
+
+    version: Literal["1.2.0", "1.3.0"] = "1.3.0"
+    """Release of PaNET."""
+
+
+class DataCite(Document):
+    """DataCite's REST API."""
+
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=2048)] = (
+        "https://api.datacite.org"
+    )
+    """Address of the API."""
+
+
+class LocalHandles(Document):
+    """No registrar: names that resolve at this catalogue only, and that nothing calls DOIs."""
+
+
+class Registrar(Document):
+    """Who registers DOIs: exactly one."""
+
+    data_cite: DataCite | None = None
+    """DataCite; credentials in files beside each other."""
+    none: LocalHandles | None = None
+    """Nobody."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.data_cite is None) == (self.none is None):
+            raise ValueError("give exactly one of dataCite and none")
+        return self
+
+
+class Mint(Document):
+    """Which records get DOIs."""
+
+    documents: bool = True
+    """Proposals, from the start."""
+    datasets: bool = True
+    """Datasets, from when they are public."""
+
+
+class Dois(Document):
+    """DOIs of the catalogue's records."""
+
+    prefix: Annotated[str, StringConstraints(pattern=r"^10\.\d{4,9}$")]
+    """Prefix of the names."""
+    registrar: Registrar
+    """Who registers them."""
+    mint: Mint = Field(default_factory=Mint)
+    """Which records get them."""
+
+
+class Identifiers(Document):
+    """Persistent identifiers."""
+
+    doi: Dois | None = None
+    """DOIs; absent: none are made."""
+
+
 class CatalogueConfig(Document):
     """The configuration file."""
 
@@ -201,6 +275,11 @@ class CatalogueConfig(Document):
     """Public address of the catalogue."""
     sources: list[Source] = Field(default=[], max_length=100)
     """Where records come from."""
+    ontology: OntologyConfig = Field(default_factory=OntologyConfig)
+    """The ontology of techniques."""
+
+    identifiers: Identifiers = Field(default_factory=Identifiers)
+    """Persistent identifiers of the records."""
 
     def landing_url(self, kind: Literal["documents", "datasets"], pid: str) -> str:
         """Address of the page about a record; without a public address the path on this host."""

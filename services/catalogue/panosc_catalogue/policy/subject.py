@@ -51,7 +51,8 @@ def iso(instant: datetime | None) -> str | None:
 
 def of_row(row: tuple[Any, ...]) -> Subject:
     """The subject of a row of SELECT."""
-    return Subject(*(value.astimezone(UTC) if isinstance(value, datetime) else value for value in row))
+    values: list[Any] = [value.astimezone(UTC) if isinstance(value, datetime) else value for value in row]
+    return Subject(*values)
 
 
 _ENDED = "coalesce(p.end_date, p.measured_end)"
