@@ -3,10 +3,13 @@
 Every process of the cluster, pods included, lives below it. That is how tear-down finds them all.
 """
 
+import errno
 import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+from panosc_dev.progress import StepFailed
 
 ROOT = Path("/sys/fs/cgroup")
 _ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit; shift; done; shift; exec "$@"'
@@ -29,15 +32,24 @@ def create(name: str, root: Path = ROOT) -> None:
         for folder in (group, group / _SYSTEM):
             folder.mkdir(exist_ok=True)
             _inherit_cpuset(folder)
-        if (hierarchy / "cgroup.controllers").exists():
-            _delegate(hierarchy)
-            _delegate(group)
+    # A v2 hierarchy beside those of v1 has no controller that kubelet needs.
+    if (root / "cgroup.controllers").exists():
+        _delegate(root)
+        _delegate(root / name)
 
 
 def _delegate(group: Path) -> None:
     # On v2 a group has only the controllers that its parent hands down, and kubelet needs them.
     controllers = (group / "cgroup.controllers").read_text().split()
-    (group / "cgroup.subtree_control").write_text(" ".join(f"+{c}" for c in controllers))
+    try:
+        (group / "cgroup.subtree_control").write_text(" ".join(f"+{c}" for c in controllers))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        raise StepFailed(
+            f"{group} cannot hand down its controllers, as processes are in it: this machine seems to be a "
+            "container; move them into a group below, or start the cluster outside the container"
+        ) from error
 
 
 def _inherit_cpuset(folder: Path) -> None:

@@ -1,9 +1,11 @@
 """cgroup v1 and v2 are told apart, and a command enters all hierarchies under its own pid."""
 
+import errno
 import subprocess
 
 import pytest
 from panosc_dev import cgroups
+from panosc_dev.progress import StepFailed
 
 
 def hierarchy(path, *files):
@@ -61,3 +63,24 @@ def test_on_v2_the_controllers_are_handed_down(tmp_path):
     for group in (root, root / "c"):
         assert (group / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
     assert (root / "c" / "system").is_dir()
+
+
+def test_a_v2_hierarchy_beside_those_of_v1_hands_nothing_down(tmp_path):
+    hierarchy(tmp_path / "memory")
+    hierarchy(tmp_path / "unified")
+    (tmp_path / "unified" / "cgroup.controllers").write_text("hugetlb\n")
+    cgroups.create("c", tmp_path)
+    assert (tmp_path / "unified" / "c" / "system").is_dir()
+    assert not (tmp_path / "unified" / "cgroup.subtree_control").exists()
+
+
+def test_a_container_as_the_machine_is_told_apart(tmp_path, monkeypatch):
+    hierarchy(tmp_path / "cgroup")
+    (tmp_path / "cgroup" / "cgroup.controllers").write_text("cpu\n")
+
+    def busy(*_):
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr("pathlib.Path.write_text", busy)
+    with pytest.raises(StepFailed, match="seems to be a container"):
+        cgroups.create("c", tmp_path / "cgroup")
