@@ -119,7 +119,7 @@ class Adapter(ABC):
         """Those of the records, none of which a whole listing had, that the source really has no longer.
 
         To be overridden where a listing may miss records because others come or go while it is read (pages
-        by offset). Raises SourceError.
+        by offset). Called while `changes` waits behind the listing's last page. Raises SourceError.
         """
         return origin_ids
 

@@ -98,7 +98,7 @@ class SciCat(Adapter):
             first_wait_seconds=first_wait_seconds,
         )
         self._unlisted: set[str] = set()
-        self._samples: dict[str, Sample] = {}
+        self._samples: dict[str, Item] = {}
         self._make: dict[str, Callable[[Item], AnyRecord]] = {
             INSTRUMENTS.name: self._instrument,
             PROPOSALS.name: self._proposal,

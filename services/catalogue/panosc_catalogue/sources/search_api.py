@@ -1,0 +1,200 @@
+"""Another facility's PaNOSC search API, as it is specified and as it is found.
+
+It can neither tell what changed nor list from an identifier on, so everything is listed each time, by offset,
+and what a listing lacked is asked for once more before it is taken as gone. Questions stay simple: servers
+apply `limit` before they join, some know fewer relations than others, and answer 500 to those they don't.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import structlog
+
+from panosc_catalogue.records import DatasetRecord, DocumentRecord, Instrument
+from panosc_catalogue.settings import Facility, SearchApiSource
+from panosc_catalogue.sources.base import (
+    Adapter,
+    BadAnswer,
+    Cursor,
+    Fetched,
+    Kind,
+    Page,
+    Refused,
+    Unreachable,
+    page_of,
+    parsed,
+)
+from panosc_catalogue.sources.credentials import Credentials
+from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Answer, Client, NotThere, Token
+from panosc_catalogue.store import AnyRecord
+
+log = structlog.stdlib.get_logger(__name__)
+
+PAGE = 100
+
+Item = Mapping[str, Any]
+
+_OF_DATASET = ("pid", "title", "creationDate", "size", "techniques", "parameters", "samples", "files")
+"""What a dataset says of itself, the facility's own identifiers and scores left out."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model of the search API that has a path of its own."""
+
+    path: str
+    kind: Kind
+    relations: Mapping[str, tuple[str, ...]]
+    """Relations that are asked for, and the relations of those."""
+
+
+INSTRUMENTS = _Model("Instruments", Kind.INSTRUMENT, {})
+DATASETS = _Model(
+    "Datasets",
+    Kind.DATASET,
+    {"instrument": (), "techniques": (), "parameters": (), "samples": (), "files": ()},
+)
+DOCUMENTS = _Model(
+    "Documents", Kind.DOCUMENT, {"members": ("person", "affiliation"), "parameters": (), "datasets": ()}
+)
+# Only documents reliably tell which datasets are theirs, so they come when these are there.
+_MODELS = (INSTRUMENTS, DATASETS, DOCUMENTS)
+
+
+class SearchApi(Adapter):
+    """Reads a PaNOSC search API; all that it shows is public."""
+
+    is_incremental: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        name: str,
+        settings: SearchApiSource,
+        facility: Facility,
+        first_wait_seconds: float = FIRST_WAIT_SECONDS,
+    ) -> None:
+        self._name = name
+        self._facility = facility
+        credentials = Credentials(settings.credentials)
+        token = credentials.get("token")
+
+        async def fixed() -> str:
+            return credentials.require("token")
+
+        self._client = Client(
+            settings.url,
+            requests_per_second=settings.requests_per_second,
+            auth=Token(fixed, token=token) if token else None,
+            ca_file=credentials.ca_file,
+            first_wait_seconds=first_wait_seconds,
+        )
+        self._is_lowercase = False
+        self._make: dict[Kind, Callable[[Item], AnyRecord]] = {
+            Kind.INSTRUMENT: self._instrument,
+            Kind.DATASET: self._dataset,
+            Kind.DOCUMENT: _document,
+        }
+
+    async def changes(self, since: Cursor | None) -> AsyncGenerator[Page, None]:
+        """As the base says; a cursor names the model, how many were listed, and what can be asked for."""
+        async with self._client.opened():
+            if since is None:
+                since = {"path": INSTRUMENTS.path, "skip": 0, "relations": await self._known_relations()}
+            elif "path" not in since:
+                return
+            self._is_lowercase = since["relations"].get("lowercase", False)
+            paths = [model.path for model in _MODELS]
+            for model in _MODELS[paths.index(since["path"]) :]:
+                skip = since["skip"] if model.path == since["path"] else 0
+                relations = since["relations"][model.path]
+                # A server may give fewer than it was asked for: only an empty page is the last.
+                while items := await self._items(model, relations, skip):
+                    skip += len(items)
+                    cursor = {**since, "path": model.path, "skip": skip}
+                    yield page_of([self._fetched(model, item) for item in items], cursor)
+            yield Page({}, complete=True)
+
+    async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:
+        """Those that the source does not know by their pid either."""
+        model = next(model for model in _MODELS if model.kind is kind)
+        return [one for one in origin_ids if not await self._has(model, one)]
+
+    async def _has(self, model: _Model, pid: str) -> bool:
+        try:
+            found = await self._client.json(f"{self._path(model)}/{quote(pid, safe='')}")
+        except NotThere:
+            return False
+        return bool(found)
+
+    def _path(self, model: _Model) -> str:
+        return model.path.lower() if self._is_lowercase else model.path
+
+    async def _known_relations(self) -> dict[str, Any]:
+        """The relations, by model, that the server can be asked for."""
+        known: dict[str, Any] = {}
+        try:
+            await self._items(INSTRUMENTS, [], 0, 1)
+        except NotThere:
+            self._is_lowercase = True
+        for model in _MODELS:
+            await self._items(model, [], 0, 1)
+            known[model.path] = [one for one in model.relations if await self._knows(model, one)]
+        return {**known, "lowercase": self._is_lowercase}
+
+    async def _knows(self, model: _Model, relation: str) -> bool:
+        try:
+            await self._items(model, [relation], 0, 1)
+        except (Unreachable, BadAnswer, NotThere) as error:
+            # Unless the server is down altogether it does not have the relation.
+            await self._items(model, [], 0, 1)
+            log.warning("relation left out", source=self._name, relation=relation, why=str(error))
+            return False
+        return True
+
+    async def _items(
+        self, model: _Model, relations: Sequence[str], skip: int, limit: int = PAGE
+    ) -> list[Item]:
+        include: list[dict[str, Any]] = []
+        for relation in relations:
+            inner = [{"relation": one} for one in model.relations[relation]]
+            include.append({"relation": relation, **({"scope": {"include": inner}} if inner else {})})
+        query = {"limit": limit, "skip": skip, "order": "pid ASC"} | ({"include": include} if include else {})
+        params = {"filter": json.dumps(query)}
+        return await self._client.request("GET", self._path(model), _list_of_objects, params=params)
+
+    def _fetched(self, model: _Model, item: Item) -> Fetched | Refused:
+        return parsed(model.kind, str(item.get("pid")), lambda: self._make[model.kind](item))
+
+    def _instrument(self, item: Item) -> Instrument:
+        return Instrument.model_validate({**item, "facility": item.get("facility") or self._facility.label})
+
+    def _dataset(self, item: Item) -> DatasetRecord:
+        known = {name: item[name] for name in _OF_DATASET if item.get(name) is not None}
+        if instrument := item.get("instrument"):
+            known["instrument"] = self._instrument(instrument)
+        documents = item.get("documents") or ([item["document"]] if item.get("document") else None)
+        if documents:
+            known["documents"] = [
+                {"pid": one["pid"], "title": one.get("title") or one["pid"]} for one in documents
+            ]
+        return DatasetRecord.model_validate({**known, "isPublic": True})
+
+
+def _document(item: Item) -> DocumentRecord:
+    known = {name: value for name, value in item.items() if name not in ("datasets", "doi", "isPublic")}
+    if item.get("doi"):
+        known["doi"] = item["doi"]
+    if item.get("datasets") is not None:
+        known["datasets"] = [{"pid": one["pid"], "title": one.get("title") or ""} for one in item["datasets"]]
+    members = [one for one in item.get("members") or () if one.get("person") or one.get("affiliation")]
+    return DocumentRecord.model_validate({**known, "members": members})
+
+
+def _list_of_objects(answer: Answer) -> list[Item]:
+    items = json.loads(answer.content)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError("is no list of objects")
+    return items

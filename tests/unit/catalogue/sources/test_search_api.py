@@ -1,0 +1,204 @@
+"""A PaNOSC search API as a source, with what real ones do to their readers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from doubles.search_api import SearchApi as Server
+from doubles.server import Misbehaviour, serve
+from panosc_catalogue.settings import Facility, SearchApiSource
+from panosc_catalogue.sources.base import Unreachable
+from panosc_catalogue.sources.http import ATTEMPTS
+from panosc_catalogue.sources.search_api import PAGE, SearchApi
+from unit.catalogue.sources.conftest import Once, Rows
+
+Shown = Callable[[str], dict[str, str]]
+
+
+def dataset(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "pid": f"10.5291/data/{number:04}",
+        "title": f"Dataset {number}",
+        "isPublic": True,
+        "creationDate": "2020-05-05T15:01:02.341Z",
+        "size": 34,
+        "instrumentId": 1,
+        "instrument": {"pid": 1, "name": "D22", "facility": "ILL"},
+        "techniques": [{"pid": "http://purl.org/pan-science/PaNET/PaNET01188", "name": "SANS"}],
+        "parameters": [
+            {"id": 7, "name": "wavelength", "value": 6, "unit": "Å", "datasetId": "x"},
+            {"id": 8, "name": "state", "value": None, "unit": ""},
+        ],
+        "samples": [{"pid": 12, "name": "milk", "description": ""}],
+        "files": [{"id": 1, "name": "a.nxs", "path": "raw/a.nxs", "size": 34}],
+        **changes,
+    }
+
+
+@pytest.fixture
+def provider() -> Server:
+    document = {
+        "pid": "10.5291/ILL-DATA.9-13-001",
+        "doi": "",
+        "isPublic": True,
+        "type": "proposal",
+        "title": "Casein",
+        "summary": None,
+        "keywords": None,
+        "releaseDate": "",
+        "startDate": "2020-05-01",
+        "members": [
+            {"id": 5, "role": None, "person": {"id": 3, "fullName": "Ada Lovelace"}, "affiliation": None},
+            {"id": 6, "role": "owner", "person": None, "affiliation": None},
+        ],
+        "parameters": None,
+        "datasets": [dataset(1), dataset(2)],
+    }
+    models = {
+        "Instruments": [{"pid": 1, "name": "D22", "facility": "ILL"}],
+        "Datasets": [dataset(number) for number in range(PAGE + 20)],
+        "Documents": [document],
+    }
+    return Server(models)
+
+
+@pytest.fixture
+def how() -> Misbehaviour:
+    return Misbehaviour()
+
+
+@pytest.fixture
+def url(provider: Server, how: Misbehaviour) -> Iterator[str]:
+    with serve(provider, how) as base:
+        yield f"{base}/api"
+
+
+@pytest.fixture
+def sync(once: Once, url: str) -> Callable[..., None]:
+    def run(*, listing: bool = False) -> None:
+        settings = SearchApiSource(url=url, requests_per_second=1000)
+        facility = Facility(name="ill", display_name="Institut Laue-Langevin")
+        once(SearchApi("ill", settings, facility, first_wait_seconds=0.01), listing=listing)
+
+    return run
+
+
+def test_everything_is_taken_in_spite_of_nulls_numbers_and_empty_texts(
+    sync: Callable[..., None], shown: Shown, rows: Rows
+) -> None:
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+    assert shown("instrument") == {"1": "D22"}
+    found = rows(
+        "SELECT p.title, p.release_date, p.keywords, p.doi, n.full_name, d.pid AS dataset, d.released,"
+        " s.pid AS sample FROM document p JOIN member m ON m.document_id = p.id"
+        " JOIN person n ON n.id = m.person_id "
+        "JOIN dataset d ON d.document_id = p.id JOIN dataset_sample ds ON ds.dataset_id = d.id "
+        "JOIN sample s ON s.id = ds.sample_id ORDER BY d.pid"
+    )
+    assert [row.pop("dataset") for row in found] == ["10.5291/data/0001", "10.5291/data/0002"]
+    assert found[0] == {
+        "title": "Casein",
+        "release_date": None,
+        "keywords": [],
+        "doi": None,
+        "full_name": "Ada Lovelace",
+        "released": True,
+        "sample": "12",
+    }
+
+
+def test_a_server_that_caps_the_limit_is_read_to_its_end(
+    sync: Callable[..., None], shown: Shown, provider: Server
+) -> None:
+    provider.max_limit = 7
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+
+
+def test_a_relation_that_the_server_lacks_takes_nothing_else_away(
+    sync: Callable[..., None], rows: Rows, provider: Server
+) -> None:
+    provider.missing = {"samples"}
+    sync()
+    counted = rows(
+        "SELECT (SELECT count(*) FROM dataset_sample) AS samples, (SELECT count(*) FROM file) AS files"
+    )
+    assert counted == [{"samples": 0, "files": PAGE + 20}]
+
+
+def test_paths_in_lower_case_are_found(sync: Callable[..., None], shown: Shown, provider: Server) -> None:
+    provider.lowercase_only = True
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+
+
+def test_each_time_everything_is_listed_and_only_when_it_is_due(
+    sync: Callable[..., None], shown: Shown, provider: Server, how: Misbehaviour
+) -> None:
+    sync()
+    how.requests.clear()
+    provider.models["Datasets"][3]["title"] = "Renamed"
+    sync()
+    assert how.requests == []
+    sync(listing=True)
+    assert shown("dataset")["10.5291/data/0003"] == "Renamed"
+
+
+def test_what_is_gone_is_withdrawn_after_it_was_asked_for_by_its_pid(
+    sync: Callable[..., None], shown: Shown, provider: Server, how: Misbehaviour
+) -> None:
+    sync()
+    del provider.models["Datasets"][3]
+    how.requests.clear()
+    sync(listing=True)
+    assert "10.5291/data/0003" not in shown("dataset")
+    assert [request for request in how.requests if "0003" in request] == [
+        "GET /api/Datasets/10.5291/data/0003"
+    ]
+
+
+def test_what_slips_through_between_two_pages_stays(
+    sync: Callable[..., None], shown: Shown, provider: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync()
+    monkeypatch.setattr(provider, "max_limit", 50)
+    listed = provider._list
+
+    def shifting(name: str, request: Any) -> Any:
+        if name == "Datasets" and "%22skip%22%3A+50" in str(request.url):
+            provider.models["Datasets"] = provider.models["Datasets"][1:]
+        return listed(name, request)
+
+    monkeypatch.setattr(provider, "_list", shifting)
+    sync(listing=True)
+    assert "10.5291/data/0050" in shown("dataset")
+    assert len(shown("dataset")) == PAGE + 20
+    sync(listing=True)
+    assert "10.5291/data/0000" not in shown("dataset")
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"status": 500}, {"status": 429, "retry_after": "0"}, {"truncated": True}]
+)
+def test_passing_trouble_costs_nothing(
+    sync: Callable[..., None], shown: Shown, how: Misbehaviour, trouble: dict[str, Any]
+) -> None:
+    how.after, how.times = 13, 2
+    for name, value in trouble.items():
+        setattr(how, name, value)
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+
+
+def test_an_outage_in_the_middle_is_gone_on_from(
+    sync: Callable[..., None], shown: Shown, how: Misbehaviour
+) -> None:
+    how.after, how.times, how.status = 15, ATTEMPTS, 503
+    with pytest.raises(Unreachable):
+        sync()
+    assert len(shown("dataset")) == PAGE
+    how.requests.clear()
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+    assert "skip%22%3A+100" in how.requests[0]
