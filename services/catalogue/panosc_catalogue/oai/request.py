@@ -24,7 +24,8 @@ _ARGUMENTS: Mapping[Verb, tuple[set[str], set[str]]] = {
     "ListIdentifiers": _LIST,
     "ListRecords": _LIST,
 }
-_SET = re.compile(r"[A-Za-z0-9\-_.!~*'()]+(:[A-Za-z0-9\-_.!~*'()]+)*", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9\-_.!~*'()]+", re.ASCII)
+_SET = re.compile(f"{_PREFIX.pattern}(:{_PREFIX.pattern})*", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SECOND = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
@@ -58,6 +59,8 @@ def read(query: bytes) -> Request:
     needed, optional = _ARGUMENTS[verb]
     if unknown := set(arguments) - needed - optional:
         raise OaiError("badArgument", f"{verb} has no argument {min(unknown)[:64]!r}")
+    if not _PREFIX.fullmatch(arguments.get("metadataPrefix", "x")):
+        raise OaiError("badArgument", "metadataPrefix is not the name of a format")
     if "resumptionToken" in arguments:
         if len(arguments) > 1:
             raise OaiError("badArgument", "a resumptionToken is given alone: it holds the other arguments")
