@@ -187,7 +187,11 @@ def test_json_that_is_not_encoded(client: httpx2.Client) -> None:
         ('{"where":{"title":{"between":[1]}}}', "two values"),
         ('{"where":{"title":["a"]}}', "inq"),
         ('{"where":{"and":[]}}', "must be a list"),
-        ('{"include":[{"relation":"parameters","scope":{"where":{"text":"x"}}}]}', "no text search"),
+        ('{"where":{"not":[]}}', "filter.where.not is not an object"),
+        ('{"where":{"not":{}}}', "filter.where.not must be a condition"),
+        ('{"where":{"title":{"not":{"sounds":1}}}}', '"sounds" (filter.where.title.not); allowed: eq'),
+        ('{"query":{"a":1}}', "filter.query must be text"),
+        ('{"query":"' + "x " * 40 + '"}', "filter.query has more than 32 words"),
         ('{"where":' + '{"and":[' * 30 + "{}" + "]}" * 30 + "}", "levels deep"),
         ('{"where":{"or":[' + ",".join(['{"pid":"x"}'] * 600) + "]}}", "more than 500"),
         ("[" * 5000, "filter is no JSON"),
@@ -237,7 +241,6 @@ def test_pages_and_probes(client: httpx2.Client) -> None:
     assert get(client, "/healthz") == {"status": "ok"}
     assert get(client, "/readyz") == {"status": "ready"}
     assert "/api/Datasets/{pid}/files" in get(client, "/openapi.json")["paths"]
-    assert get(client, "/")["search"] == "/api/Datasets"
     assert "search API" in client.get("/docs").text
     assert 'route="/api/{rest:path}"' in client.get("/metrics").text
 

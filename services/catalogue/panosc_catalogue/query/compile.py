@@ -12,7 +12,7 @@ from panosc_common.policy import DataPolicy
 from panosc_catalogue.query import measure, values
 from panosc_catalogue.query.keyset import Key, following, key
 from panosc_catalogue.query.model import CLOCK, LICENSE, MODELS, MONTHS, SCORE, Kind, Model
-from panosc_catalogue.query.ranking import tsquery
+from panosc_catalogue.query.ranking import matching
 from panosc_catalogue.query.syntax import (
     Comparison,
     Condition,
@@ -31,8 +31,6 @@ from panosc_catalogue.query.syntax import (
 UNRANKED = 0.5
 """Every item's score where nothing ranks them: federations drop items whose score is 0 or 1."""
 
-# ts_rank by the weights of title, tags, context and rest, as rank / (rank + 1); never 0, never 1.
-_RANK = "(0.001 + 0.998 * ts_rank(s.words, {0}, 32))::double precision"
 _ARRAY = "coalesce(json_agg(x.item), '[]'::json)"
 _COMPARE = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _CASTS = {
@@ -166,11 +164,10 @@ class _Compiler:
         model = query.model
         if not query.terms:
             return f"{model.rows} {alias}"
-        words = tsquery(query.terms, self.parameter)
-        # A query of nothing but stop words restricts nothing; the planner sees which it is.
+        condition, score = matching(query.terms, "s.words", self.parameter)
         return (
-            f"(SELECT r.*, {_RANK.format(words)} AS score FROM {model.rows} r "
-            f"JOIN {model.words} s ON s.id = r.id WHERE s.words @@ ({words}) OR numnode({words}) = 0) {alias}"
+            f"(SELECT r.*, {score} AS score FROM {model.rows} r "
+            f"JOIN {model.words} s ON s.id = r.id WHERE {condition}) {alias}"
         )
 
     def rows(

@@ -56,16 +56,28 @@ def parse_query(text: str, at: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def tsquery(terms: Iterable[Term], parameter: Callable[[str, str], str]) -> str:
-    """The terms as an expression of PostgreSQL's type tsquery; constant, so that the planner evaluates it."""
-    return " && ".join(
-        ("!! (" if term.excluded else "(")
-        + " || ".join(
+def matching(terms: Iterable[Term], words: str, parameter: Callable[[str, str], str]) -> tuple[str, str]:
+    """The condition in SQL that a record's words (a tsvector) have the terms, and the record's score.
+
+    The score is the mean over the terms of their cover density (ts_rank_cd, by the weights of title, tags,
+    context and rest), brought into (0, 1): a phrase counts as much as the acronym that stands for it.
+    """
+    wanted: list[str] = []
+    required: list[str] = []
+    for term in terms:
+        query = " || ".join(
             f"phraseto_tsquery('pg_catalog.english', searchable(plain_text({parameter(phrase, 'text')})))"
             for phrase in term.phrases
         )
-        + ")"
-        for term in terms
+        required.append(f"!! ({query})" if term.excluded else f"({query})")
+        if not term.excluded:
+            wanted.append(f"ts_rank_cd({words}, {query})")
+    rank = f"(({' + '.join(wanted)}) / {len(wanted)})" if wanted else "0"
+    query = " && ".join(required)
+    # A query of nothing but stop words restricts nothing; it is constant, so the planner sees which it is.
+    return (
+        f"({words} @@ ({query}) OR numnode({query}) = 0)",
+        f"(0.001 + 0.998 * (1 - 1 / (1 + {rank})))::double precision",
     )
 
 
@@ -128,10 +140,11 @@ def _expanded(words: list[str]) -> Iterator[Term]:
 
 def _written(part: str, lower: list[str]) -> tuple[int, tuple[str, ...]]:
     """The ways of writing what begins here, and how many words it takes up."""
-    if sorted_elements := formula(part):
-        return 1, tuple(dict.fromkeys((part, sorted_elements)))
-    if numbered := _NUMBERED.fullmatch(lower[0]):
-        return 1, (lower[0], f"{numbered[1]} {numbered[2]}")
+    numbered = _NUMBERED.fullmatch(lower[0])
+    sorted_elements = formula(part)
+    if numbered or sorted_elements:
+        split = f"{numbered[1]} {numbered[2]}" if numbered else lower[0]
+        return 1, tuple(dict.fromkeys((lower[0], sorted_elements or lower[0], split)))
     if len(lower) > 1 and (numbered := _NUMBERED.fullmatch("".join(lower))) and numbered[1] == lower[0]:
         return 2, (f"{lower[0]} {lower[1]}", "".join(lower))
     return 1, (part,)

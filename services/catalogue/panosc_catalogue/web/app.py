@@ -10,7 +10,7 @@ from panosc_common.server import OrjsonResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
@@ -20,7 +20,7 @@ from panosc_catalogue.oai.upkeep import Upkeep
 from panosc_catalogue.pages import routes as pages
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
-from panosc_catalogue.web import internal, openapi, policy, search
+from panosc_catalogue.web import explorer, internal, openapi, policy, search
 from panosc_catalogue.web.site import Clock, Site
 
 
@@ -41,7 +41,6 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         statement_timeout_seconds=settings.statement_timeout_seconds,
     )
     config = load_config(settings.config_file)
-    facility = config.facility
     site = Site(database, PolicyFile(settings.policy_file), config, clock)
     templates = Pages(site)
     upkeep = Upkeep(site)
@@ -73,10 +72,6 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         """The process answers; whether the database does is a matter of readiness."""
         return OrjsonResponse({"status": "ok"})
 
-    async def docs(request: Request) -> Response:
-        """A page to read."""
-        return HTMLResponse(openapi.page(facility.display_name))
-
     async def describe(request: Request) -> Response:
         """The API for programs."""
         return OrjsonResponse(description())
@@ -86,13 +81,13 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         middleware=[Middleware(metrics.RequestMetrics)],
         exception_handlers=pages.exception_handlers(templates),
         routes=[
-            Route("/docs", docs),
             Route("/openapi.json", describe),
             Route("/healthz", healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics.endpoint),
             *search.routes(site, settings.max_limit, settings.max_answer_mib),
             *oai.routes(site, upkeep),
+            *explorer.routes(site),
             *internal.routes(site),
             *policy.routes(site, settings.administrator_token_file),
             *pages.routes(site, templates),

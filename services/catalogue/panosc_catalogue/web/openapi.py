@@ -1,12 +1,11 @@
-"""The API described: for programs as an OpenAPI document, for people as a page."""
+"""The search API described for programs, as an OpenAPI document."""
 
-from html import escape
 from typing import Any
 
 from panosc_catalogue.query.model import MODELS, Kind, Model
-from panosc_catalogue.query.parse import OPERATORS
+from panosc_catalogue.web import grammar
 
-_SCHEMAS: dict[Kind, dict[str, Any]] = {
+_KINDS: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": ["string", "null"]},
     Kind.NUMBER: {"type": ["number", "null"]},
     Kind.DATE: {"type": ["string", "null"], "format": "date-time"},
@@ -14,49 +13,13 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.TEXTS: {"type": "array", "items": {"type": "string"}},
     Kind.VALUE: {"type": ["number", "string", "null"]},
 }
-_FILTER = (
-    "JSON object of where, include, limit, skip, order, fields, query. Operators: "
-    f"{', '.join(OPERATORS)}, and, or, text. An include whose scope has a where is an inner join. "
-    "Lists are limited, whatever is asked for: the headers X-Limit and X-Include-Limit (of each list of "
-    "related items) tell how."
-)
-_COUNT_SCHEMA = {
+_SCORE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_COUNT = {
     "type": "object",
     "properties": {"count": {"type": "integer", "minimum": 0}},
     "required": ["count"],
+    "additionalProperties": False,
 }
-
-
-def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
-    paths: dict[str, Any] = {}
-    for name in ("Dataset", "Document", "Instrument"):
-        items = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
-        item = {"$ref": f"#/components/schemas/{name}"}
-        paths[f"/api/{name}s"] = _operation(
-            f"find{name}s", f"{name}s that match the filter", items, ["filter"]
-        )
-        paths[f"/api/{name}s/count"] = _operation(
-            f"count{name}s", f"How many {name}s match", _COUNT_SCHEMA, ["where", "filter"]
-        )
-        paths[f"/api/{name}s/{{pid}}"] = _operation(f"find{name}", f"One {name}", item, ["filter"], pid=True)
-    files = {"type": "array", "items": {"$ref": "#/components/schemas/File"}}
-    paths["/api/Datasets/{pid}/files"] = _operation(
-        "findFiles", "A dataset's files", files, ["filter"], pid=True
-    )
-    paths["/api/Datasets/{pid}/files/count"] = _operation(
-        "countFiles", "How many files a dataset has", _COUNT_SCHEMA, ["where", "filter"], pid=True
-    )
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "PaNOSC search API", "version": "1.0.0"},
-        "paths": paths,
-        "components": {
-            "schemas": {**{name: _schema(model) for name, model in MODELS.items()}, "Error": _ERROR}
-        },
-    }
-
-
 _ERROR: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -69,16 +32,99 @@ _ERROR: dict[str, Any] = {
                 "code": {"type": "string"},
             },
             "required": ["statusCode", "name", "message"],
+            "additionalProperties": False,
         }
     },
     "required": ["error"],
+    "additionalProperties": False,
 }
+_LIMIT = ("X-Limit", {"type": "integer", "minimum": 1}, "Items that this answer holds at most")
+_CAPPED = ("X-Limit-Capped", {"enum": ["true"]}, "The limit asked for is more than the server allows")
+_INCLUDED = ("X-Include-Limit", {"type": "integer"}, "Items of each included list at most")
+_TOTAL = ("X-Total-Count", {"type": "integer"}, "With total=true: how many items there are on all pages")
+_CURSOR = ("X-Next-Cursor", {"type": "string"}, "Where the next page begins; absent on the last")
+_LINK = ("Link", {"type": "string"}, 'The next page as `<…>; rel="next"`')
+_FILTER = (
+    "A JSON object; `filter[limit]=10` and so on is understood too. An include whose scope has a where is an "
+    "inner join: items without such a relative are left out."
+)
+_DESCRIPTION = (
+    "The PaNOSC search API. Only what is public is shown: of documents their description, of datasets "
+    "everything once their embargo has ended. Paths ignore case; pids may be percent-encoded or not."
+)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    paths: dict[str, Any] = {}
+    for name, model in MODELS.items():
+        if model.words:
+            paths |= _collection(name)
+    files = "/api/Datasets/{pid}/files"
+    some = _items("File")
+    paths[files] = _operation(
+        "findFiles",
+        "A dataset's files",
+        some,
+        [_pid(), _filter("File", "Scope")],
+        [_LIMIT, _CAPPED, _INCLUDED],
+    )
+    paths[f"{files}/count"] = _operation(
+        "countFiles",
+        "How many files a dataset has",
+        _COUNT,
+        [_pid(), _where("File"), _filter("File", "Scope")],
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "PaNOSC search API", "version": "1.0.0", "description": _DESCRIPTION},
+        "paths": paths,
+        "components": {
+            "schemas": {
+                **{name: _schema(model) for name, model in MODELS.items()},
+                **grammar.schemas(),
+                "Error": _ERROR,
+            }
+        },
+    }
+
+
+def _collection(name: str) -> dict[str, Any]:
+    """The paths of a model that is listed."""
+    words = _parameter("query", "Words that are to be found, best first", {"type": "string"})
+    cursor = _parameter("cursor", "X-Next-Cursor of the page before, in place of skip", {"type": "string"})
+    total = _parameter("total", "Whether to count all pages", {"type": "boolean", "default": False})
+    filtered = _filter(name, "Filter")
+    headers = [_LIMIT, _CAPPED, _INCLUDED, _TOTAL, _CURSOR, _LINK]
+    return {
+        f"/api/{name}s": _operation(
+            f"find{name}s",
+            f"{name}s that match the filter",
+            _items(name),
+            [filtered, words, cursor, total],
+            headers,
+        ),
+        f"/api/{name}s/count": _operation(
+            f"count{name}s", f"How many {name}s match", _COUNT, [_where(name), filtered, words]
+        ),
+        f"/api/{name}s/{{pid}}": _operation(
+            f"find{name}",
+            f"One {name}",
+            {"$ref": f"#/components/schemas/{name}"},
+            [_pid(), filtered],
+            [_CAPPED, _INCLUDED],
+        ),
+    }
+
+
+def _items(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
 
 
 def _schema(model: Model) -> dict[str, Any]:
-    properties: dict[str, Any] = {name: _SCHEMAS[field.kind] for name, field in model.fields.items()}
+    properties: dict[str, Any] = {name: _KINDS[field.kind] for name, field in model.fields.items()}
     if model.words:
-        properties["score"] = {"type": "number"}
+        properties["score"] = _SCORE
     for name, relation in model.relations.items():
         reference = {"$ref": f"#/components/schemas/{relation.target}"}
         properties[name] = (
@@ -86,55 +132,61 @@ def _schema(model: Model) -> dict[str, Any]:
             if relation.many
             else {"anyOf": [reference, {"type": "null"}]}
         )
-    return {"type": "object", "properties": properties}
+    required = {"required": ["score"]} if model.words else {}
+    return {"type": "object", "properties": properties, "additionalProperties": False, **required}
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _json_parameter(name: str, description: str, schema: str, example: object) -> dict[str, Any]:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {
+        "name": name,
+        "in": "query",
+        "description": description,
+        "content": {"application/json": content},
+    }
+
+
+def _filter(name: str, kind: str) -> dict[str, Any]:
+    return _json_parameter("filter", _FILTER, f"{name}{kind}", {"limit": 10})
+
+
+def _where(name: str) -> dict[str, Any]:
+    return _json_parameter("where", "The condition alone", f"{name}Where", {})
+
+
+def _pid() -> dict[str, Any]:
+    return {"name": "pid", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
 def _operation(
-    identifier: str, summary: str, schema: dict[str, Any], queries: list[str], *, pid: bool = False
+    identifier: str,
+    summary: str,
+    schema: dict[str, Any],
+    parameters: list[dict[str, Any]],
+    headers: list[tuple[str, dict[str, Any], str]] | None = None,
 ) -> dict[str, Any]:
-    parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "query", "description": _FILTER, "schema": {"type": "string"}}
-        for name in queries
-    ]
-    if pid:
-        parameters.append({"name": "pid", "in": "path", "required": True, "schema": {"type": "string"}})
     refusal = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    told = {name: {"schema": kind, "description": meaning} for name, kind, meaning in headers or ()}
+    answer = {
+        "description": summary,
+        "headers": told,
+        "content": {"application/json": {"schema": schema}},
+    }
+    by_pid = any(parameter["in"] == "path" for parameter in parameters)
     return {
         "get": {
             "operationId": identifier,
             "summary": summary,
             "parameters": parameters,
             "responses": {
-                "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
+                "200": answer,
                 "400": {"description": "The filter is not valid, or its answer too large", **refusal},
-                **({"404": {"description": "No such public record", **refusal}} if pid else {}),
+                **({"404": {"description": "No such public record", **refusal}} if by_pid else {}),
                 "503": {"description": "Try again in a moment", **refusal},
             },
         }
     }
-
-
-def page(facility: str) -> str:
-    """The page for people: what can be asked, of which model, with one example each."""
-    rows = "".join(
-        f"<tr><th scope=row>{name}</th><td>{', '.join(model.fields)}</td>"
-        f"<td>{', '.join(model.relations)}</td></tr>"
-        for name, model in MODELS.items()
-    )
-    where = '{"where":{"name":{"ilike":"%scattering%"}}}'
-    example = f'{{"include":[{{"relation":"techniques","scope":{where}}}],"limit":10}}'
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(facility)}: search API</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-th,td{{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0}}
-code{{overflow-wrap:anywhere}}</style>
-</head><body><main><h1>{escape(facility)}: search API</h1>
-<p>The PaNOSC search API: <a href="/api/Datasets">/api/Datasets</a>,
-<a href="/api/Documents">/api/Documents</a>, <a href="/api/Instruments">/api/Instruments</a>, each with
-<code>/{{pid}}</code> and <code>/count</code>; <code>/api/Datasets/{{pid}}/files</code>.
-Described for programs in <a href="/openapi.json">/openapi.json</a>.</p>
-<p>A <code>filter</code> is a {escape(_FILTER)} For example:
-<a href="/api/Datasets?filter={escape(example)}"><code>/api/Datasets?filter={escape(example)}</code></a></p>
-<table><thead><tr><th scope=col>Model</th><th scope=col>Fields</th><th scope=col>Relations</th></tr></thead>
-<tbody>{rows}</tbody></table></main></body></html>"""
