@@ -1,4 +1,4 @@
-"""DataCite's REST API for one repository account, as strict as the real one (lupo): states, events, 422 rules.
+"""DataCite's REST API for one repository account, as strict as the real one (lupo): states, events, 422s.
 
 What it refuses follows https://support.datacite.org/docs/api and the validations of datacite/lupo.
 """

@@ -147,6 +147,13 @@ _WITHDRAWN: dict[Kind, str] = {
 }
 
 
+# Row of the record whose name this is while no registrar knows it.
+_LOCAL = """(
+    SELECT record FROM doi_registration r
+    WHERE r.kind = %(kind)s AND r.doi = lower(%(doi)s) AND r.state = 'local'
+)"""
+
+
 async def find(site: Site, kind: Kind, pid: str) -> Description | None:
     """The record with this pid, public now or withdrawn since; None if it is neither.
 
@@ -159,11 +166,11 @@ async def find(site: Site, kind: Kind, pid: str) -> Description | None:
 
 
 async def find_by_doi(site: Site, doi: str) -> Description | None:
-    """The record with this DOI, whose case does not matter; otherwise as `find`."""
+    """The record with this DOI or local handle, whose case does not matter; otherwise as `find`."""
     for statements in (_LIVE, _WITHDRAWN):
         for kind in get_args(Kind):
-            sql = f"{statements[kind]} WHERE lower(d.doi) = lower(%(doi)s) LIMIT 1"
-            if rows := await site.rows(sql, {"doi": doi}):
+            sql = f"{statements[kind]} WHERE lower(d.doi) = lower(%(doi)s) OR d.id = {_LOCAL} LIMIT 1"
+            if rows := await site.rows(sql, {"doi": doi, "kind": kind}):
                 return _description(site, kind, rows[0][1])
     return None
 
