@@ -27,6 +27,12 @@ class QueryTimeout(Exception):
     """The query took longer than a query may."""
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether it is the database that is not there, or not yet migrated: no fault of what was being done."""
+    away = (psycopg.OperationalError, psycopg.errors.UndefinedTable)
+    return isinstance(error, away) and not isinstance(error, psycopg.errors.QueryCanceled)
+
+
 class Database:
     """Reads through a pool: one statement a call, in its own transaction, within the statement timeout.
 

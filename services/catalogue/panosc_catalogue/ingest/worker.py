@@ -21,6 +21,7 @@ from panosc_common.tree import (
 )
 from prometheus_client import Counter, Gauge
 
+from panosc_catalogue.database import is_away
 from panosc_catalogue.ingest.assemble import dataset_pid
 from panosc_catalogue.ingest.layout import Place, place
 from panosc_catalogue.ingest.state import Seen, State
@@ -80,8 +81,8 @@ class Worker:
             try:
                 await self._follow()
             except (RootUnavailable, psycopg.Error) as error:
-                self.last_error = str(error).strip()
-                log.error("source failed", source=self.name, why=self.last_error)
+                self.last_error = None if is_away(error) else str(error).strip()
+                log.error("source failed", source=self.name, why=str(error).strip())
             except Exception as error:
                 # A bug in one source must not stop the others; the log has what is needed to fix it.
                 self.last_error = f"{type(error).__name__}: {error}"

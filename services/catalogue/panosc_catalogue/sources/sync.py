@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from panosc_catalogue import store
+from panosc_catalogue.database import is_away
 from panosc_catalogue.settings import RemoteSource, Settings
 from panosc_catalogue.sources.base import Adapter, Cursor, SourceError
 from panosc_catalogue.sources.state import Position, SourceState, Tally
@@ -61,8 +62,8 @@ class Sync:
                 await self.once()
                 failures, self.last_error = 0, None
             except (SourceError, psycopg.Error) as error:
-                failures, self.last_error = failures + 1, str(error).strip()
-                log.error("source failed", source=self.name, why=self.last_error)
+                failures, self.last_error = failures + 1, None if is_away(error) else str(error).strip()
+                log.error("source failed", source=self.name, why=str(error).strip())
             except Exception as error:
                 # A bug in one source must not stop the others; the log has what is needed to fix it.
                 failures, self.last_error = failures + 1, f"{type(error).__name__}: {error}"
@@ -80,12 +81,11 @@ class Sync:
 
         Raises SourceError or psycopg.Error.
         """
-        adapter = self.make()
         with await asyncio.to_thread(self._connect) as connection:
-            state = SourceState(connection, self.name, self._origin(adapter), self.outranked_by)
+            state = SourceState(connection, self.name, self._origin(), self.outranked_by)
             position = await asyncio.to_thread(state.begin, self.remote.full_listing_seconds)
             try:
-                await self._read(state, adapter, position)
+                await self._read(state, self.make(), position)
             except SourceError as error:
                 await asyncio.to_thread(state.failed, str(error))
                 raise
@@ -123,11 +123,11 @@ class Sync:
             RECORDS.labels(self.name, outcome).inc(getattr(tally, outcome))
         return bool(tally.written or tally.withdrawn)
 
-    def _origin(self, adapter: Adapter) -> str:
+    def _origin(self) -> str:
         """What is read: everything that decides which records the source has, and what they become."""
         how_only = {"credentials", "interval_seconds", "full_listing_seconds", "requests_per_second"}
         what = self.remote.model_dump_json(exclude=how_only)
-        return f"{MAPPING_VERSION} {type(adapter).__name__} {what}"
+        return f"{MAPPING_VERSION} {type(self.remote).__name__} {what}"
 
     def _connect(self) -> psycopg.Connection[Any]:
         url = self.settings.database_url

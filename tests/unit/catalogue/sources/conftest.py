@@ -21,10 +21,15 @@ def once(database_url: str) -> Once:
     """Runs a source once: `once(adapter, name=…, listing=whether a listing is due, outranked_by=…)`."""
 
     def run(
-        adapter: Adapter, *, name: str = "legacy", listing: bool = False, outranked_by: tuple[str, ...] = ()
+        adapter: Adapter,
+        *,
+        name: str = "legacy",
+        listing: bool = False,
+        outranked_by: tuple[str, ...] = (),
+        url: str = "http://source.example",
     ) -> None:
         settings = Settings(database_url=SecretStr(database_url))
-        remote = RemoteSource(url="http://source.example", full_listing_seconds=1e-6 if listing else 3600)
+        remote = RemoteSource(url=url, full_listing_seconds=1e-6 if listing else 3600)
         asyncio.run(Sync(settings, name, remote, lambda: adapter, outranked_by).once())
 
     return run

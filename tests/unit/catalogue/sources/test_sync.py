@@ -155,12 +155,9 @@ def test_one_record_that_the_database_refuses_leaves_out_no_other(
 
 
 def test_another_address_is_another_listing(once: Once, shown: Shown) -> None:
-    class Other(Script):
-        """The same pages by another kind of source."""
-
     once(catalogue(25))
-    other = Other(catalogue(20).records)
-    once(other)
+    other = catalogue(20)
+    once(other, url="http://another.example")
     assert other.asked == [None]
     assert len(shown("dataset")) == 20
 

@@ -23,4 +23,4 @@ CREATE TABLE source_record (
     PRIMARY KEY (source, kind, origin_id)
 );
 CREATE INDEX ON source_record (kind, pid);
-CREATE INDEX ON source_record (source, kind, origin_id) WHERE refused IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX ON source_record (source, (kind || ' ' || origin_id)) WHERE refused IS NOT NULL AND deleted_at IS NULL;
