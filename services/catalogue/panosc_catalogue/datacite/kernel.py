@@ -166,7 +166,7 @@ def _dates(described: Description) -> list[dict[str, str]]:
     if described.available:
         information = "end of the embargo" if described.access == "embargoed" else ""
         add("Available", _second(described.available), information)
-        add("Issued", str(described.available.year))
+        add("Issued", f"{described.available.year:04d}")
     if described.withdrawn:
         add("Withdrawn", _second(described.withdrawn))
     return dates

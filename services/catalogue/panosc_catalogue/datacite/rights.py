@@ -1,11 +1,8 @@
 """Licences and access rights in the vocabularies that harvesters read."""
 
-import re
+from panosc_common.licenses import known
 
 from panosc_catalogue.datacite.description import Access
-
-_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
-_CREATIVE_COMMONS = re.compile(r"CC-(BY(?:-NC)?(?:-SA|-ND)?)-(\d\.\d)")
 
 # Both vocabularies: the OpenAIRE guidelines for data archives 2.0 ask for the first, 3.0 for COAR's.
 ACCESS_RIGHTS: dict[Access, tuple[tuple[str, str], ...]] = {
@@ -27,10 +24,11 @@ ACCESS_RIGHTS: dict[Access, tuple[tuple[str, str], ...]] = {
 def rights(license: str, access: Access) -> list[dict[str, str]]:
     """Entries of DataCite's rightsList: the licence of the data, then who may have them now."""
     entry = {"rights": license}
-    if url := license_url(license):
-        entry |= {
-            "rightsUri": url,
-            "rightsIdentifier": license,
+    if found := known(license):
+        entry = {
+            "rights": found.name,
+            "rightsUri": found.url,
+            "rightsIdentifier": found.id,
             "rightsIdentifierScheme": "SPDX",
             "schemeUri": "https://spdx.org/licenses/",
         }
@@ -38,9 +36,6 @@ def rights(license: str, access: Access) -> list[dict[str, str]]:
 
 
 def license_url(license: str) -> str | None:
-    """Where the licence can be read; None for words that are no SPDX identifier."""
-    if license == "CC0-1.0":
-        return "https://creativecommons.org/publicdomain/zero/1.0/legalcode"
-    if found := _CREATIVE_COMMONS.fullmatch(license):
-        return f"https://creativecommons.org/licenses/{found[1].lower()}/{found[2]}/legalcode"
-    return f"https://spdx.org/licenses/{license}.html" if _SPDX.fullmatch(license) else None
+    """Where the licence can be read; None for words that name none."""
+    found = known(license)
+    return found.url if found else None

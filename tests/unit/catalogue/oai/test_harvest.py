@@ -40,7 +40,7 @@ def with_sickle(url: str, since: str | None = None) -> Iterator[tuple[str, str |
 
 def with_scythe(url: str, since: str | None = None) -> Iterator[tuple[str, str | None]]:
     """As `with_sickle`."""
-    with Scythe(url, timeout=30) as scythe:
+    with Scythe(url) as scythe:
         for record in scythe.list_records(metadata_prefix="oai_dc", from_=since):
             yield record.header.identifier, None if record.deleted else record.xml.findtext(f".//{_TITLE}")
 

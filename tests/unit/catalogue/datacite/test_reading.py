@@ -1,0 +1,156 @@
+"""Descriptions as the database holds them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from panosc_catalogue import store
+from panosc_catalogue.database import Database
+from panosc_catalogue.datacite import reading
+from panosc_catalogue.datacite.description import Description
+from panosc_catalogue.records import DocumentRecord
+from panosc_catalogue.settings import CatalogueConfig, PolicyFile
+from panosc_catalogue.web.site import Site
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CONFIG = {
+    "facility": {"displayName": "Demo", "ror": "02550n020"},
+    "publicUrl": "https://catalogue.example.org",
+}
+PROPOSAL = {
+    "pid": "10.5072/p",
+    "title": "Proposal",
+    "type": "proposal",
+    "doi": "10.5072/P",
+    "endDate": "2020-02-29T15:00:00Z",
+    "keywords": ["rust"],
+    "members": [
+        {
+            "role": "proposer",
+            "person": {"fullName": "Ada", "orcid": "https://orcid.org/0000-0002-1825-0097"},
+            "affiliation": {"id": "https://ror.org/02550n020", "name": "Institute"},
+        },
+        {"role": "principal investigator", "person": {"fullName": "Ada", "orcid": "0000-0002-1825-0097"}},
+        {"role": "proposer", "person": {"fullName": " "}},
+    ],
+    "datasets": [
+        {
+            "pid": f"d/{number}",
+            "title": f"Run {number}",
+            "creationDate": "2020-02-28T10:00:00Z",
+            "instrument": {"pid": "i", "name": "Beamline", "facility": "F"},
+            "techniques": [{"pid": "https://w3id.org/PaNET/PaNET01124", "name": "SANS"}],
+            "samples": [{"pid": "s", "name": "iron"}],
+            "files": [{"name": "a", "size": 3}, {"name": "b", "size": 4}],
+        }
+        for number in (1, 2)
+    ],
+}
+EMBARGOED = {
+    "pid": "secret",
+    "title": "Later",
+    "endDate": "2026-01-01T00:00:00Z",
+    "datasets": [{"pid": "d/3", "title": "Hidden", "techniques": [{"pid": "x", "name": "hidden technique"}]}],
+}
+
+
+class Given:
+    def __init__(self, url: str, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.url = url
+
+    def ask(self, read: Callable[[Site], Coroutine[Any, Any, Any]]) -> Any:
+        async def run() -> Any:
+            database = Database(self.url, size=2, statement_timeout_seconds=20)
+            async with database.opened():
+                config = CatalogueConfig.model_validate(CONFIG)
+                return await read(Site(database, PolicyFile(Path("/none")), config, lambda: NOW))
+
+        return asyncio.run(run())
+
+    def find(self, kind: Any, pid: str) -> Description | None:
+        found: Description | None = self.ask(lambda site: reading.find(site, kind, pid))
+        return found
+
+    def dataset_members(self, pid: str, *names: str) -> None:
+        members = [{"person": {"fullName": name}} for name in names]
+        record = DocumentRecord.model_validate({"pid": "x", "title": "x", "members": members})
+        store.write_dataset_members(self.connection, pid, record.members or [], store.Origin("load"))
+
+
+@pytest.fixture
+def given(database_url: str) -> Any:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        records = [DocumentRecord.model_validate(record) for record in (PROPOSAL, EMBARGOED)]
+        with connection.transaction():
+            store.write(connection, records, store.Origin("load"))
+        yield Given(database_url, connection)
+
+
+def test_a_document(given: Given) -> None:
+    found = given.find("documents", "10.5072/p")
+    assert found is not None
+    assert (found.state, found.access, found.available) == (
+        "live",
+        "open",
+        datetime(2023, 2, 28, 15, tzinfo=UTC),
+    )
+    assert found.url == "https://catalogue.example.org/documents/10.5072/p"
+    assert found.facility.ror == "https://ror.org/02550n020"
+    assert [dataset.pid for dataset in found.datasets] == ["d/1", "d/2"]
+    assert (found.dataset_count, found.files.count, found.files.bytes) == (2, 4, 14)
+    assert [technique.panet for technique in found.techniques] == ["PaNET01124"]
+    assert found.license == "CC-BY-4.0"
+    (ada,) = found.people
+    assert ada.orcid == "https://orcid.org/0000-0002-1825-0097"
+    assert ada.roles == ("proposer", "principal investigator")
+    assert ada.is_leader
+    assert [place.ror for place in ada.affiliations] == ["https://ror.org/02550n020"]
+
+
+def test_a_dataset_has_its_documents_people_unless_it_names_its_own(given: Given) -> None:
+    given.dataset_members("d/1", "Mary")
+    first, second = given.find("datasets", "d/1"), given.find("datasets", "d/2")
+    assert first is not None
+    assert second is not None
+    assert [person.name for person in first.people] == ["Mary"]
+    assert [person.name for person in second.people] == ["Ada"]
+    assert [document.doi for document in second.documents] == ["10.5072/P"]
+    assert (second.files.count, second.files.bytes) == (2, 7)
+    assert [sample.name for sample in second.samples] == ["iron"]
+    assert second.keywords == ("rust",)
+
+
+def test_of_what_is_under_embargo_only_the_document_tells_and_nothing_of_its_data(given: Given) -> None:
+    assert given.find("datasets", "d/3") is None
+    found = given.find("documents", "secret")
+    assert found is not None
+    assert (found.access, found.available) == ("embargoed", datetime(2029, 1, 1, tzinfo=UTC))
+    assert found.publication_year == 2029
+    assert (found.datasets, found.dataset_count, found.techniques) == ((), 0, ())
+
+
+def test_by_doi_whatever_its_case(given: Given) -> None:
+    found = given.ask(lambda site: reading.find_by_doi(site, "10.5072/p"))
+    assert found.pid == "10.5072/p"
+    assert given.ask(lambda site: reading.find_by_doi(site, "10.5072/none")) is None
+
+
+def test_withdrawn_is_what_was_public_once(given: Given) -> None:
+    given.connection.execute("UPDATE document SET deleted_at = '2024-01-01'")
+    found = given.find("documents", "10.5072/p")
+    assert found is not None
+    assert (found.state, found.withdrawn) == ("withdrawn", datetime(2024, 1, 1, tzinfo=UTC))
+    assert found.title == "Proposal"
+    assert given.find("documents", "secret") is None
+    given.connection.execute("UPDATE document SET proprietary_decided = true")
+    assert given.find("documents", "10.5072/p") is None
+
+
+def test_a_page_holds_what_is_public(given: Given) -> None:
+    found = given.ask(lambda site: reading.by_row(site, "datasets", [1, 2, 3, 99]))
+    assert {description.pid for description in found.values()} == {"d/1", "d/2"}
