@@ -8,6 +8,7 @@ the client writes parameters to data groups, but documents no way to read them b
 import math
 import secrets
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -40,6 +41,8 @@ class MyMdc:
         self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in FILTERS}
         self.data_groups: dict[int, list[int]] = {}
         """Of a run's raw data, by the run's id."""
+        self.withheld = 0
+        """Items that each page lacks of those that its headers announce."""
         self._tokens: dict[str, int] = {}
         self.app = Starlette(
             routes=[
@@ -66,7 +69,7 @@ class MyMdc:
         self.tables[table].remove(self.get(table, key))
 
     async def _token(self, request: Request) -> Response:
-        form = await request.form()
+        form = dict(parse_qsl((await request.body()).decode()))
         if form.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, 400)
         if (form.get("client_id"), form.get("client_secret")) != self.client:
@@ -106,7 +109,7 @@ class MyMdc:
             for thing in self.tables[table]
             if all(str(thing.get(key)) == value for key, value in asked.items())
         ]
-        return _page(request, things)
+        return self._page(request, things)
 
     async def _one(self, request: Request) -> Response:
         if (refusal := self._refusal(request)) is not None:
@@ -125,7 +128,7 @@ class MyMdc:
             return JSONResponse({"info": f"Proposal number {number} not found"}, 404)
         runs = [run for run in self.tables["runs"] if str(run["proposal_number"]) == number]
         shown = [{key: value for key, value in run.items() if key != "proposal_number"} for run in runs]
-        return _page(request, shown)
+        return self._page(request, shown)
 
     async def _raw_data_groups(self, request: Request) -> Response:
         if (refusal := self._refusal(request)) is not None:
@@ -139,20 +142,20 @@ class MyMdc:
                 return JSONResponse(self.data_groups.get(run["id"], []))
         return JSONResponse({"info": "Resource not found!"}, 404)
 
-
-def _page(request: Request, things: list[dict[str, Any]]) -> Response:
-    try:
-        page, size = (
-            int(request.query_params.get(key, default)) for key, default in (("page", 1), ("page_size", 100))
-        )
-    except ValueError:
-        return JSONResponse({"info": "page and page_size are numbers"}, 422)
-    if page < 1 or not 1 <= size <= MAX_PAGE_SIZE:
-        return JSONResponse({"info": "page or page_size out of range"}, 422)
-    headers = {
-        "X-Total-Pages": str(math.ceil(len(things) / size)),
-        "X-Count-Per-Page": str(size),
-        "X-Current-Page": str(page),
-        "X-Total-Count": str(len(things)),
-    }
-    return JSONResponse(things[(page - 1) * size : page * size], headers=headers)
+    def _page(self, request: Request, things: list[dict[str, Any]]) -> Response:
+        try:
+            page, size = (
+                int(request.query_params.get(key, default))
+                for key, default in (("page", 1), ("page_size", 100))
+            )
+        except ValueError:
+            return JSONResponse({"info": "page and page_size are numbers"}, 422)
+        if page < 1 or not 1 <= size <= MAX_PAGE_SIZE:
+            return JSONResponse({"info": "page or page_size out of range"}, 422)
+        headers = {
+            "X-Total-Pages": str(math.ceil(len(things) / size)),
+            "X-Count-Per-Page": str(size),
+            "X-Current-Page": str(page),
+            "X-Total-Count": str(len(things)),
+        }
+        return JSONResponse(things[(page - 1) * size : page * size - self.withheld], headers=headers)

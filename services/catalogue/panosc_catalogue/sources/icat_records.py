@@ -162,17 +162,23 @@ def _parameters(entities: Iterable[Any]) -> list[Parameter]:
 
 
 def _parameter(entity: Any) -> Parameter:
-    value: float | str | None = entity.numericValue
-    if value is None:
-        stamp = entity.dateTimeValue
-        value = stamp.isoformat() if stamp is not None else _text(entity.stringValue)
     # Units are never null in ICAT; what has none is often given as one of these.
     unit = _text(entity.type.units)
     return Parameter(
         name=str(entity.type.name),
-        value=value,
+        value=_value(entity),
         unit=None if unit and unit.casefold() in ("n/a", "none", "unitless") else unit,
     )
+
+
+def _value(entity: Any) -> float | str | tuple[float, float] | None:
+    if entity.numericValue is not None:
+        return float(entity.numericValue)
+    if entity.rangeBottom is not None and entity.rangeTop is not None:
+        return float(entity.rangeBottom), float(entity.rangeTop)
+    if entity.dateTimeValue is not None:
+        return str(entity.dateTimeValue.isoformat())
+    return _text(entity.stringValue)
 
 
 def _text(value: Any) -> str | None:

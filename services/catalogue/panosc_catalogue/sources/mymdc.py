@@ -105,9 +105,8 @@ class MyMdc(Adapter):
 
     async def changes(self, since: Cursor | None) -> AsyncGenerator[Page, None]:
         """All pages; a cursor holds the page of proposals and how many of them are done."""
-        cursor = since or {"everything": True, "page": 1, "done": 0}
-        if "page" not in cursor:
-            cursor = {"everything": False, "page": 1, "done": 0}
+        is_resumed = since is not None and "page" in since
+        cursor = since if since and is_resumed else {"everything": since is None, "page": 1, "done": 0}
         async with self._http.opened():
             async for unit in self._all("units/"):
                 self._known.units[unit["id"]] = unit
@@ -142,7 +141,8 @@ class MyMdc(Adapter):
         while not is_last:
             query = {"proposal_number": proposal["number"]}
             runs = await self._list("runs/runs_by_proposal", query, number)
-            yield [await self._run(proposal, run, samples) for run in runs.items]
+            there = [run for run in runs.items if run.get("flg_available", True)]
+            yield [await self._run(proposal, run, samples) for run in there]
             number, is_last = number + 1, runs.is_last
 
     async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:

@@ -86,7 +86,8 @@ def test_all_that_datacite_says_arrives(harvest: Harvest, repository: Repository
         "release_date": "2027-02-03",
     }
     (dataset,) = rows(
-        "SELECT d.size, d.released, t.panet_id FROM dataset d JOIN dataset_technique l ON l.dataset_id = d.id "
+        "SELECT d.size, d.released, t.panet_id FROM dataset d "
+        "JOIN dataset_technique l ON l.dataset_id = d.id "
         "JOIN technique t ON t.id = l.technique_id WHERE d.pid = '10.5072/d7'"
     )
     iri = "http://purl.org/pan-science/PaNET/PaNET01188"

@@ -1,0 +1,298 @@
+"""Reading EuXFEL's myMdC, against a double that is as strict as it and can misbehave."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doubles.mymdc import MyMdc as Service
+from doubles.server import Misbehaviour, serve
+from panosc_catalogue.settings import Facility, MyMdcSource
+from panosc_catalogue.sources import mymdc
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError
+from unit.catalogue.sources.conftest import Once, Rows
+
+Shown = Callable[[str], dict[str, str]]
+Read = Callable[..., None]
+SAXS = "http://purl.org/pan-science/PaNET/PaNET01188"
+
+
+class Xfel:
+    """A myMdC with an old proposal of 25 runs and one that has beamtime now, of 2."""
+
+    def __init__(self) -> None:
+        self.service = Service()
+        add = self.service.add
+        self.instrument = add("instruments", name="Single Particles", identifier="SPB", facility_id=1)
+        self.user = add(
+            "users", name="Marie Curie", first_name="Marie", last_name="Curie", email="m@curie.example"
+        )
+        self.unit = add("units", name="electronvolt", identifier="eV", symbol="eV")
+        self.old = self.proposal(2345, datetime(2024, 5, 1, tzinfo=UTC))
+        self.new = self.proposal(6789, datetime.now(UTC))
+        for number in range(1, 26):
+            self.run(2345, number)
+        for number in (1, 2):
+            self.run(6789, number)
+
+    def proposal(self, number: int, end: datetime) -> int:
+        return self.service.add(
+            "proposals",
+            number=number,
+            title=f"Proposal {number}",
+            abstract="Why we measure.",
+            instrument_id=self.instrument,
+            principal_investigator_id=self.user,
+            main_proposer_id=None,
+            begin_at=(end - timedelta(days=5)).isoformat(),
+            end_at=end.isoformat(),
+            beamtime_start_at=None,
+            beamtime_end_at=None,
+            release_at=(end + timedelta(days=3 * 365)).isoformat(),
+        )
+
+    def run(self, proposal: int, number: int, **fields: Any) -> int:
+        return self.service.add(
+            "runs",
+            proposal_number=proposal,
+            run_number=number,
+            run_alias=f"run {number} of {proposal}",
+            experiment_id=1,
+            sample_id=None,
+            begin_at="2024-04-28T10:00:00.000+02:00",
+            end_at="2024-04-28T10:10:00.000+02:00",
+            techniques=[],
+            **fields,
+        )
+
+
+OLD = {f"run {number} of 2345" for number in range(1, 26)}
+ALL = OLD | {"run 1 of 6789", "run 2 of 6789"}
+
+
+@pytest.fixture
+def how() -> Misbehaviour:
+    return Misbehaviour()
+
+
+@pytest.fixture
+def xfel() -> Xfel:
+    return Xfel()
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    secret = {
+        "client_id": "catalogue",
+        "client_secret": "s3cret",
+        "user_email": "catalogue@facility.example",
+    }
+    for key, value in secret.items():
+        (tmp_path / key).write_text(value)
+    return tmp_path
+
+
+@pytest.fixture
+def read(
+    xfel: Xfel, how: Misbehaviour, once: Once, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Read]:
+    """Reads the service once: `read(listing=…)`."""
+    monkeypatch.setattr(mymdc, "PAGE", 10)
+    with serve(xfel.service.app, how) as base:
+
+        def run(*, listing: bool = False) -> None:
+            source = MyMdcSource(url=f"{base}/metadata", credentials=credentials, requests_per_second=1000)
+            adapter = mymdc.MyMdc("mymdc", source, Facility(), timeout_seconds=1, first_wait_seconds=0.01)
+            once(adapter, name="mymdc", listing=listing)
+
+        yield run
+
+
+def titles(shown: Shown) -> set[str]:
+    return set(shown("dataset").values())
+
+
+def test_everything_is_read_over_several_pages(read: Read, shown: Shown, rows: Rows, xfel: Xfel) -> None:
+    read()
+    assert titles(shown) == ALL
+    assert shown("document") == {"facility:2345": "Proposal 2345", "facility:6789": "Proposal 6789"}
+    assert shown("instrument") == {"facility:spb": "Single Particles"}
+    assert "facility:2345/r0007" in shown("dataset")
+    assert xfel.service.logins == 1
+
+
+def test_all_of_a_proposal_arrives(read: Read, rows: Rows) -> None:
+    read()
+    (document,) = rows(
+        "SELECT type, summary, end_date, release_date FROM document WHERE pid = 'facility:2345'"
+    )
+    assert document == {
+        "type": "proposal",
+        "summary": "Why we measure.",
+        "end_date": datetime(2024, 5, 1, tzinfo=UTC),
+        "release_date": datetime(2024, 5, 1, tzinfo=UTC) + timedelta(days=3 * 365),
+    }
+    members = rows("SELECT DISTINCT role, full_name FROM member m JOIN person p ON p.id = m.person_id")
+    assert members == [{"role": "principal investigator", "full_name": "Marie Curie"}]
+
+
+def test_all_of_a_run_arrives(read: Read, rows: Rows, xfel: Xfel) -> None:
+    add = xfel.service.add
+    sample = add("samples", name="lysozyme", description="crystals", proposal_id=xfel.old)
+    techniques = [{"id": 1, "name": "SAXS", "identifier": "PaNET01188", "url": SAXS}]
+    run = xfel.run(2345, 99)
+    xfel.service.get("runs", run).update(techniques=techniques, sample_id=sample)
+    xfel.service.data_groups[run] = [17]
+    source, common = "SPB/XTD6/MONO", {"data_group_id": 17, "unit_id": xfel.unit}
+    add("parameters", data_source=source, name="energy", value="9.3", unit_prefix="k", **common)
+    add("parameters", data_source=source, name="scan", value="2", minimum="1.0", maximum="3.0", **common)
+    read()
+    (dataset,) = rows(
+        "SELECT d.creation_date, i.name AS instrument, s.name AS sample, t.panet_id, o.pid AS document "
+        "FROM dataset d JOIN instrument i ON i.id = d.instrument_id "
+        "JOIN dataset_sample ds ON ds.dataset_id = d.id JOIN sample s ON s.id = ds.sample_id "
+        "JOIN dataset_technique dt ON dt.dataset_id = d.id JOIN technique t ON t.id = dt.technique_id "
+        "JOIN document o ON o.id = d.document_id WHERE d.pid = 'facility:2345/r0099'"
+    )
+    assert dataset == {
+        "creation_date": datetime(2024, 4, 28, 8, tzinfo=UTC),
+        "instrument": "Single Particles",
+        "sample": "lysozyme",
+        "panet_id": SAXS,
+        "document": "facility:2345",
+    }
+    parameters = rows("SELECT name, number_value, number_upper, unit FROM parameter ORDER BY position")
+    assert [tuple(row.values()) for row in parameters] == [
+        ("SPB/XTD6/MONO.energy", 9.3, None, "keV"),
+        ("SPB/XTD6/MONO.scan", 1.0, 3.0, "eV"),
+    ]
+
+
+def test_in_between_runs_of_recent_proposals_are_read(read: Read, shown: Shown, xfel: Xfel) -> None:
+    read()
+    xfel.run(6789, 3)
+    xfel.run(2345, 77)
+    xfel.service.get("proposals", xfel.old)["title"] = "A better title"
+    read()
+    assert titles(shown) == ALL | {"run 3 of 6789"}
+    assert shown("document")["facility:2345"] == "A better title"
+    read(listing=True)
+    assert titles(shown) == ALL | {"run 3 of 6789", "run 77 of 2345"}
+
+
+def test_deleted_records_are_withdrawn_by_the_next_listing(read: Read, shown: Shown, xfel: Xfel) -> None:
+    read()
+    xfel.service.delete("runs", 3)
+    xfel.service.get("runs", 4)["flg_available"] = False
+    read()
+    assert titles(shown) == ALL
+    read(listing=True)
+    assert titles(shown) == ALL - {"run 3 of 2345", "run 4 of 2345"}
+
+
+def test_what_slips_from_page_to_page_while_it_is_read_is_not_withdrawn(
+    read: Read, shown: Shown, xfel: Xfel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read()
+    kept = mymdc.MyMdc._list
+
+    async def slipping(self: mymdc.MyMdc, path: str, query: dict[str, Any], number: int) -> Any:
+        if "runs_by_proposal" in path and number == 2 and xfel.service.tables["runs"][0]["id"] == 1:
+            xfel.service.delete("runs", 1)
+        return await kept(self, path, query, number)
+
+    monkeypatch.setattr(mymdc.MyMdc, "_list", slipping)
+    read(listing=True)
+    assert titles(shown) >= ALL - {"run 1 of 2345"}
+
+
+def test_a_listing_goes_on_where_it_was_cut_off(
+    read: Read, shown: Shown, how: Misbehaviour, xfel: Xfel
+) -> None:
+    read_all = mymdc.MyMdc._run
+
+    async def cut(self: mymdc.MyMdc, proposal: Any, run: Any, samples: Any) -> Any:
+        if proposal["number"] == 6789:
+            raise KeyboardInterrupt
+        return await read_all(self, proposal, run, samples)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mymdc.MyMdc, "_run", cut)
+        with pytest.raises(KeyboardInterrupt):
+            read()
+    assert titles(shown) == OLD
+    how.requests.clear()
+    read()
+    assert titles(shown) == ALL
+    assert not [request for request in how.requests if "proposal_number=2345" in request]
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        Misbehaviour(times=10_000, status=500),
+        Misbehaviour(times=10_000, status=429, retry_after="0"),
+        Misbehaviour(times=10_000, hangs=True),
+        Misbehaviour(times=10_000, truncated=True),
+    ],
+    ids=["500", "429", "time-out", "half a page"],
+)
+def test_an_outage_takes_nothing_away(
+    read: Read, shown: Shown, how: Misbehaviour, xfel: Xfel, outage: Misbehaviour
+) -> None:
+    read()
+    how.__dict__.update(outage.__dict__, requests=[], after=20)
+    with pytest.raises(SourceError):
+        read(listing=True)
+    assert titles(shown) == ALL
+    how.times = 0
+    xfel.run(6789, 3)
+    read()
+    assert titles(shown) == ALL | {"run 3 of 6789"}
+
+
+def test_a_page_with_fewer_runs_than_announced_is_refused(read: Read, shown: Shown, xfel: Xfel) -> None:
+    read()
+    xfel.service.withheld = 1
+    with pytest.raises(BadAnswer, match="announce"):
+        read(listing=True)
+    assert titles(shown) == ALL
+
+
+def test_a_token_that_expires_in_the_middle_is_renewed(read: Read, shown: Shown, xfel: Xfel) -> None:
+    xfel.service.token_calls = 5
+    read()
+    assert titles(shown) == ALL
+    assert xfel.service.logins > 5
+
+
+def test_a_wrong_secret_is_named_and_not_shown(read: Read, credentials: Path) -> None:
+    (credentials / "client_secret").write_text("wr0ng")
+    with pytest.raises(NotAllowed, match="client_id and client_secret") as caught:
+        read()
+    assert "wr0ng" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["client_id", "client_secret", "user_email"])
+def test_a_missing_credential_is_named(read: Read, credentials: Path, key: str) -> None:
+    (credentials / key).unlink()
+    with pytest.raises(NotAllowed, match=key):
+        read()
+
+
+def test_an_unknown_user_is_refused(read: Read, credentials: Path) -> None:
+    (credentials / "user_email").write_text("nobody@facility.example")
+    with pytest.raises(NotAllowed, match="403"):
+        read()
+
+
+def test_a_run_that_makes_no_sense_is_refused_and_the_others_are_taken(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel
+) -> None:
+    xfel.service.get("runs", 7)["begin_at"] = "yesterday"
+    read()
+    assert titles(shown) == ALL - {"run 7 of 2345"}
+    (refused,) = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    assert refused["origin_id"] == "7"
+    assert "creationDate" in refused["refused"] or "creation_date" in refused["refused"]
