@@ -20,5 +20,5 @@ def adapter_of(source: Source, facility: Facility) -> Adapter:
     if source.search_api:
         return SearchApi(source.name, source.search_api, facility)
     if source.oai_pmh:
-        return OaiPmh(source.name, source.oai_pmh, facility)
+        return OaiPmh(source.oai_pmh)
     raise ValueError(f"source {source.name} is not read over HTTP")

@@ -105,8 +105,9 @@ class MyMdc(Adapter):
 
     async def changes(self, since: Cursor | None) -> AsyncGenerator[Page, None]:
         """All pages; a cursor holds the page of proposals and how many of them are done."""
-        is_resumed = since is not None and "page" in since
-        cursor = since if since and is_resumed else {"everything": since is None, "page": 1, "done": 0}
+        cursor: Cursor = {"everything": since is None, "page": 1, "done": 0}
+        if since and "page" in since:
+            cursor = since
         async with self._http.opened():
             async for unit in self._all("units/"):
                 self._known.units[unit["id"]] = unit
