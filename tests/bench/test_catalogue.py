@@ -16,6 +16,7 @@ from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
 from panosc_common.policy import DataPolicy
+from panosc_common.panet import LATEST, ontology
 from support.postgres import server
 from unit.archive.harness import Process, free_port, wait_for
 
@@ -104,7 +105,9 @@ def api(database, tmp_path_factory):
 
 def statements_per_second(database: str, query: dict[str, object], script: Path) -> float:
     """Rate at which PostgreSQL alone answers the same question, planned once, over as many connections."""
-    text, parameters = sql.bind(sql.items(parse_filter(MODELS["Dataset"], query)), DataPolicy(), None)
+    text, parameters = sql.bind(
+        sql.items(parse_filter(MODELS["Dataset"], query, ontology(LATEST))), DataPolicy(), None
+    )
     variables = {name: "null" if value is None else f"'{value}'" for name, value in parameters.items()}
     # A function, since pgbench would take the colons of the date formats for variables.
     body = f"BEGIN RETURN ({text % variables}); END"

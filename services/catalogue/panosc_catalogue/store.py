@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import orjson
 import psycopg
-from panosc_common import units
+from panosc_common import panet, units
 
 from panosc_catalogue.query.parse import number
 from panosc_catalogue.records import (
@@ -244,7 +244,7 @@ class _Run:
     ) -> None:
         """Upsert techniques or samples, and make the datasets' links to them just those given."""
         present = {datasets[pid]: tags for pid, tags in given.items() if tags is not None}
-        things = {tag.pid: tag.model_dump() for tags in present.values() for tag in tags}
+        things = {tag.pid: _tag(tag) for tags in present.values() for tag in tags}
         if not present:
             return
         ids: dict[str, int] = {}
@@ -337,6 +337,17 @@ def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
 def _total(files: list[File] | None) -> int | None:
     sizes = [file.size for file in files or () if file.size is not None]
     return min(sum(sizes), 2**63 - 1) if sizes else None
+
+
+def _tag(tag: Technique | Sample) -> dict[str, Any]:
+    row = tag.model_dump()
+    if isinstance(tag, Technique):
+        # Local names mean the same in every release of the ontology.
+        named = (
+            panet.ontology(panet.LATEST).resolve(text) for text in (tag.panet_id, tag.pid, tag.name) if text
+        )
+        row["panet_key"] = next((key for key in named if key), None)
+    return row
 
 
 def _value(parameter: Parameter) -> dict[str, Any]:
@@ -473,10 +484,11 @@ WHERE (file.archive, file.name, file.size, file.deleted_at)
 
 _TAGS = {
     "technique": """
-        INSERT INTO technique (pid, name, panet_id)
-        SELECT pid, name, panet_id
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, panet_id text)
-        ON CONFLICT (pid) DO UPDATE SET name = excluded.name, panet_id = excluded.panet_id
+        INSERT INTO technique (pid, name, panet_id, panet_key)
+        SELECT pid, name, panet_id, panet_key
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, panet_id text, panet_key text)
+        ON CONFLICT (pid) DO UPDATE SET
+            name = excluded.name, panet_id = excluded.panet_id, panet_key = excluded.panet_key
         RETURNING id, pid
     """,
     "sample": """

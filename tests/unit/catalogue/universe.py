@@ -4,11 +4,13 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from panosc_common.panet import LATEST, ontology
 from panosc_common.policy import DataPolicy, release_instant
 from unit.catalogue.oracle import Row
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 POLICY = DataPolicy()
+PANET = ontology(LATEST)
 WORDS = ["Iron", "iron oxide", "Åland", "silica_50%", "X-ray", "neutron"]
 NAMES = ["photon_energy", "temperature", "state", "pressure"]
 VALUES: list[Any] = [1, 2.5, -3, 1000, "solid", "Liquid", "2.5", "", None]

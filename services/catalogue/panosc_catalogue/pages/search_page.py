@@ -83,7 +83,7 @@ class SearchPage:
         rows = await self._rows(form, now, limit, skip)
         total = await self._count(form, now)
         pages = min(max(1, -(-total // form.size)), form.last_page)
-        api_filter = search_form.filter_of(form, now, limit=limit, skip=skip)
+        api_filter = search_form.filter_of(form, self._site.panet, now, limit=limit, skip=skip)
         return self._pages.page(
             "search.html",
             form=form,
@@ -101,12 +101,14 @@ class SearchPage:
 
     async def _rows(self, form: Form, now: datetime, limit: int, skip: int) -> list[Row]:
         model = MODELS[form.model]
-        found = sql.items(parse_filter(model, search_form.filter_of(form, now, limit=limit, skip=skip)))
+        wanted = search_form.filter_of(form, self._site.panet, now, limit=limit, skip=skip)
+        found = sql.items(parse_filter(model, wanted, self._site.panet))
         ((text,),) = await self._site.rows(found.sql, found.parameters)
         return [_row(form, item, now) for item in orjson.loads(text)]
 
     async def _count(self, form: Form, now: datetime) -> int:
-        found = sql.count(parse_filter(MODELS[form.model], search_form.filter_of(form, now, limit=1)))
+        wanted = search_form.filter_of(form, self._site.panet, now, limit=1)
+        found = sql.count(parse_filter(MODELS[form.model], wanted, self._site.panet))
         ((total,),) = await self._site.rows(found.sql, found.parameters)
         return int(total)
 

@@ -26,6 +26,7 @@ from panosc_catalogue.query.syntax import (
     Negation,
     Order,
     Scalar,
+    Tagged,
 )
 
 UNRANKED = 0.5
@@ -278,12 +279,31 @@ class _Compiler:
         """What a row must satisfy: the filter's where, and a related row for each restricting include."""
         parts = [] if query.where is None else [self.where(query.where, alias)]
         for include in query.includes:
-            if include.restricts:
+            if include.demand:
+                parts.append(self.tagged(include.demand, alias))
+            if include.joins:
                 other = self._alias()
                 source, conditions = self.related(include, alias, other)
                 conditions.append(self.condition(include.scope, other))
                 parts.append(f"EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})")
         return " AND ".join(parts) or "true"
+
+    def tagged(self, demand: Condition, dataset: str) -> str:
+        """Whether the dataset's techniques together satisfy the demand."""
+        match demand:
+            case Junction(parts, every):
+                return (
+                    f"({(' AND ' if every else ' OR ').join(self.tagged(part, dataset) for part in parts)})"
+                )
+            case Negation(part):
+                return f"NOT {self.tagged(part, dataset)}"
+        alias = self._alias()
+        # The techniques are few: their ids are found once, so that each dataset costs one look into an index.
+        ids = f"ARRAY(SELECT {alias}.id FROM technique {alias} WHERE {self.where(demand, alias)})"
+        return (
+            f"EXISTS (SELECT 1 FROM dataset_technique {alias}l "
+            f"WHERE {alias}l.dataset_id = {dataset}.id AND {alias}l.technique_id = ANY({ids}))"
+        )
 
     def where(self, condition: Condition, alias: str) -> str:
         match condition:
@@ -304,6 +324,9 @@ class _Compiler:
             case Measured(operator, operands):
                 numbers = [self.parameter(operand, "double precision") for operand in operands]
                 return values.overlaps(operator, f"{alias}.si_value", f"{alias}.si_upper", numbers)
+            case Tagged(test, terms):
+                keys = self.parameter(list(terms), "text[]")
+                return f"({self.comparison(test, alias)} OR {alias}.panet_key = ANY({keys}))"
             case Comparison():
                 return self.comparison(condition, alias)
 

@@ -15,6 +15,7 @@ from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import Field, Kind
 from panosc_catalogue.query.syntax import Filter
 
+NO_CURSOR = "cursor is none that this service gave; begin again without it"
 _CASTS = {
     Kind.TEXT: "text",
     Kind.TEXTS: "text[]",
@@ -53,7 +54,12 @@ def key(field: Field, alias: str, *, descending: bool) -> Key:
 
 
 def following(keys: Sequence[Key], place: Sequence[str | None], parameter: Callable[[str, str], str]) -> str:
-    """The condition on rows that come after the one whose keys have these values."""
+    """The condition on rows that come after the one whose keys have these values.
+
+    Raises FilterError if these are not as many: then somebody made the cursor up.
+    """
+    if len(place) != len(keys):
+        raise FilterError(NO_CURSOR)
     alternatives: list[str] = []
     equal: list[str] = []
     for one, value in zip(keys, place, strict=True):
@@ -88,7 +94,7 @@ def decode(query: Filter, cursor: str) -> tuple[str | None, ...]:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         order, *place = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError) as error:
-        raise FilterError("cursor is none that this service gave; begin again without it") from error
+        raise FilterError(NO_CURSOR) from error
     if order != _order_of(query) or not all(isinstance(value, str | None) for value in place):
         raise FilterError("cursor is of another collection, order or query; begin again without it")
     if any("\0" in value for value in place if value):

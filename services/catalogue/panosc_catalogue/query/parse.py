@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from panosc_common.panet import Ontology
+
+from panosc_catalogue.query import techniques
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.measure import in_units
 from panosc_catalogue.query.model import MODELS, SCORE, Field, Kind, Model
@@ -69,26 +73,27 @@ def instant(text: str) -> datetime | None:
         return None
 
 
-def parse_filter(model: Model, data: object) -> Filter:
+def parse_filter(model: Model, data: object, release: Ontology) -> Filter:
     """The filter on `model` that `data` (decoded JSON; None: no filter) describes.
 
-    Raises FilterError.
+    `release` tells which techniques are below which. Raises FilterError.
     """
-    return _Parser().filter(model, {} if data is None else data, FILTER_KEYS, "filter", 0)
+    return _Parser(release).filter(model, {} if data is None else data, FILTER_KEYS, "filter", 0)
 
 
-def parse_where(model: Model, data: object) -> Condition | None:
+def parse_where(model: Model, data: object, release: Ontology) -> Condition | None:
     """The condition on `model`'s rows that `data` (decoded JSON) describes; None if every row passes.
 
     Raises FilterError.
     """
-    return None if data is None else _Parser().where(model, data, "where", 0)
+    return None if data is None else _Parser(release).condition(model, data, "where", 0)
 
 
 class _Parser:
     """Counts what it has seen, so that no filter grows beyond what one statement should hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: Ontology) -> None:
+        self._release = release
         self._terms = 0
 
     def _count(self, depth: int) -> None:
@@ -122,7 +127,11 @@ class _Parser:
     def condition(self, model: Model, data: object, at: str, depth: int) -> Condition | None:
         """A whole `where`, whose parts may bear on each other."""
         condition = self.where(model, data, at, depth)
-        return in_units(condition) if condition and model.name == "Parameter" else condition
+        if condition and model.name == "Parameter":
+            return in_units(condition)
+        if condition and model.name == "Technique":
+            return techniques.deepened(condition, self._release)
+        return condition
 
     def where(self, model: Model, data: object, at: str, depth: int) -> Condition | None:
         self._count(depth)
@@ -213,11 +222,10 @@ class _Parser:
             )
         scope = data.get("scope")
         target = MODELS[relation.target]
-        return Include(
-            name,
-            relation,
-            self.filter(target, {} if scope is None else scope, SCOPE_KEYS, f"{at}.{name}", depth),
-        )
+        query = self.filter(target, {} if scope is None else scope, SCOPE_KEYS, f"{at}.{name}", depth)
+        if target.name == "Technique" and query.where:
+            return Include(name, relation, replace(query, where=techniques.shown(query.where)), query.where)
+        return Include(name, relation, query)
 
 
 def _comparison(field: Field, name: str, value: object, at: str, options: str) -> Comparison:

@@ -69,7 +69,15 @@ class Measured:
     operands: tuple[float, ...]
 
 
-Condition = Comparison | Contains | Junction | Negation | Measures | Measured
+@dataclass(frozen=True)
+class Tagged:
+    """A positive test of a technique, which the terms of the ontology pass as well."""
+
+    test: Comparison
+    terms: tuple[str, ...]
+
+
+Condition = Comparison | Contains | Junction | Negation | Measures | Measured | Tagged
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,20 @@ class Include:
     name: str
     relation: Relation
     scope: "Filter"
+    demand: Condition | None = None
+    """What the parent's related rows must satisfy together, where that is more than one of them can."""
 
     @property
     def restricts(self) -> bool:
         """Whether a parent without such an item is left out (inner join)."""
-        return self.scope.restricts
+        return self.demand is not None or self.joins
+
+    @property
+    def joins(self) -> bool:
+        """Whether the parent needs one item for which all that the scope says is true."""
+        if self.demand is None:
+            return self.scope.restricts
+        return any(include.restricts for include in self.scope.includes)
 
 
 @dataclass(frozen=True)

@@ -113,16 +113,16 @@ class _Search:
         return _json(orjson.dumps({"count": row[0]}).decode())
 
     async def _filter(self, model: Model, request: Request) -> Filter:
-        query = parse_filter(model, querystring.read(request.query_params, "filter"))
+        query = parse_filter(model, querystring.read(request.query_params, "filter"), self.site.panet)
         words = request.query_params.get("query")
         if words is not None and not query.terms:
-            query = replace(query, terms=parse_filter(model, {"query": words}).terms)
+            query = replace(query, terms=parse_filter(model, {"query": words}, self.site.panet).terms)
         return await self._fitting(query)
 
     async def _counted(self, model: Model, request: Request) -> Filter:
         """What to count: `where`, and as an extension the joins and the where of a whole `filter`."""
         query = await self._filter(model, request)
-        where = parse_where(model, querystring.read(request.query_params, "where"))
+        where = parse_where(model, querystring.read(request.query_params, "where"), self.site.panet)
         return query if where is None else replace(query, where=where)
 
     async def _fitting(self, query: Filter) -> Filter:

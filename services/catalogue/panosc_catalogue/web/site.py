@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
 
 from panosc_catalogue.database import (
@@ -27,6 +28,11 @@ class Site:
     policy: PolicyFile
     config: CatalogueConfig
     clock: Clock
+
+    @property
+    def panet(self) -> Ontology:
+        """The release of PaNET that the catalogue goes by."""
+        return ontology(self.config.ontology.version)
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, which may use MONTHS, LICENSE and CLOCK of `query.model`.
