@@ -145,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run one command; a failed step ends it with what failed and which log to read."""
     arguments = _parser().parse_args()
+    os.environ["PATH"] = privileges.with_administration(os.environ["PATH"])
     try:
         if arguments.root:
             privileges.become_root(sys.argv[1:])

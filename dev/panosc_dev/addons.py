@@ -59,6 +59,7 @@ def install(cluster: LocalCluster, gateway_port: int) -> None:
         )
         cluster.apply(render("coredns", values) + "---\n" + render("storage", values))
         images.import_into(cluster.paths.containerd_socket, built.values(), log)
+        cluster.check_daemons()
         _install_gateway_controller(cluster, built["envoy-gateway"].reference)
         cluster.apply(render("gateway", values))
         for namespace in ("kube-system", "local-path-storage", GATEWAY_NAMESPACE):
@@ -124,4 +125,4 @@ def _install_gateway_controller(cluster: LocalCluster, image: str) -> None:
 def helm(cluster: LocalCluster, *arguments: str) -> None:
     """Run helm against `cluster`; its output goes to a log of its own."""
     command = [str(toolchain.binary("helm")), f"--kubeconfig={cluster.paths.kubeconfig}", *arguments]
-    shell.logged(command, cluster.paths.log("helm"), seconds=300)
+    shell.logged(command, cluster.paths.log("helm"), seconds=300, env=cluster.client_folders())

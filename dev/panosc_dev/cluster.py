@@ -92,7 +92,19 @@ class LocalCluster:
             f"--kubeconfig={self.paths.kubeconfig}",
             *arguments,
         ]
-        return shell.output(command, stdin=stdin, seconds=seconds)
+        return shell.output(command, stdin=stdin, seconds=seconds, env=self.client_folders())
+
+    def client_folders(self) -> dict[str, str]:
+        """Environment that keeps kubectl and helm, run as root, out of the user's own folders."""
+        folder = self.paths.run / "clients"
+        return {
+            "KUBECACHEDIR": str(folder / "kube"),
+            "KUBERC": "off",
+            **{
+                f"HELM_{kind}_HOME": str(folder / f"helm-{kind.lower()}")
+                for kind in ("CACHE", "CONFIG", "DATA")
+            },
+        }
 
     def apply(self, manifest: str) -> None:
         """Server-side apply of YAML or JSON text."""
@@ -116,6 +128,12 @@ class LocalCluster:
     def daemons_running(self) -> dict[str, bool]:
         """Every program of the cluster and whether it runs."""
         return {p.stem: processes.running(p) is not None for p in sorted(self._pids.glob("*.pid"))}
+
+    def check_daemons(self) -> None:
+        """StepFailed if a program of the cluster has ended; without it, others would wait in vain."""
+        for name, runs in self.daemons_running().items():
+            if not runs:
+                raise StepFailed(f"{name} has ended", self.paths.log(name))
 
     @property
     def _pids(self) -> Path:
@@ -169,6 +187,7 @@ class LocalCluster:
         for daemon in components.after_apiserver(cluster):
             self._run(daemon)
         wait_until(self._node_ready, "the node's readiness", 90, self.paths.log("kubelet"))
+        self.check_daemons()
         self._run(components.network_policies(cluster))
 
     def _write_files(self, cluster: Cluster) -> None:

@@ -29,13 +29,10 @@ FOR_CLUSTER = {
     "util-linux": "nsenter",
 }
 FOR_TESTS = {"nginx-light": "nginx", "postgresql": "/usr/lib/postgresql"}
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def _present(probe: str) -> bool:
-    return (
-        os.path.exists(probe) if probe.startswith("/") else shutil.which(probe, path=_SYSTEM_PATH) is not None
-    )
+    return os.path.exists(probe) if probe.startswith("/") else shutil.which(probe) is not None
 
 
 def missing(needed: Mapping[str, str]) -> list[str]:

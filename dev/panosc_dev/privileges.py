@@ -24,6 +24,15 @@ _KEPT = (
 )
 
 
+_ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def with_administration(path: str) -> str:
+    """A PATH on which programs for root are found too; Debian keeps them off that of ordinary users."""
+    folders = path.split(":")
+    return ":".join([*folders, *(f for f in _ADMINISTRATION if f not in folders)])
+
+
 def prefix(environment: Mapping[str, str] | None = None) -> list[str]:
     """What to put before a command that needs root: nothing for root, else sudo.
 

@@ -85,6 +85,11 @@ def test_sudo_keeps_the_folders_of_the_user(monkeypatch):
     assert command == ["sudo", "env", "HOME=/home/ada", "XDG_STATE_HOME=/data"]
 
 
+def test_programs_for_root_are_found_on_the_path_of_a_user():
+    path = privileges.with_administration("/usr/local/bin:/usr/bin:/sbin")
+    assert path.split(":") == ["/usr/local/bin", "/usr/bin", "/sbin", "/usr/local/sbin", "/usr/sbin"]
+
+
 def test_what_was_not_read_yet_is_named():
     archive = {"kind": "DataArchive", "metadata": {"name": "archive"}}
     catalogue = {
