@@ -14,6 +14,7 @@ from panosc_dev import (
     images,
     install,
     packages,
+    paths,
     privileges,
     testing,
     toolchain,
@@ -146,6 +147,7 @@ def main() -> None:
     """Run one command; a failed step ends it with what failed and which log to read."""
     arguments = _parser().parse_args()
     os.environ["PATH"] = privileges.with_administration(os.environ["PATH"])
+    paths.make_folders()
     try:
         if arguments.root:
             privileges.become_root(sys.argv[1:])

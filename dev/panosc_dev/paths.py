@@ -17,6 +17,17 @@ def cache_directory() -> Path:
     return _xdg("XDG_CACHE_HOME", ".cache") / "panosc"
 
 
+def state_directory() -> Path:
+    """What can't be made again, a folder a cluster."""
+    return _xdg("XDG_STATE_HOME", ".local/state") / "panosc"
+
+
+def make_folders() -> None:
+    """Have the folders above before root works in them: else root would own them, and ~/.local with them."""
+    for folder in (cache_directory(), state_directory()):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @dataclass(frozen=True)
 class ClusterPaths:
     """The folders of the cluster called `name`.
@@ -32,7 +43,7 @@ class ClusterPaths:
     @classmethod
     def of(cls, name: str) -> "ClusterPaths":
         """Paths of the cluster called `name` for the current user."""
-        return cls(name, _xdg("XDG_STATE_HOME", ".local/state") / "panosc" / name, Path("/run/panosc") / name)
+        return cls(name, state_directory() / name, Path("/run/panosc") / name)
 
     @property
     def kubeconfig(self) -> Path:
