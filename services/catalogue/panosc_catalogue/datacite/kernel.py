@@ -4,6 +4,7 @@ https://datacite-metadata-schema.readthedocs.io/en/4.6/. Funding, version and la
 source that the catalogue reads names them, and a guess would be worse than nothing.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ NAMESPACE = "http://datacite.org/schema/kernel-4"
 SCHEMA = "https://schema.datacite.org/meta/kernel-4.6/metadata.xsd"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _XML = "http://www.w3.org/XML/1998/namespace"
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ROR = {"scheme": "ROR", "uri": "https://ror.org"}
 _ORCID = {"scheme": "ORCID", "uri": "https://orcid.org"}
 
@@ -306,9 +308,4 @@ def _text(element: str, text: str, **attributes: str) -> etree._Element:
 
 def printable(text: str) -> str:
     """The text without the characters that XML 1.0 cannot hold, such as form feeds from pasted abstracts."""
-    return "".join(
-        character
-        for character in text
-        if character in "\t\n\r" or " " <= character <= "\ud7ff" or "\ue000" <= character <= "\ufffd"
-        or character >= "\U00010000"
-    )  # fmt: skip
+    return _UNPRINTABLE.sub("", text)
