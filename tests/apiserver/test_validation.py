@@ -59,6 +59,16 @@ ACCEPTED = [
     (FACILITY, "spec.dataPolicy.url", "https://www.esrf.fr/datapolicy"),
     (FACILITY, "spec.dataPolicy.embargo.months", 0),
     (FACILITY, "spec.identifiers.doi.prefix", "10.15151"),
+    (FACILITY, "spec.identifiers.doi", {"prefix": "10.15151", "registrar": {"none": {}}}),
+    (
+        FACILITY,
+        "spec.identifiers.doi",
+        {
+            "prefix": "10.15151",
+            "registrar": {"dataCite": {"credentialsSecret": "datacite"}},
+            "mint": {"datasets": False},
+        },
+    ),
     (FACILITY, "spec.contacts", [{"name": "Data", "email": "data@esrf.fr"}]),
     (FACILITY, "spec.quota", {"cpu": 64, "memory": "512Gi", "gpu": 8, "storage": "100Ti"}),
     (FACILITY, "spec.quota.cpu", "500m"),
@@ -73,6 +83,20 @@ ACCEPTED = [
         for s in ("@daily", "*/15 0-6 1,15 JAN-JUN MON", "0 3 * * 0", "05 23 31 12 6")
     ),
     (CATALOGUE, "spec.sources", [{"name": "beamlines", "nexus": {"archive": "archive"}}]),
+    *(
+        (CATALOGUE, "spec.sources", [{"name": "other", kind: {"url": "https://x.example.org:8443/api"}}])
+        for kind in ("icat", "scicat", "mymdc", "searchAPI", "oaiPmh")
+    ),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [
+            {
+                "name": "other",
+                "scicat": {"url": "http://x/api", "apiVersion": "v3", "credentialsSecret": "a.b"},
+            }
+        ],
+    ),
     (CATALOGUE, "spec.database", {"external": {"secret": "postgres"}}),
     (CATALOGUE, "spec.database", {"managed": {}}),
     (CATALOGUE, "metadata.name", "x" * 40),
@@ -163,6 +187,33 @@ REFUSED = [
     (FACILITY, "spec.identifiers.doi.prefix", "doi:10.5072", "write a DOI prefix"),
     (
         FACILITY,
+        "spec.identifiers.doi",
+        {"prefix": "10.5072", "registrar": {}},
+        "set exactly one of: dataCite, none; set now: none",
+    ),
+    (
+        FACILITY,
+        "spec.identifiers.doi",
+        {"prefix": "10.5072", "registrar": {"none": {}, "dataCite": {"credentialsSecret": "datacite"}}},
+        "set exactly one of: dataCite, none; set now: dataCite none",
+    ),
+    (
+        FACILITY,
+        "spec.identifiers.doi",
+        {"prefix": "10.5072", "registrar": {"dataCite": {}}},
+        "credentialsSecret: Required value",
+    ),
+    (
+        FACILITY,
+        "spec.identifiers.doi",
+        {
+            "prefix": "10.5072",
+            "registrar": {"dataCite": {"credentialsSecret": "datacite", "endpoint": "api.datacite.org"}},
+        },
+        "write a web address",
+    ),
+    (
+        FACILITY,
         "spec.contacts",
         [{"name": "Data", "email": "data"}],
         "'data' is not valid: write an e-mail address",
@@ -217,7 +268,47 @@ REFUSED = [
     ),
     (ARCHIVE, "spec.replicas", 0, "spec.replicas in body should be greater than or equal to 1"),
     (CATALOGUE, "spec.sources", [{"name": "a"}], "spec.sources[0]: Invalid value"),
-    (CATALOGUE, "spec.sources", [{"name": "a"}], "set exactly one of: nexus; set now: none"),
+    (CATALOGUE, "spec.sources", [{"name": "a"}], "oaiPmh; set now: none"),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [{"name": "a", "nexus": {"archive": "a"}, "icat": {"url": "https://x"}}],
+        "set exactly one of: nexus, icat, scicat, mymdc, searchAPI, oaiPmh; set now: nexus icat",
+    ),
+    (CATALOGUE, "spec.sources", [{"name": "a", "icat": {}}], "spec.sources[0].icat.url: Required value"),
+    *(
+        (
+            CATALOGUE,
+            "spec.sources",
+            [{"name": "a", "searchAPI": {"url": url}}],
+            "without user, password and query",
+        )
+        for url in ("x.example.org", "ftp://x", "https://me:pw@x/api", "https://x/api?token=t", "https://x y")
+    ),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [{"name": "a", "scicat": {"url": "https://x", "apiVersion": "v5"}}],
+        'supported values: "v3", "v4"',
+    ),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [{"name": "a", "oaiPmh": {"url": "https://x", "metadataPrefix": "oai dc"}}],
+        "verb=ListMetadataFormats",
+    ),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [{"name": "a", "mymdc": {"url": "https://x", "requestsPerSecond": 0}}],
+        "should be greater than or equal to 1",
+    ),
+    (
+        CATALOGUE,
+        "spec.sources",
+        [{"name": "a" * 52, "icat": {"url": "https://x"}}],
+        "may not be more than 51",
+    ),
     (CATALOGUE, "spec.sources", [{"nexus": {"archive": "a"}}], "spec.sources[0].name: Required value"),
     (CATALOGUE, "spec.sources", [{"name": "a", "nexus": {"archive": "A"}}], "write a DNS label"),
     (CATALOGUE, "spec.sources", [{"name": "a", "nexus": {"archive": "a"}}] * 2, "Duplicate value"),
@@ -261,7 +352,7 @@ def test_the_largest_objects_are_within_the_budget_of_the_rules(api: ApiServer) 
     api.create(facility, dry_run=True)
     sources = [
         {
-            "name": f"{i:02}" + "s" * 61,
+            "name": f"{i:02}" + "s" * 49,
             "nexus": {"archive": label, "include": [f"{j:02}" + "*" * 98 for j in range(32)]},
         }
         for i in range(16)

@@ -6,12 +6,11 @@ from typing import Annotated, ClassVar, Literal
 from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
-from panosc_operator.api.cel import ListMap, ListSet, Rule, exactly_one_of, grows_only, immutable, rules
+from panosc_operator.api.cel import ListMap, Rule, exactly_one_of, grows_only, immutable, rules
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
 from panosc_operator.api.meta import (
     Count,
     DeletionPolicy,
-    DnsLabel,
     KindInfo,
     ObjectName,
     PrinterColumn,
@@ -20,38 +19,11 @@ from panosc_operator.api.meta import (
     Status,
     name_rule,
 )
+from panosc_operator.api.sources import Source
 
-NEXUS_PATTERNS = ("*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus")
-"""Names that NeXus files usually have."""
-
-FilePattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Line = Annotated[str, StringConstraints(max_length=1024)]
 
 _NEW_CATALOGUE = "make a second Catalogue with the new database, let it fill, then delete this one"
-
-
-class NexusSource(Document):
-    """NeXus files of a DataArchive."""
-
-    archive: DnsLabel
-    """Name of the DataArchive in the same namespace whose files are read."""
-
-    include: Annotated[list[FilePattern], ListSet(), Field(min_length=1, max_length=32)] = Field(
-        default_factory=lambda: list(NEXUS_PATTERNS)
-    )
-    """Shell patterns of the names of files that are read, such as `*.nxs`."""
-
-
-class Source(Document):
-    """Where records come from: exactly one of the kinds of sources."""
-
-    model_config = rules(exactly_one_of("nexus"))
-
-    name: DnsLabel
-    """Name of the source in status, logs and metrics."""
-
-    nexus: NexusSource | None = None
-    """NeXus files of a DataArchive."""
 
 
 class ManagedDatabase(Document):
@@ -114,12 +86,12 @@ class CatalogueSpec(Document):
 
 
 class Problem(Document):
-    """A file that couldn't be read."""
+    """A file or record that couldn't be read."""
 
     model_config = ConfigDict(extra="ignore")
 
     path: Annotated[str, StringConstraints(max_length=4096)]
-    """Path of the file below the archive's root."""
+    """Path of the file below the archive's root, or kind and identifier of the record at its source."""
 
     reason: Annotated[str, StringConstraints(max_length=64)]
     """Cause in one word."""
@@ -140,22 +112,31 @@ class SourceStatus(Document):
     """What the ingest worker does with the source now."""
 
     files: Count = 0
-    """Files that were seen and match the source's patterns."""
+    """Of an archive: files that were seen and match the source's patterns."""
 
     ingested: Count = 0
-    """Files whose records are in the catalogue."""
+    """Of an archive: files whose records are in the catalogue."""
 
     failed: Count = 0
-    """Files that couldn't be read."""
+    """Files that couldn't be read, or records that make no sense."""
+
+    records: Count = 0
+    """Records (of an archive: datasets) that the source has now."""
+
+    withdrawn: Count = 0
+    """Records that it had and has no longer; they are kept, and hidden from searches."""
 
     last_scan: datetime | None = None
-    """When the last complete scan ended."""
+    """When the last complete scan of an archive ended, or the last listing of everything began."""
+
+    last_success: datetime | None = None
+    """As of when the catalogue has all that the source had; the time since then is the lag."""
 
     last_error: Line | None = None
-    """Why the source as a whole can't be read."""
+    """Why the source as a whole can't be read, or isn't believed."""
 
     problems: Annotated[list[Problem], Field(max_length=5)] = Field(default_factory=list)
-    """Some of the files that couldn't be read; the ingest worker's report has all."""
+    """Some of what couldn't be read; the ingest worker's report has all."""
 
 
 class DatabaseStatus(Document):
@@ -168,6 +149,27 @@ class DatabaseStatus(Document):
 
     secret: Annotated[str, StringConstraints(max_length=253)] | None = None
     """Name of the Secret that has the connection."""
+
+
+class DoiStatus(Document):
+    """What became of the records' DOIs."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    findable: Count = 0
+    """DOIs that resolve and are found."""
+
+    registered: Count = 0
+    """DOIs that only resolve, as their records are no longer public."""
+
+    pending: Count = 0
+    """Names that are intended and not registered yet."""
+
+    refused: Count = 0
+    """DOIs whose record the registrar doesn't take as it is."""
+
+    local: Count = 0
+    """Local handles, where there is no registrar."""
 
 
 class CatalogueStatus(Status):
@@ -190,6 +192,9 @@ class CatalogueStatus(Status):
     )
     """What became of each source."""
 
+    dois: DoiStatus | None = None
+    """What became of the records' DOIs; unset while none are made."""
+
     database: DatabaseStatus | None = None
     """Where the records are kept."""
 
@@ -205,7 +210,7 @@ class Catalogue(Resource):
         short_name="cat",
         namespaced=True,
         reasons=CatalogueReason,
-        conditions=(ConditionType.SOURCES_READY,),
+        conditions=(ConditionType.SOURCES_READY, ConditionType.DOIS_READY),
         columns=(
             PrinterColumn("Datasets", ".status.datasets", "integer", "How many datasets it has."),
             PrinterColumn(

@@ -37,6 +37,10 @@ class ConditionType(Described):
         "SourcesReady",
         "False when a source can't be read; what was ingested before stays searchable.",
     )
+    DOIS_READY = (
+        "DoisReady",
+        "False when DOIs can't be registered; records are searchable all the same, and get theirs later.",
+    )
 
 
 class FacilityReason(Described):
@@ -102,7 +106,7 @@ class DataArchiveReason(Described):
 
 
 class CatalogueReason(Described):
-    """Why a Catalogue is, or isn't, ready, or why its sources aren't."""
+    """Why a Catalogue is, or isn't, ready, or why its sources or DOIs aren't."""
 
     AVAILABLE = "Available", "The search API answers and the database has the schema it needs."
     SUSPENDED = "Suspended", "`spec.suspend` is true: the operator leaves everything as it is."
@@ -113,6 +117,10 @@ class CatalogueReason(Described):
     )
     ARCHIVE_NOT_FOUND = "ArchiveNotFound", "A source names a DataArchive that isn't in the namespace."
     ARCHIVE_NOT_READY = "ArchiveNotReady", "The DataArchive of a source has no bound claim yet."
+    SOURCE_SECRET_NOT_FOUND = (
+        "SourceSecretNotFound",
+        "The Secret with a source's credentials isn't in the namespace; the other sources are read.",
+    )
     DATABASE_SECRET_NOT_FOUND = (
         "DatabaseSecretNotFound",
         "The Secret in `spec.database.external.secret` isn't in the namespace.",
@@ -145,4 +153,22 @@ class CatalogueReason(Described):
     )
     INGESTING = "Ingesting", "A source's first scan is still running."
     SOURCE_FAILED = "SourceFailed", "A source can't be read; the message names it and the cause."
-    SOURCES_READ = "SourcesRead", "All sources were read; files that couldn't be are listed per source."
+    SOURCES_READ = (
+        "SourcesRead",
+        "All sources were read; files and records that couldn't be are listed per source.",
+    )
+    DOIS_REGISTERED = "DoisRegistered", "The registrar has every DOI as the catalogue says."
+    DOIS_LOCAL = "DoisLocal", "There is no registrar: records have local handles."
+    REGISTERING = "Registering", "DOIs are being registered."
+    REGISTRAR_SECRET_NOT_FOUND = (
+        "RegistrarSecretNotFound",
+        "The Secret of the registrar's account isn't in the namespace: make it with username and password.",
+    )
+    REGISTRAR_FAILED = (
+        "RegistrarFailed",
+        "The registrar doesn't answer or doesn't take the account: the message says which. It's asked again.",
+    )
+    DOI_REFUSED = (
+        "DoiRefused",
+        "The registrar doesn't take some records; the message has one with the registrar's words.",
+    )

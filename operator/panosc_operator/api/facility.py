@@ -6,7 +6,7 @@ from panosc_common.model import Document
 from panosc_common.policy import DataPolicy
 from pydantic import ConfigDict, Field, StringConstraints
 
-from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, quoted, rules
+from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, exactly_one_of, quoted, rules
 from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.api.countries import COUNTRY_CODES
 from panosc_operator.api.meta import (
@@ -15,6 +15,7 @@ from panosc_operator.api.meta import (
     DnsLabel,
     DnsName,
     KindInfo,
+    ObjectName,
     PrinterColumn,
     Quantity,
     Resource,
@@ -88,11 +89,53 @@ class Contact(Document):
     """What to write about, such as data, accounts or security."""
 
 
+class DataCiteRegistrar(Document):
+    """DataCite's REST API, with the account of the facility's repository."""
+
+    endpoint: WebAddress = "https://api.datacite.org"
+    """Address of the API; https://api.test.datacite.org registers nothing for good."""
+
+    credentials_secret: ObjectName
+    """Name of the Secret in the facility's namespace with the account's `username` and `password`."""
+
+
+class NoRegistrar(Document):
+    """Nobody: records get local handles, which resolve at their catalogue and are called DOIs nowhere."""
+
+
+class Registrar(Document):
+    """Who registers DOIs: exactly one of `dataCite` and `none`."""
+
+    model_config = rules(exactly_one_of("dataCite", "none"))
+
+    data_cite: DataCiteRegistrar | None = None
+    """DataCite's REST API, with the account of the facility's repository."""
+
+    none: NoRegistrar | None = None
+    """Nobody: records get local handles, which resolve at their catalogue and are called DOIs nowhere."""
+
+
+class Mint(Document):
+    """What gets DOIs; DOIs that are there stay, and are kept up to date, whatever this says."""
+
+    documents: bool = True
+    """Whether proposals get DOIs, from the start: their metadata are public from the start."""
+
+    datasets: bool = True
+    """Whether datasets get DOIs, from when they are public."""
+
+
 class DoiIdentifiers(Document):
     """DOIs of the facility's data."""
 
     prefix: DoiPrefix
     """Prefix under which the facility registers DOIs."""
+
+    registrar: Registrar | None = None
+    """Who registers DOIs: exactly one of `dataCite` and `none`; unset, none are made."""
+
+    mint: Mint = Field(default_factory=Mint)
+    """What gets DOIs; DOIs that are there stay, and are kept up to date, whatever this says."""
 
 
 class Identifiers(Document):

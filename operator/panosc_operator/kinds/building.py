@@ -269,6 +269,11 @@ def config_volume(name: str, config_map_name: str) -> Object:
     return {"name": name, "configMap": {"name": config_map_name}}
 
 
+def secret_volume(name: str, secret_name: str) -> Object:
+    """A pod's volume from a Secret; the pod waits until that is there."""
+    return {"name": name, "secret": {"secretName": secret_name}}
+
+
 def http_probe(path: str, port: int, *, period: int, failures: int) -> Object:
     """A probe by HTTP."""
     return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-TICKING = frozenset({"lastScan"})
+TICKING = frozenset({"lastScan", "lastSuccess"})
 """Fields that change with every scan, though nothing was found."""
 REFRESH = timedelta(minutes=5)
 """How old such a time may become in the status while nothing else changes."""

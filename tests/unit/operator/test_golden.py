@@ -88,9 +88,14 @@ def test_every_object_is_labelled_and_every_pod_is_modest(case: str) -> None:
 def test_nothing_secret_is_planned() -> None:
     """A password is a placeholder until the engine makes it: a plan is shown in logs, tests and reviews."""
     _, plan = planned("catalogue-managed")
-    (secret,) = [desired for desired in plan if desired.type.kind == "Secret"]
-    assert secret.create_only
-    assert secret.retain
-    assert secret.manifest["stringData"]["password"] == "{password}"
-    text = rendered("catalogue-external")
-    assert "hidden" not in text
+    secrets = {
+        desired.manifest["metadata"]["name"]: desired for desired in plan if desired.type.kind == "Secret"
+    }
+    assert set(secrets) == {"catalogue-postgres", "catalogue-administrator"}
+    assert all(secret.create_only for secret in secrets.values())
+    assert secrets["catalogue-postgres"].retain
+    assert secrets["catalogue-postgres"].manifest["stringData"]["password"] == "{password}"
+    assert secrets["catalogue-administrator"].manifest["stringData"] == {"token": "{token}"}
+    for case in ("catalogue-external", "catalogue-dois"):
+        assert "hidden" not in rendered(case)
+        assert "aGlkZGVu" not in rendered(case)

@@ -435,6 +435,58 @@ def test_sources_of_a_catalogue(source: Object, expected: tuple[str, str]) -> No
     assert judgement.finding is None, "what was ingested before stays searchable"
 
 
+REMOTE = resource(
+    "Catalogue",
+    "catalogue",
+    sources=[
+        {"name": "legacy", "icat": {"url": "https://icat.example.org", "credentialsSecret": "icat-reader"}},
+        {"name": "open", "searchAPI": {"url": "https://search.example.org/api"}},
+    ],
+)
+READER: Object = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "icat-reader", "namespace": "esrf", "resourceVersion": "3"},
+    "data": {"username": "cmVhZGVy", "password": "aGlkZGVu"},
+}
+REMOTE_REPORT = {
+    **INGESTED,
+    "sources": [
+        {
+            "name": name,
+            "state": "Idle",
+            "records": 40,
+            "withdrawn": 2,
+            "failed": 1,
+            "lastScan": "2026-11-24T10:00:00Z",
+            "lastSuccess": "2026-11-24T12:00:00Z",
+        }
+        for name in ("legacy", "open")
+    ],
+}
+
+
+def test_a_source_without_its_secret_is_named_and_the_others_are_read() -> None:
+    judgement = judge(REMOTE, report=REMOTE_REPORT)
+    assert judgement.finding is not None
+    assert judgement.finding.reason == "SourceSecretNotFound"
+    assert "Secret icat-reader with the credentials of source legacy" in judgement.finding.message
+    assert condition(judgement) == ("False", "SourceSecretNotFound")
+    plan = kind_of(REMOTE).plan(observe(REMOTE, [FACILITY, NAMESPACE])) or []
+    (config,) = [one for one in plan if one.key.name == "catalogue-config"]
+    assert '"open"' in config.manifest["data"]["catalogue.json"]
+    assert '"legacy"' not in config.manifest["data"]["catalogue.json"]
+
+
+def test_status_of_a_catalogue_counts_what_sources_have_and_withdrew() -> None:
+    judgement = judge(REMOTE, world=[*WORLD, READER], report=REMOTE_REPORT)
+    assert judgement.finding is None
+    assert condition(judgement) == ("True", "SourcesRead")
+    source = judgement.status["sources"][0]
+    assert (source["records"], source["withdrawn"], source["failed"]) == (40, 2, 1)
+    assert source["lastSuccess"] == "2026-11-24T12:00:00Z"
+
+
 def test_status_of_a_catalogue_shows_few_problems() -> None:
     problems = [{"path": f"{n}.nxs", "reason": "NotHDF5", "message": "x" * 5000} for n in range(20)]
     source = {**INGESTED["sources"][0], "problems": problems}  # type: ignore[index]
@@ -454,3 +506,59 @@ def test_facility_points_to_its_search_first() -> None:
     assert status["url"] == "http://catalogue.esrf"
     assert (status["archives"], status["catalogues"]) == (1, 1)
     assert "url" not in judge(FACILITY).status
+
+
+def with_dois(registrar: Object, *secrets: str) -> list[Object]:
+    """A world whose facility registers DOIs, and the Secrets in its namespace."""
+    doi = {"prefix": "10.5072", "registrar": registrar}
+    facility = resource("Facility", "esrf", None, displayName="ESRF", identifiers={"doi": doi})
+    metadata = {"namespace": "esrf", "resourceVersion": "3"}
+    present: list[Object] = [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {**metadata, "name": name}} for name in secrets
+    ]
+    return [facility, *without("Facility"), *present]
+
+
+DATACITE: Object = {"dataCite": {"credentialsSecret": "datacite"}}
+COUNTS = {"findable": 0, "registered": 0, "pending": 0, "refused": 0, "local": 0, "lastError": None}
+
+
+@pytest.mark.parametrize(
+    ("world", "dois", "status", "reason", "message"),
+    [
+        (with_dois(DATACITE), None, "False", "RegistrarSecretNotFound", "datacite"),
+        (with_dois(DATACITE, "datacite"), None, "Unknown", "Registering", "first look"),
+        (
+            with_dois(DATACITE, "datacite"),
+            {**COUNTS, "lastError": "the registrar answers 401"},
+            "False",
+            "RegistrarFailed",
+            "answers 401",
+        ),
+        (
+            with_dois(DATACITE, "datacite"),
+            {**COUNTS, "refused": 2, "problems": [{"pid": "d/1", "doi": "10.5072/a", "message": "422 url"}]},
+            "False",
+            "DoiRefused",
+            "d/1: 422 url",
+        ),
+        (with_dois(DATACITE, "datacite"), {**COUNTS, "pending": 3}, "Unknown", "Registering", "3"),
+        (with_dois(DATACITE, "datacite"), {**COUNTS, "findable": 7}, "True", "DoisRegistered", "7"),
+        (with_dois({"none": {}}), {**COUNTS, "local": 7}, "True", "DoisLocal", "local"),
+    ],
+)
+def test_dois_have_a_condition_of_their_own(
+    world: list[Object], dois: Object | None, status: str, reason: str, message: str
+) -> None:
+    judgement = judge(CATALOGUE, world=world, report={**INGESTED, "dois": dois})
+    assert judgement.finding is None, "records are searchable all the same"
+    (found,) = [each for each in judgement.conditions if each.type == "DoisReady"]
+    assert (found.status, found.reason) == (status, reason)
+    assert message in found.message
+    if dois:
+        assert judgement.status["dois"]["findable"] == dois["findable"]
+
+
+def test_without_a_registrar_there_is_no_condition_of_dois() -> None:
+    judgement = judge(CATALOGUE, report=INGESTED)
+    assert [each.type for each in judgement.conditions] == ["SourcesReady"]

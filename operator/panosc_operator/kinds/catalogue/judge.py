@@ -3,14 +3,22 @@
 from functools import partial
 from typing import Any
 
+from panosc_operator.api.catalogue import DoiStatus
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
+from panosc_operator.api.facility import DoiIdentifiers
 from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
 from panosc_operator.engine.resources import JOB, STATEFUL_SET
 from panosc_operator.kinds import policies
 from panosc_operator.kinds.catalogue.database import host
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
-from panosc_operator.kinds.catalogue.plan import INGEST_SUFFIX, database_secret, migration_name, public_url
+from panosc_operator.kinds.catalogue.plan import (
+    DOIS_SUFFIX,
+    INGEST_SUFFIX,
+    database_secret,
+    migration_name,
+    public_url,
+)
 from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
@@ -23,7 +31,10 @@ def judge(observed: Observation, children: Children) -> Judgement:
     return Judgement(
         first_finding(_POLICIES, Case(observed, children)),
         f"the search API answers at {public_url(observed)}/api",
-        conditions=(_sources_ready(observed),) if observed.catalogue.spec.sources else (),
+        conditions=(
+            *((_sources_ready(observed),) if observed.catalogue.spec.sources else ()),
+            *((_dois_ready(observed, observed.dois),) if observed.dois else ()),
+        ),
         status=_status(observed),
     )
 
@@ -59,6 +70,20 @@ def _archive_not_found(case: Case[Observation]) -> Finding | None:
         return None
     message = f"DataArchive {missing[0]} isn't in the namespace: make it, or name another in spec.sources"
     return Finding(CatalogueReason.ARCHIVE_NOT_FOUND, message, stalled=True)
+
+
+def _source_secret_not_found(case: Case[Observation]) -> Finding | None:
+    # The other sources are read all the same.
+    for source, secret in case.observed.missing_source_secrets.items():
+        return Finding(CatalogueReason.SOURCE_SECRET_NOT_FOUND, _secret_missing(source, secret), stalled=True)
+    return None
+
+
+def _secret_missing(source: str, secret: str) -> str:
+    return (
+        f"Secret {secret} with the credentials of source {source} isn't in the namespace: make it, or name "
+        "another in spec.sources"
+    )
 
 
 def _database(case: Case[Observation]) -> Finding | None:
@@ -100,10 +125,13 @@ _POLICIES = (
     _secret_invalid,
     policies.refused(CatalogueReason.APPLY_FAILED),
     _archive_not_found,
+    _source_secret_not_found,
     _database,
     _migration,
     _archive_not_ready,
-    policies.service_failed(CatalogueReason.SERVICE_FAILED, {"api": "", "ingest": INGEST_SUFFIX}),
+    policies.service_failed(
+        CatalogueReason.SERVICE_FAILED, {"api": "", "ingest": INGEST_SUFFIX, "dois": DOIS_SUFFIX}
+    ),
     policies.route_not_accepted(CatalogueReason.ROUTE_NOT_ACCEPTED),
     policies.progressing(CatalogueReason.PROGRESSING),
 )
@@ -115,22 +143,50 @@ def _sources_ready(observed: Observation) -> Assessment:
     if observed.missing_archives:
         message = f"DataArchive {observed.missing_archives[0]} isn't in the namespace"
         return _assessment("False", CatalogueReason.ARCHIVE_NOT_FOUND, message)
+    for source, secret in observed.missing_source_secrets.items():
+        return _assessment("False", CatalogueReason.SOURCE_SECRET_NOT_FOUND, _secret_missing(source, secret))
     if observed.report is None or not observed.report_is_current:
         return _assessment(
             "Unknown", CatalogueReason.STATUS_UNKNOWN, "the ingest worker doesn't answer at present"
         )
     sources = observed.report.get("sources") or []
-    failed = next((source for source in sources if source.get("state") == "Failed"), None)
+    failed = next((one for one in sources if one.get("state") == "Failed"), None)
     if failed:
         message = f"source {failed['name']}: {failed.get('lastError') or 'no cause given'}"
         return _assessment("False", CatalogueReason.SOURCE_FAILED, message[:LINE])
-    if len(sources) < len(observed.catalogue.spec.sources) or any(
-        not source.get("lastScan") for source in sources
-    ):
+    if len(sources) < len(observed.catalogue.spec.sources) or any(not one.get("lastScan") for one in sources):
         return _assessment("Unknown", CatalogueReason.INGESTING, "the first scan is still running")
-    unread = sum(source.get("failed", 0) for source in sources)
-    message = f"all sources were read; {unread} files couldn't be" if unread else "all sources were read"
+    unread = sum(one.get("failed", 0) for one in sources)
+    message = "all sources were read"
+    message += f"; {unread} files or records couldn't be" if unread else ""
     return _assessment("True", CatalogueReason.SOURCES_READ, message)
+
+
+def _dois_ready(observed: Observation, dois: DoiIdentifiers) -> Assessment:
+    """Whether the registrar has what the catalogue says; records are searchable all the same."""
+    assessment = partial(Assessment, ConditionType.DOIS_READY)
+    missing = observed.missing_registrar_secret
+    if missing:
+        message = f"Secret {missing} isn't in the namespace: make it with the keys username and password"
+        return assessment("False", CatalogueReason.REGISTRAR_SECRET_NOT_FOUND, message)
+    if observed.report is None or not observed.report_is_current:
+        message = "the ingest worker, which tells of the DOIs, doesn't answer at present"
+        return assessment("Unknown", CatalogueReason.STATUS_UNKNOWN, message)
+    said = observed.report.get("dois")
+    if not said:
+        return assessment("Unknown", CatalogueReason.REGISTERING, "the first look is still to come")
+    if said.get("lastError"):
+        return assessment("False", CatalogueReason.REGISTRAR_FAILED, said["lastError"][:LINE])
+    if said.get("refused"):
+        first: dict[str, Any] = next(iter(said.get("problems") or []), {})
+        message = f"{said['refused']} refused, such as that of {first.get('pid')}: {first.get('message')}"
+        return assessment("False", CatalogueReason.DOI_REFUSED, message[:LINE])
+    if said.get("pending"):
+        message = f"{said['pending']} are being registered"
+        return assessment("Unknown", CatalogueReason.REGISTERING, message)
+    if dois.registrar and dois.registrar.none:
+        return assessment("True", CatalogueReason.DOIS_LOCAL, "records have local handles")
+    return assessment("True", CatalogueReason.DOIS_REGISTERED, f"{said['findable']} are findable")
 
 
 def _status(observed: Observation) -> dict[str, Any]:
@@ -146,14 +202,26 @@ def _status(observed: Observation) -> dict[str, Any]:
     former = observed.former
     if report is None:
         # Until the ingest worker answers, what it said to an earlier operator is the last that is known.
-        return {name: former[name] for name in (*counts, "sources") if former.get(name)} | status
+        return {name: former[name] for name in (*counts, "sources", "dois") if former.get(name)} | status
     said: dict[str, Any] = {name: report[name] for name in counts if report.get(name) is not None}
+    if report.get("dois"):
+        said["dois"] = {name: report["dois"][name] for name in DoiStatus.model_fields}
     said["sources"] = [_source(source) for source in (report.get("sources") or [])]
     return {**unless_only_time_passed(former, said), **status}
 
 
 def _source(source: dict[str, Any]) -> dict[str, Any]:
-    shown = ("name", "state", "files", "ingested", "failed", "lastScan")
+    shown = (
+        "name",
+        "state",
+        "files",
+        "ingested",
+        "failed",
+        "records",
+        "withdrawn",
+        "lastScan",
+        "lastSuccess",
+    )
     entry = {name: source[name] for name in shown if source.get(name) is not None}
     if source.get("lastError"):
         entry["lastError"] = source["lastError"][:LINE]

@@ -7,7 +7,9 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.conditions import DataArchiveReason
+from panosc_operator.api.facility import DoiIdentifiers
 from panosc_operator.api.meta import GROUP
+from panosc_operator.api.sources import Source
 from panosc_operator.engine.health import assess, conditions_of
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import (
@@ -52,8 +54,12 @@ class Observation:
     """Those of them whose files only one node can have."""
     claims_missed: dict[str, str] = field(default_factory=dict)
     """By archive that waits for its claim: what it says about it."""
+    source_secrets: frozenset[str] = frozenset()
+    """Names of the Secrets with sources' credentials, as far as they are there."""
     external: External | None = None
     """The database, if somebody else runs it."""
+    registrar_secret_found: bool = False
+    """Whether the Secret of the registrar's account is there."""
     database_ready: bool = False
     """Whether the database accepts connections, as far as the operator can tell."""
     started_migrations: frozenset[str] = frozenset()
@@ -78,10 +84,36 @@ class Observation:
         return self.catalogue.metadata.namespace or ""
 
     @property
+    def dois(self) -> DoiIdentifiers | None:
+        """How records get DOIs; None if they get none."""
+        doi = self.facility.spec.identifiers.doi if self.facility else None
+        return doi if doi and doi.registrar else None
+
+    @property
+    def missing_registrar_secret(self) -> str | None:
+        """Name of the Secret of the registrar's account, while it isn't there."""
+        data_cite = self.dois.registrar.data_cite if self.dois and self.dois.registrar else None
+        return data_cite.credentials_secret if data_cite and not self.registrar_secret_found else None
+
+    @property
     def missing_archives(self) -> list[str]:
         """The archives that the sources name and that aren't there."""
         named = [source.nexus.archive for source in self.catalogue.spec.sources if source.nexus]
         return sorted(set(named) - set(self.archives))
+
+    @property
+    def missing_source_secrets(self) -> dict[str, str]:
+        """By source that can't be read without it: the Secret that isn't there."""
+        return {
+            source.name: secret
+            for source in self.catalogue.spec.sources
+            if (secret := credentials_of(source)) and secret not in self.source_secrets
+        }
+
+
+def credentials_of(source: Source) -> str | None:
+    """Name of the Secret with the source's credentials, if it has one."""
+    return source.remote.credentials_secret if source.remote else None
 
 
 def database_name(catalogue: Catalogue) -> str:
@@ -112,17 +144,23 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
     else:
         key = Key(STATEFUL_SET.group, STATEFUL_SET.kind, namespace, database_name(catalogue))
         ready = assess(cache.get(key)).current
+    named = {name for source in catalogue.spec.sources if (name := credentials_of(source))}
+    facility = read_facility(reader, namespace)
     report, current = reader.services.latest(
         Key(GROUP, catalogue.info.kind, namespace, catalogue.metadata.name)
     )
     return Observation(
         catalogue,
         settings,
-        facility=read_facility(reader, namespace),
+        facility=facility,
         archives=archives,
         pinned=frozenset(pinned),
         claims_missed=claims_missed,
+        source_secrets=frozenset(
+            [name for name in sorted(named) if await reader.read(SECRET, namespace, name)]
+        ),
         external=external,
+        registrar_secret_found=await _has_registrar_secret(facility, namespace, reader),
         database_ready=ready,
         started_migrations=frozenset(
             obj["metadata"]["name"]
@@ -134,6 +172,12 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         report=report,
         report_is_current=current,
     )
+
+
+async def _has_registrar_secret(facility: Facility | None, namespace: str | None, reader: Reader) -> bool:
+    doi = facility.spec.identifiers.doi if facility else None
+    data_cite = doi.registrar.data_cite if doi and doi.registrar else None
+    return bool(data_cite and await reader.read(SECRET, namespace, data_cite.credentials_secret))
 
 
 async def _is_pinned(archive: DataArchive, reader: Reader) -> bool:

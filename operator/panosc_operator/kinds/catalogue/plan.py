@@ -1,10 +1,14 @@
 """What a Catalogue becomes: a database, a migration Job, the search API, the ingest worker, and a route."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from panosc_operator.api import Catalogue
+from panosc_operator.api import Catalogue, Facility
+from panosc_operator.api.facility import DoiIdentifiers
+from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
-from panosc_operator.engine.resources import JOB, NETWORK_POLICY, Object
+from panosc_operator.engine.resources import JOB, NETWORK_POLICY, SECRET, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
@@ -23,6 +27,7 @@ from panosc_operator.kinds.building import (
     probes,
     resources,
     route,
+    secret_volume,
     service,
 )
 from panosc_operator.kinds.catalogue.database import database
@@ -32,7 +37,13 @@ from panosc_operator.kinds.relations import data_claim, domain_of, host_of
 CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
 ARCHIVES_DIRECTORY = "/archives"
+ADMINISTRATOR_DIRECTORY = "/etc/panosc/administrator"
+REGISTRAR_DIRECTORY = "/etc/panosc/registrar"
+CREDENTIALS_DIRECTORY = "/etc/panosc/credentials"
 INGEST_SUFFIX = "-ingest"
+DOIS_SUFFIX = "-dois"
+TOKEN_LENGTH = 43
+"""Characters of the administrator's token."""
 PUBLIC_PREFIXES = (
     # The search API ignores the case of paths, the Gateway API does not: both ways that clients write it.
     "/api",
@@ -54,6 +65,11 @@ PUBLIC_PREFIXES = (
 def ingest_name(catalogue: Catalogue) -> str:
     """Name of the ingest worker's objects."""
     return f"{catalogue.metadata.name}{INGEST_SUFFIX}"
+
+
+def administrator_secret(catalogue: Catalogue) -> str:
+    """Name of the Secret that has the administrator's token."""
+    return f"{catalogue.metadata.name}-administrator"
 
 
 def database_secret(catalogue: Catalogue) -> str:
@@ -93,6 +109,8 @@ def plan(observed: Observation) -> list[Desired] | None:
     objects.append(_migration(observed, part("migrate")))
     objects += _api(observed, part("api"), configuration)
     objects += _ingest(observed, part("ingest"), configuration)
+    if observed.dois and not observed.missing_registrar_secret:
+        objects += _dois(observed, observed.dois, part("dois"), configuration)
     matches = [path_match("PathPrefix", prefix) for prefix in PUBLIC_PREFIXES] + [path_match("Exact", "/")]
     host = host_of(catalogue, domain_of(facility, settings.base_domain))
     return [*objects, route(part("api"), name, host, matches)]
@@ -103,12 +121,22 @@ def migration_name(observed: Observation) -> str:
     return f"{observed.catalogue.metadata.name}-migrate-{digest(_migration_pod(observed))[:10]}"
 
 
+def _contact_email(facility: Facility) -> str | None:
+    """Whom harvesters write to: the contact for data, else the first one."""
+    contacts = facility.spec.contacts
+    for_data = (contact for contact in contacts if "data" in (contact.role or "").lower())
+    chosen = next(for_data, contacts[0] if contacts else None)
+    return chosen.email if chosen else None
+
+
 def _configuration(observed: Observation) -> dict[str, Any]:
     facility, settings = observed.facility, observed.settings
     assert facility is not None  # noqa: S101 - `plan` has looked
     domain = domain_of(facility, settings.base_domain)
-    sources = []
+    sources: list[dict[str, Any]] = []
     for source in observed.catalogue.spec.sources:
+        if source.remote and source.name not in observed.missing_source_secrets:
+            sources.append(_remote(source, source.remote))
         archive = observed.archives.get(source.nexus.archive) if source.nexus else None
         if source.nexus is None or archive is None:
             continue
@@ -132,10 +160,33 @@ def _configuration(observed: Observation) -> dict[str, Any]:
             "abbreviation": facility.spec.abbreviation,
             "ror": facility.spec.ror,
             "country": facility.spec.country,
+            "contactEmail": _contact_email(facility),
         },
         "publicUrl": public_url(observed),
+        "identifiers": _identifiers(observed),
         "sources": sources,
     }
+
+
+def _remote(source: Source, remote: RemoteSource) -> dict[str, Any]:
+    """A catalogue that is read, with the directory of its credentials instead of the name of their Secret."""
+    exclude = {"credentials_secret", "interval_minutes", "full_listing_hours"}
+    content = remote.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=exclude) | {
+        "intervalSeconds": remote.interval_minutes * 60,
+        "fullListingSeconds": remote.full_listing_hours * 3600,
+    }
+    if remote.credentials_secret:
+        content["credentials"] = f"{CREDENTIALS_DIRECTORY}/{source.name}"
+    (kind,) = source.model_dump(by_alias=True, exclude_none=True, exclude={"name"})
+    return {"name": source.name, kind: content}
+
+
+def _identifiers(observed: Observation) -> dict[str, Any]:
+    """Without the name of the Secret, which is mounted."""
+    if observed.dois is None:
+        return {}
+    exclude = {"registrar": {"data_cite": {"credentials_secret"}}}
+    return {"doi": observed.dois.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=exclude)}
 
 
 def _container(
@@ -145,10 +196,12 @@ def _container(
     requirements: Object,
     *,
     archives: bool = False,
+    secrets: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Object:
+    """`secrets`: directories by name of the volume."""
     settings, catalogue = observed.settings, observed.catalogue
-    mounts = {"config": CONFIG_DIRECTORY, "policy": POLICY_DIRECTORY}
+    mounts = {"config": CONFIG_DIRECTORY, "policy": POLICY_DIRECTORY, **(secrets or {})}
     if archives:
         mounts |= {
             f"archive-{archive}": f"{ARCHIVES_DIRECTORY}/{archive}" for archive in sorted(observed.archives)
@@ -202,30 +255,48 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(API_PORT)],
         resources("50m", "128Mi", memory_limit="1Gi"),
+        secrets={"administrator": ADMINISTRATOR_DIRECTORY},
         ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
         **probes(API_PORT, ready="/readyz"),
     )
     served = deployment(
         part,
         name,
-        pod([serve], _volumes(observed)),
+        pod([serve], [*_volumes(observed), secret_volume("administrator", administrator_secret(catalogue))]),
         replicas=replicas,
         config=configuration,
         restart_on=(database_secret(catalogue),),
     )
     budget = [disruption_budget(part, name)] if replicas > 1 else []
-    return [served, service(part, name, API_PORT), *budget]
+    return [_administrator(catalogue, part), served, service(part, name, API_PORT), *budget]
+
+
+def _administrator(catalogue: Catalogue, part: Part) -> Desired:
+    """The token by which the facility's staff decides about its data, until people can log in."""
+    manifest = {
+        "metadata": part.metadata(administrator_secret(catalogue)),
+        "type": "Opaque",
+        "stringData": {"token": "{token}"},
+    }
+    return Desired(SECRET, manifest, create_only=True, random={"token": TOKEN_LENGTH})
 
 
 def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desired]:
     catalogue = observed.catalogue
     name = ingest_name(catalogue)
+    remote = {
+        source.name: source.remote
+        for source in catalogue.spec.sources
+        if source.remote and source.name not in observed.missing_source_secrets
+    }
+    accounts = {name: one.credentials_secret for name, one in remote.items() if one.credentials_secret}
     ingest = _container(
         observed,
         "ingest",
         ["ingest", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
         resources("50m", "192Mi", memory_limit="2Gi"),
         archives=True,
+        secrets={f"credentials-{source}": f"{CREDENTIALS_DIRECTORY}/{source}" for source in accounts},
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         **probes(STATUS_PORT),
     )
@@ -233,6 +304,7 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         claim_volume(f"archive-{archive}", data_claim(observed.archives[archive]), read_only=True)
         for archive in sorted(observed.archives)
     ]
+    credentials = [secret_volume(f"credentials-{source}", secret) for source, secret in accounts.items()]
     groups = [
         group for archive in observed.archives.values() for group in archive.spec.storage.supplemental_groups
     ]
@@ -240,12 +312,51 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
     worker = deployment(
         part,
         name,
-        pod([ingest], [*_volumes(observed), *archives], groups=groups, **affinity),
+        pod([ingest], [*_volumes(observed), *archives, *credentials], groups=groups, **affinity),
         alone=True,
         config=configuration,
-        restart_on=(database_secret(catalogue),),
+        restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
     )
-    return [worker, service(part, name, STATUS_PORT, port_name="status")]
+    gate = _gate_to(part, f"{name}-sources", [source.url for source in remote.values()]) if remote else None
+    return [worker, service(part, name, STATUS_PORT, port_name="status"), *([gate] if gate else [])]
+
+
+def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration: Any) -> list[Desired]:
+    """The worker that registers DOIs, and its way out to the registrar."""
+    name = f"{observed.catalogue.metadata.name}{DOIS_SUFFIX}"
+    data_cite = dois.registrar.data_cite if dois.registrar else None
+    worker = _container(
+        observed,
+        "dois",
+        ["dois", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
+        resources("10m", "96Mi", memory_limit="512Mi"),
+        secrets={"registrar": REGISTRAR_DIRECTORY} if data_cite else {},
+        ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
+        **probes(STATUS_PORT),
+    )
+    account = [secret_volume("registrar", data_cite.credentials_secret)] if data_cite else []
+    deployed = deployment(
+        part,
+        name,
+        pod([worker], [*_volumes(observed), *account]),
+        alone=True,
+        config=configuration,
+        restart_on=(database_secret(observed.catalogue),),
+    )
+    gate = [_gate_to(part, f"{name}-registrar", [data_cite.endpoint])] if data_cite else []
+    return [deployed, *gate]
+
+
+def _gate_to(part: Part, name: str, urls: Iterable[str]) -> Desired:
+    """A way out to the ports of others' services: where these are is their own matter, and policies know
+    addresses, not names."""
+    ports = {url.port or (443 if url.scheme == "https" else 80) for url in map(urlsplit, urls)}
+    spec = {
+        "podSelector": {"matchLabels": dict(part.selector)},
+        "policyTypes": ["Egress"],
+        "egress": [{"ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)]}],
+    }
+    return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
 
 
 def _external_database_gate(part: Part, name: str, ports: tuple[int, ...]) -> Desired:

@@ -9,7 +9,7 @@ from panosc_operator.kinds.building import API_PORT, ARCHIVE_API_PORT, POSTGRES_
 from panosc_operator.kinds.facility.observe import Observation
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
-_DATABASE_CLIENTS = ["api", "ingest", "migrate"]
+_DATABASE_CLIENTS = ["api", "dois", "ingest", "migrate"]
 _DATABASE: Object = {"matchLabels": {LABEL_COMPONENT: "database"}}
 _CATALOGUE_API: Object = {"matchLabels": {LABEL_NAME: "catalogue", LABEL_COMPONENT: "api"}}
 _ARCHIVE_API: Object = {"matchLabels": {LABEL_NAME: "archive", LABEL_COMPONENT: "api"}}
@@ -22,7 +22,9 @@ _WITH_STATUS: Object = {
 }
 
 _WITH_METRICS: Object = {
-    "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": ["api", "index", "ingest"]}]
+    "matchExpressions": [
+        {"key": LABEL_COMPONENT, "operator": "In", "values": ["api", "dois", "index", "ingest"]}
+    ]
 }
 
 
