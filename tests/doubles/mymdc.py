@@ -44,6 +44,8 @@ class MyMdc:
         self.withheld = 0
         """Items that each page lacks of those that its headers announce."""
         self._tokens: dict[str, int] = {}
+        self._places: dict[tuple[str, str], int] = {}
+        """Ids of runs by the numbers of proposal and run."""
         self.app = Starlette(
             routes=[
                 Route("/metadata/oauth/token", self._token, methods=["POST"]),
@@ -133,14 +135,14 @@ class MyMdc:
     async def _raw_data_groups(self, request: Request) -> Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        runs = self.tables["runs"]
+        if len(self._places) != len(runs):
+            self._places = {(str(run["proposal_number"]), str(run["run_number"])): run["id"] for run in runs}
         asked = request.query_params
-        for run in self.tables["runs"]:
-            if (str(run["proposal_number"]), str(run["run_number"])) == (
-                asked.get("proposal_number"),
-                asked.get("run_number"),
-            ):
-                return JSONResponse(self.data_groups.get(run["id"], []))
-        return JSONResponse({"info": "Resource not found!"}, 404)
+        run = self._places.get((asked.get("proposal_number", ""), asked.get("run_number", "")))
+        if run is None:
+            return JSONResponse({"info": "Resource not found!"}, 404)
+        return JSONResponse(self.data_groups.get(run, []))
 
     def _page(self, request: Request, things: list[dict[str, Any]]) -> Response:
         try:
