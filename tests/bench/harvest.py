@@ -1,7 +1,7 @@
 """Reads 100,000 records of a source's double into a catalogue; tells the time and the memory it took.
 
-`python -m bench.harvest icat|mymdc|oai-pmh [records]`, with `tests` on PYTHONPATH. The double is a process of its
-own, so that the memory is the reader's alone.
+`python -m bench.harvest icat|mymdc|oai-pmh [records]`, with `tests` on PYTHONPATH. The double is a process of
+its own, so that the memory is the reader's alone.
 """
 
 import asyncio
