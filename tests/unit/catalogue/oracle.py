@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from unit.catalogue import oracle_techniques as techniques
+
 TEXT_SEARCH = {
     "Dataset": ["title"],
     "Document": ["title", "summary"],
@@ -50,11 +52,24 @@ def select(rows: Iterable[Row], query: dict[str, Any]) -> list[Row]:
 
 
 def accepts(row: Row, query: dict[str, Any]) -> bool:
-    return satisfies(row, query.get("where", {})) and all(
-        any(accepts(other, include["scope"]) for other in row.relations[include["relation"]])
+    where = query.get("where", {})
+    fits = techniques.asked_for(where)(row) if row.model == "Technique" else satisfies(row, where)
+    return fits and all(
+        joins(row.relations[include["relation"]], include)
         for include in query.get("include", [])
         if restricts(include["scope"])
     )
+
+
+def joins(others: list[Row], include: dict[str, Any]) -> bool:
+    scope = include["scope"]
+    if include["relation"] == "techniques" and scope.get("where"):
+        nested = scope.get("include", [])
+        if not techniques.satisfied(others, scope["where"]):
+            return False
+        if not any(restricts(inner["scope"]) for inner in nested):
+            return True
+    return any(accepts(other, scope) for other in others)
 
 
 def restricts(scope: dict[str, Any]) -> bool:

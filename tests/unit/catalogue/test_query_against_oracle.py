@@ -10,16 +10,19 @@ import psycopg
 import pytest
 from panosc_catalogue.load import Tally, load
 from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
+from panosc_common.panet import IRI
 from support import postgres
 from unit.catalogue import oracle, universe
 
+TECHNIQUES = ["SAXS", "small angle scattering", "x-ray probe", "GISAXS"]
 # Field -> operands worth trying; identifiers of rows are left out: they are the database's own.
 OPERANDS: dict[str, list[Any]] = {
     "pid": ["20.500/3", "10.5072/2", "i1", "t2", "s3", "20.500/1", 7],
     "title": [*universe.WORDS, "iron"],
-    "name": [*universe.WORDS, *universe.NAMES, "silica"],
+    "name": [*universe.WORDS, *universe.NAMES, "silica", *TECHNIQUES],
     "summary": [*universe.WORDS, None],
     "facility": ["ESRF", "ILL", "ill"],
     "description": [*universe.WORDS, None],
@@ -31,7 +34,7 @@ OPERANDS: dict[str, list[Any]] = {
     "city": ["Paris", None],
     "doi": ["10.5072/1", None],
     "license": ["CC-BY-4.0", "CC0-1.0", None],
-    "panetId": ["P1", "P2", None],
+    "panetId": ["P1", "P2", None, f"{IRI}PaNET01124", f"{IRI}PaNET01012", f"{IRI}PaNET01200"],
     "path": ["/3/0", "/5/1"],
     "unit": ["K", "eV", None],
     "size": [0, 5, 10, "7", 2**40, None],
@@ -125,7 +128,7 @@ UNRELATED = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Loaded:
     connection: psycopg.Connection[Any]
     rows: dict[str, list[oracle.Row]]
@@ -170,7 +173,12 @@ def test_same_items_and_same_count(loaded: Loaded, model: str) -> None:
     answered = 0
     for seed in range(EXAMPLES):
         query = random_filter(random.Random(seed), model)
-        parsed = parse_filter(MODELS[model], json.loads(json.dumps(query)), universe.PANET)
+        try:
+            parsed = parse_filter(MODELS[model], json.loads(json.dumps(query)), universe.PANET)
+        except FilterError as error:
+            if "one unit" not in str(error):
+                raise
+            continue
         answer = json.loads(loaded.ask(sql.items(parsed)))
         expected = oracle.find(rows, query)
         # Compared apart from the assertion: pytest's explanation of deep differences takes minutes.

@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from panosc_common.panet import LATEST, ontology
+from panosc_common.panet import IRI, LATEST, ontology
 from panosc_common.policy import DataPolicy, release_instant
 from unit.catalogue.oracle import Row
 
@@ -25,7 +25,14 @@ def make(seed: int) -> list[dict[str, Any]]:
     ]
     techniques = [
         {"pid": f"t{n}", "name": pick.choice(WORDS), "panetId": pick.choice([None, f"P{n}"])}
-        for n in range(5)
+        for n in range(3)
+    ] + [
+        {
+            "pid": f"{IRI}{name}",
+            "name": PANET.terms[name].label,
+            "panetId": pick.choice([None, f"{IRI}{name}"]),
+        }
+        for name in ("PaNET01188", "PaNET01189", "PaNET01162", "PaNET01200")
     ]
     samples = [
         {"pid": f"s{n}", "name": pick.choice(WORDS), "description": pick.choice([None, *WORDS])}
