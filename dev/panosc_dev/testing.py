@@ -9,7 +9,7 @@ from pathlib import Path
 
 from panosc_dev import environment, packages, privileges, toolchain
 from panosc_dev.paths import REPOSITORY, cache_directory
-from panosc_dev.progress import elapsed, say
+from panosc_dev.progress import StepFailed, elapsed, say
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,21 @@ def counts(report: Path) -> tuple[int, int, int]:
     return total - failures - errors - skipped, failures + errors, skipped
 
 
+def choose(names: Sequence[str], tests: Path) -> list[Level]:
+    """The levels called `names`, all if none is given; StepFailed if the folder of one is not in `tests`."""
+    chosen = [level for level in LEVELS if not names or level.name in names]
+    for level in chosen:
+        if not (tests / level.name).is_dir():
+            raise StepFailed(f"the tests of level {level.name} are missing: there is no {tests / level.name}")
+    return chosen
+
+
 def run(names: Sequence[str]) -> bool:
     """Run the levels called `names` (all if none is given); True if every test of every level passed."""
+    chosen = choose(names, REPOSITORY / "tests")
     packages.ensure(packages.FOR_TESTS)
     toolchain.ensure_all()
     environment.ensure()
-    chosen = [
-        lv for lv in LEVELS if (not names or lv.name in names) and (REPOSITORY / "tests" / lv.name).is_dir()
-    ]
     results = [_run(level) for level in chosen]
     say("What ran:")
     for result in results:
