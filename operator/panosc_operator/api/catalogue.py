@@ -66,6 +66,13 @@ class Database(Document):
     """A PostgreSQL that somebody else runs."""
 
 
+class TechniqueOntology(Document):
+    """The ontology by which searches for a technique also find what is below it."""
+
+    version: Literal["1.2.0", "1.3.0"] = "1.3.0"
+    """Release of PaNET; another one holds as soon as the pods that answer searches are replaced."""
+
+
 class CatalogueSpec(Document):
     """What is catalogued, and where the records are kept."""
 
@@ -74,6 +81,9 @@ class CatalogueSpec(Document):
 
     database: Database = Field(default_factory=lambda: Database(managed=ManagedDatabase()))
     """Where the records are kept: exactly one of `managed` and `external`."""
+
+    ontology: TechniqueOntology = Field(default_factory=TechniqueOntology)
+    """The ontology of techniques, PaNET."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
     """How many pods answer searches."""

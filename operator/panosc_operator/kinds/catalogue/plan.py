@@ -165,6 +165,7 @@ def _configuration(observed: Observation) -> dict[str, Any]:
         "publicUrl": public_url(observed),
         "identifiers": _identifiers(observed),
         "sources": sources,
+        "ontology": observed.catalogue.spec.ontology.model_dump(by_alias=True),
     }
 
 
