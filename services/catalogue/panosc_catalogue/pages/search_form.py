@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from panosc_common.panet import Ontology
 from starlette.datastructures import QueryParams
 
 PAGE_SIZES = (10, 20, 50, 100)
 MAX_HITS = 10_000
 """Hits that can be paged through, and rows of one CSV file: who needs more uses the API."""
 MAX_TEXT = 500
-MAX_WORDS = 12
 SORTS = {"relevance": "Best match", "newest": "Newest first", "oldest": "Oldest first", "title": "Title"}
 """Orders, as the page calls them."""
 
@@ -128,18 +128,18 @@ def _date(query: QueryParams, name: str, problems: list[str]) -> date | None:
         return None
 
 
-def filter_of(form: Form, now: datetime, *, limit: int, skip: int = 0) -> dict[str, Any]:
+def filter_of(form: Form, panet: Ontology, now: datetime, *, limit: int, skip: int = 0) -> dict[str, Any]:
     """The search API's filter on `form.model`; `now` tells which proposals are under embargo."""
-    conditions: list[dict[str, Any]] = [{"text": word} for word in form.q.split()[:MAX_WORDS]]
+    conditions: list[dict[str, Any]] = []
     begin = _midnight(form.since) if form.since else None
     end = _midnight(form.until + timedelta(days=1)) if form.until and form.until < date.max else None
     if form.model == "Dataset":
         first = last = "creationDate"
-        include = _described(form)
+        include = _described(form, panet)
         order = {"newest": "creationDate DESC", "oldest": "creationDate ASC", "title": "title ASC"}
     else:
         first, last = "startDate", "endDate"
-        include = [{"relation": "members", "scope": {"include": ["person"]}}, *_with_datasets(form)]
+        include = [{"relation": "members", "scope": {"include": ["person"]}}, *_with_datasets(form, panet)]
         order = {"newest": "endDate DESC", "oldest": "endDate ASC", "title": "title ASC"}
         if form.show == "embargoed":
             conditions.append({"or": [{"releaseDate": {"gt": now.isoformat()}}, {"releaseDate": None}]})
@@ -159,7 +159,7 @@ def filter_of(form: Form, now: datetime, *, limit: int, skip: int = 0) -> dict[s
     return found
 
 
-def _described(form: Form) -> list[dict[str, Any]]:
+def _described(form: Form, panet: Ontology) -> list[dict[str, Any]]:
     """What a dataset's row shows, restricted to those that the form asks for.
 
     A relation included twice brings first what is restricted, then the rest.
@@ -169,22 +169,24 @@ def _described(form: Form) -> list[dict[str, Any]]:
         instrument["scope"] = {"where": {"pid": form.instrument}}
     techniques: list[dict[str, Any]] = [{"relation": "techniques"}]
     if form.technique:
-        techniques.insert(0, {"relation": "techniques", "scope": {"where": _technique(form.technique)}})
+        techniques.insert(
+            0, {"relation": "techniques", "scope": {"where": _technique(form.technique, panet)}}
+        )
     return [instrument, *techniques, {"relation": "samples"}, {"relation": "documents"}]
 
 
-def _with_datasets(form: Form) -> list[dict[str, Any]]:
+def _with_datasets(form: Form, panet: Ontology) -> list[dict[str, Any]]:
     """Proposals with open data of the technique and instrument, where these are asked for."""
     if form.hidden_criteria or not (form.technique or form.instrument):
         return []
-    restricting = [include for include in _described(form) if "scope" in include]
+    restricting = [include for include in _described(form, panet) if "scope" in include]
     scope = {"include": restricting, "fields": ["pid"], "limit": 1}
     return [{"relation": "datasets", "scope": scope}]
 
 
-def _technique(entered: str) -> dict[str, Any]:
-    """A term's identifier as it is, anything else as a name."""
-    if "PaNET" in entered or "://" in entered:
+def _technique(entered: str, panet: Ontology) -> dict[str, Any]:
+    """A term of the ontology, however it is called, with all below it; anything else as part of a name."""
+    if panet.resolve(entered) or "://" in entered:
         return {"pid": entered}
     return {"name": {"ilike": entered}}
 

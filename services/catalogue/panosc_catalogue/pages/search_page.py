@@ -2,12 +2,13 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
+from panosc_common.problem import Problem
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,8 +16,10 @@ from panosc_catalogue.pages import search_form
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.pages.search_form import Form
 from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS
 from panosc_catalogue.query.parse import parse_filter
+from panosc_catalogue.query.syntax import Filter
 from panosc_catalogue.web.site import Site
 
 _MOST_CHOICES = 500
@@ -38,7 +41,7 @@ _COLUMNS = (
 )
 _INSTRUMENTS = "SELECT pid, name, facility FROM visible_instrument ORDER BY name, pid LIMIT %(most)s"
 _TECHNIQUES = f"""
-    SELECT DISTINCT t.name FROM technique t WHERE EXISTS (
+    SELECT DISTINCT t.name, t.panet_key FROM technique t WHERE EXISTS (
         SELECT 1 FROM dataset_technique l JOIN visible_dataset({MONTHS}, {CLOCK}) d ON d.id = l.dataset_id
         WHERE l.technique_id = t.id)
     ORDER BY 1 LIMIT %(most)s
@@ -77,40 +80,64 @@ class SearchPage:
         form = search_form.read(request.query_params)
         now = self._site.clock() or datetime.now(UTC)
         if request.query_params.get("format") == "csv":
-            rows = await self._rows(form, now, search_form.MAX_HITS, 0)
-            return _csv(rows, self._site)
-        limit, skip = form.size, (form.page - 1) * form.size
-        rows = await self._rows(form, now, limit, skip)
-        total = await self._count(form, now)
-        pages = min(max(1, -(-total // form.size)), form.last_page)
-        api_filter = search_form.filter_of(form, self._site.panet, now, limit=limit, skip=skip)
+            return await self._csv(form, now)
+        skip = (form.page - 1) * form.size
+        rows: list[Row] = []
+        total = 0
+        try:
+            query = self._query(form, now, limit=form.size, skip=skip)
+        except FilterError as error:
+            form = replace(form, problems=(*form.problems, f"{error}."))
+        else:
+            rows = await self._rows(form, query, now)
+            total = await self._count(query)
+        api_filter = search_form.filter_of(form, self._site.panet, now, limit=form.size, skip=skip)
         return self._pages.page(
             "search.html",
             form=form,
             rows=rows,
             total=total,
-            pages=pages,
+            pages=min(max(1, -(-total // form.size)), form.last_page),
             first=skip + 1,
             sorts=search_form.SORTS,
             sizes=search_form.PAGE_SIZES,
             most=search_form.MAX_HITS,
             instruments=await self._site.rows(_INSTRUMENTS, {"most": _MOST_CHOICES}),
-            techniques=[name for (name,) in await self._site.rows(_TECHNIQUES, {"most": _MOST_CHOICES})],
+            techniques=await self._techniques(),
             api=f"/api/{form.model}s?filter={quote(orjson.dumps(api_filter).decode())}",
         )
 
-    async def _rows(self, form: Form, now: datetime, limit: int, skip: int) -> list[Row]:
-        model = MODELS[form.model]
+    async def _csv(self, form: Form, now: datetime) -> Response:
+        try:
+            query = self._query(form, now, limit=search_form.MAX_HITS)
+        except FilterError as error:
+            raise Problem(400, str(error)) from error
+        return _csv(await self._rows(form, query, now), self._site)
+
+    def _query(self, form: Form, now: datetime, *, limit: int, skip: int = 0) -> Filter:
         wanted = search_form.filter_of(form, self._site.panet, now, limit=limit, skip=skip)
-        found = sql.items(parse_filter(model, wanted, self._site.panet))
+        return parse_filter(MODELS[form.model], wanted, self._site.panet)
+
+    async def _rows(self, form: Form, query: Filter, now: datetime) -> list[Row]:
+        found = sql.items(query)
         ((text,),) = await self._site.rows(found.sql, found.parameters)
         return [_row(form, item, now) for item in orjson.loads(text)]
 
-    async def _count(self, form: Form, now: datetime) -> int:
-        wanted = search_form.filter_of(form, self._site.panet, now, limit=1)
-        found = sql.count(parse_filter(MODELS[form.model], wanted, self._site.panet))
+    async def _count(self, query: Filter) -> int:
+        found = sql.count(query)
         ((total,),) = await self._site.rows(found.sql, found.parameters)
         return int(total)
+
+    async def _techniques(self) -> list[str]:
+        """Names of the techniques of open data, and of the more general ones above them."""
+        found = await self._site.rows(_TECHNIQUES, {"most": _MOST_CHOICES})
+        names = {name for name, _ in found}
+        terms = self._site.panet.terms
+        above = {key for _, key in found if key in terms}
+        while above:
+            names |= {terms[key].label for key in above}
+            above = {parent for key in above for parent in terms[key].parents}
+        return sorted(names, key=str.casefold)
 
 
 def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:

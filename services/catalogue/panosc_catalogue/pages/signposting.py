@@ -61,7 +61,7 @@ def of_landing_page(description: Description, details: Details) -> Iterator[Link
         yield Link("license", url)
     for form in formats.METADATA:
         yield Link("describedby", form_url(description, form), form.media_type, form.profile)
-    for one in description.documents:
+    for one in description.documents[:1]:
         yield Link("collection", one.url, formats.HTML.media_type)
     yield Link("linkset", form_url(description, formats.LINKSET), formats.LINKSET.media_type)
     for person in words.creators(description):
