@@ -22,7 +22,6 @@ from panosc_catalogue.web.site import Site
 
 _DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
 _DOCUMENTS = f"visible_document({MONTHS})"
-_PANET = re.compile(r"PaNET\d+")
 _ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\b")
 _ROR = re.compile(r"\b0[a-hj-km-np-tv-z0-9]{6}\d{2}\b")
 
@@ -49,7 +48,7 @@ PEOPLE = """(
 """The persons of `{members}`, part by part; null if there are none."""
 
 
-_TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_id)"
+_TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_key)"
 _INSTRUMENT = "jsonb_build_object('name', i.name, 'pid', i.pid)"
 # Datasets that the source opened before their time have a release date that says nothing.
 _RELEASED = f"CASE WHEN v.release_date <= {CLOCK} THEN v.release_date END"
@@ -196,7 +195,7 @@ def _description(site: Site, kind: Kind, record: dict[str, Any]) -> Description:
         people=_persons(record["people"] or []),
         facility=Organisation(facility.display_name, _ror(facility.ror), facility.country),
         instruments=tuple(Instrument(**one) for one in record["instruments"] or ()),
-        techniques=tuple(_technique(**one) for one in record["techniques"] or ()),
+        techniques=tuple(Technique(**one) for one in record["techniques"] or ()),
         samples=tuple(Sample(**one) for one in record.get("samples") or ()),
         keywords=tuple(record["keywords"] or ()),
         start=_instant(record["start"]),
@@ -235,11 +234,6 @@ def _persons(members: list[dict[str, Any]]) -> tuple[Person, ...]:
         for parts in persons.values()
         if parts[0]["name"].strip()
     )
-
-
-def _technique(name: str, pid: str, panet: str | None) -> Technique:
-    code = _PANET.search(panet or "") or _PANET.search(pid)
-    return Technique(name, pid, code[0] if code else None)
 
 
 def _related(site: Site, kind: Kind, records: list[dict[str, Any]]) -> tuple[Related, ...]:

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.oai.request import Selection
+from panosc_catalogue.oai.sets import with_terms_above, with_terms_below
 from panosc_catalogue.web.site import Site
 
 PAGE = 200
@@ -66,20 +67,20 @@ async def one(site: Site, kind: Kind, pid: str) -> Header | None:
     """The header of a record; None if there is none, or was never a public one."""
     sql = f"SELECT {_COLUMNS} {_EXPOSED} AND o.kind = %(kind)s AND o.pid = %(pid)s"
     rows = await site.rows(sql, {"kind": kind, "pid": pid})
-    return _header(rows[0]) if rows else None
+    return _header(site, rows[0]) if rows else None
 
 
 async def page(site: Site, selection: Selection) -> tuple[list[Header], bool]:
     """The next headers of the list, at most PAGE, and whether there are more."""
-    condition, parameters = _condition(selection)
+    condition, parameters = _condition(site, selection)
     sql = f"SELECT {_COLUMNS} {_EXPOSED} AND {condition} AND o.id > %(after)s ORDER BY o.id LIMIT %(limit)s"
     rows = await site.rows(sql, {**parameters, "after": selection.after, "limit": PAGE + 1})
-    return [_header(row) for row in rows[:PAGE]], len(rows) > PAGE
+    return [_header(site, row) for row in rows[:PAGE]], len(rows) > PAGE
 
 
 async def count(site: Site, selection: Selection) -> int:
     """How many records the list has."""
-    condition, parameters = _condition(selection)
+    condition, parameters = _condition(site, selection)
     ((size,),) = await site.rows(f"SELECT count(*) {_EXPOSED} AND {condition}", parameters)
     return int(size)
 
@@ -90,7 +91,7 @@ async def earliest(site: Site) -> datetime | None:
     return datestamp.astimezone(UTC) if datestamp else None
 
 
-def _condition(selection: Selection) -> tuple[str, dict[str, Any]]:
+def _condition(site: Site, selection: Selection) -> tuple[str, dict[str, Any]]:
     since, before = selection.window()
     conditions = ["true"]
     if since:
@@ -98,10 +99,12 @@ def _condition(selection: Selection) -> tuple[str, dict[str, Any]]:
     if before:
         conditions.append("o.datestamp < %(before)s")
     if selection.set:
-        conditions.append(_WHOLE.get(selection.set, "o.sets @> ARRAY[%(set)s]"))
-    return " AND ".join(conditions), {"since": since, "before": before, "set": selection.set}
+        conditions.append(_WHOLE.get(selection.set, "o.sets && %(sets)s"))
+    members = with_terms_below(site.panet, selection.set) if selection.set else []
+    return " AND ".join(conditions), {"since": since, "before": before, "sets": members}
 
 
-def _header(row: tuple[Any, ...]) -> Header:
+def _header(site: Site, row: tuple[Any, ...]) -> Header:
     number, kind, record, pid, deleted, datestamp, sets = row
-    return Header(number, kind, record, pid, deleted, datestamp.astimezone(UTC), tuple(sets))
+    names = with_terms_above(site.panet, sets)
+    return Header(number, kind, record, pid, deleted, datestamp.astimezone(UTC), names)

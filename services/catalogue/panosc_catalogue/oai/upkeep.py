@@ -98,7 +98,8 @@ class Upkeep:
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101 -- a SELECT without FROM
         policy = self._site.policy.current()
-        said = (_MAPPING, policy.license, self._site.config.facility, self._site.config.public_url)
+        config = self._site.config
+        said = (_MAPPING, policy.license, config.facility, config.public_url, config.ontology)
         presentation = hashlib.sha256(repr(said).encode()).digest()
         return _Look(connection, row[0].astimezone(UTC), policy.embargo.months, presentation)
 

@@ -55,6 +55,16 @@ class Ontology:
             open_terms.extend(fresh)
         return frozenset(found)
 
+    def ancestors(self, name: str) -> frozenset[str]:
+        """The term and all that are above it; of a term that this release lacks only itself."""
+        found, open_terms = {name}, [name]
+        while open_terms:
+            term = self.terms.get(open_terms.pop())
+            fresh = set(term.parents) - found if term else set()
+            found |= fresh
+            open_terms.extend(fresh)
+        return frozenset(found)
+
     def resolve(self, text: str) -> str | None:
         """The local name of the term that `text` means; None if it means none.
 

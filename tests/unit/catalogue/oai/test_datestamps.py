@@ -64,9 +64,9 @@ def test_technique_and_instrument_are_secret_until_the_embargo_ends(catalogue: C
     assert (
         catalogue.error("verb=ListRecords&metadataPrefix=oai_dc&set=technique:PaNET01124") == "noRecordsMatch"
     )
-    assert "SANS" not in list(catalogue.ask("verb=ListSets").itertext())
+    assert "small angle scattering" not in list(catalogue.ask("verb=ListSets").itertext())
     catalogue.now = RELEASE
-    assert "SANS" in list(catalogue.ask("verb=ListSets").itertext())
+    assert "small angle scattering" in list(catalogue.ask("verb=ListSets").itertext())
 
 
 @pytest.fixture

@@ -213,9 +213,11 @@ def test_sets(filled: Catalogue) -> None:
     }
     assert names["instrument:demo-id-21"] == "ID21"
     assert names["technique:PaNET01012"] == "x-ray probe"
+    assert names["technique:PaNET00002"] == "defined by experimental probe"
     both = {DATASET, "documents/10.5072/open"}
     assert set(filled.stamps(set="instrument:demo-id-21")) == both
     assert set(filled.stamps(set="technique:PaNET01012")) == both
+    assert set(filled.stamps(set="technique:PaNET00002")) == both
     assert set(filled.stamps(set="technique")) == both
     assert set(filled.stamps(set="datasets")) == {DATASET}
     assert set(filled.stamps(set="documents")) == {
@@ -225,7 +227,9 @@ def test_sets(filled: Catalogue) -> None:
     }
     assert len(filled.stamps(set="openaire_data")) == 4
     for name in names:
-        filled.stamps(set=str(name))
+        page = filled.ask(f"verb=ListIdentifiers&metadataPrefix=oai_dc&set={name}")
+        for header in page.iter(f"{OAI}header"):
+            assert name in [spec.text for spec in header.iter(f"{OAI}setSpec")]
 
 
 def test_a_document_and_a_dataset_with_one_pid_are_two_records(catalogue: Catalogue) -> None:

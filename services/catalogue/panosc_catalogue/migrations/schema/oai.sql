@@ -11,7 +11,7 @@ CREATE TABLE oai_record (
     state text NOT NULL CHECK (state IN ('hidden', 'live', 'deleted')), -- deleted: it was live once
     digest bytea,                           -- of all that is said about it
     inherited bytea,                        -- of what a document's datasets say after it
-    sets text[] COLLATE "C" NOT NULL DEFAULT '{}',
+    sets text[] COLLATE "C" NOT NULL DEFAULT '{}', -- but those of terms above its techniques'
     datestamp timestamptz NOT NULL,         -- whole seconds
     due timestamptz,                        -- when time alone will change what is public of it
     UNIQUE (kind, record)
@@ -36,10 +36,8 @@ RETURN (
         SELECT unnest(ARRAY['instrument', 'instrument:' || oai_set_name(i.value->>'pid')])
         FROM jsonb_path_query(record, 'lax $.instruments[*] ? (@ != null)') AS i(value)
         UNION ALL
-        SELECT unnest(ARRAY['technique', 'technique:' || c.code])
-        FROM jsonb_path_query(record, 'lax $.techniques[*] ? (@ != null)') AS t(value)
-        CROSS JOIN substring(concat(t.value->>'panet', ' ', t.value->>'pid') FROM 'PaNET\d+') AS c(code)
-        WHERE c.code IS NOT NULL
+        SELECT unnest(ARRAY['technique', 'technique:' || (t.value->>'panet')])
+        FROM jsonb_path_query(record, 'lax $.techniques[*] ? (@.panet != null)') AS t(value)
     ) AS names
 );
 
