@@ -16,8 +16,9 @@ import pytest
 from panosc_catalogue.nexus.pool import Reader
 from panosc_catalogue.nexus.reader import MAX_PARAMETERS, read
 from panosc_catalogue.nexus.record import NotReadable, Reason
-from panosc_catalogue.nexus.techniques import CODES, DEFINITIONS, LABELS
+from panosc_catalogue.nexus.techniques import DEFINITIONS
 from panosc_catalogue.nexus.values import instant
+from panosc_common.panet import VERSIONS, ontology
 from unit.catalogue.nexusfiles import entry, group, measurement
 
 
@@ -288,9 +289,9 @@ def test_times_in_many_notations(text: str, expected: datetime | None) -> None:
     assert instant(text) == expected
 
 
-def test_every_mapped_technique_has_its_label() -> None:
-    mapped = {panet for by_probe in DEFINITIONS.values() for panet in by_probe.values()} | set(CODES.values())
-    assert mapped <= set(LABELS)
+def test_every_mapped_technique_is_in_the_ontology() -> None:
+    mapped = {panet for by_probe in DEFINITIONS.values() for panet in by_probe.values()}
+    assert all(mapped <= set(ontology(version).terms) for version in VERSIONS)
     assert all("" in by_probe for by_probe in DEFINITIONS.values())
 
 
