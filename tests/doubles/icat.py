@@ -24,6 +24,7 @@ from doubles.icat_schema import NAMESPACE, SCHEMA, XSD, instance, wsdl, xsd
 ZONE = timezone(timedelta(hours=2))
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_XML = "text/xml;charset=utf-8"
 _INTERNAL = "http://payara.internal:8080/ICATService/ICAT"
 """What the server takes for its own address, behind its proxy."""
 
@@ -46,6 +47,8 @@ class Icat:
         self.session_calls: int | None = None
         """Calls after which a session has expired."""
         self.logins = 0
+        self.prolog = ""
+        """What stands before each envelope."""
         self.now = datetime(2026, 3, 1, 12, tzinfo=ZONE)
         self.tables: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in SCHEMA}
         self._children: dict[tuple[str, str], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -97,7 +100,7 @@ class Icat:
     async def _serve(self, request: Request) -> Response:
         if request.method == "GET":
             text = xsd() if "xsd" in request.query_params else wsdl(_INTERNAL)
-            return Response(text, media_type="text/xml;charset=utf-8")
+            return Response(text, media_type=_XML)
         if not request.headers.get("content-type", "").startswith("text/xml"):
             return Response(status_code=415)
         body = etree.fromstring(await request.body())[-1]
@@ -108,9 +111,9 @@ class Icat:
         try:
             answer = "".join(self._call(name.localname, call))
         except IcatException as error:
-            return Response(_fault(error), 500, media_type="text/xml;charset=utf-8")
+            return Response(_fault(error), 500, media_type=_XML)
         text = f'<ns:{name.localname}Response xmlns:ns="{NAMESPACE}">{answer}</ns:{name.localname}Response>'
-        return Response(_envelope(text), media_type="text/xml;charset=utf-8")
+        return Response(self.prolog + _envelope(text), media_type=_XML)
 
     def _call(self, name: str, call: etree._Element) -> Iterable[str]:
         given = {etree.QName(element).localname: element for element in call}
@@ -321,10 +324,7 @@ def _return(value: str, attributes: str = "") -> str:
 
 
 def _envelope(body: str) -> str:
-    return (
-        f"<?xml version='1.0' encoding='UTF-8'?><S:Envelope xmlns:S=\"{_SOAP}\" xmlns:xsi=\"{_XSI}\">"
-        f"<S:Body>{body}</S:Body></S:Envelope>"
-    )
+    return f'<S:Envelope xmlns:S="{_SOAP}" xmlns:xsi="{_XSI}"><S:Body>{body}</S:Body></S:Envelope>'
 
 
 def _fault(error: IcatException) -> str:

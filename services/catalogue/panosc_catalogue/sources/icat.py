@@ -16,7 +16,6 @@ import anyio.to_thread
 import icat
 import icat.exception
 import icat.query
-import suds
 
 from panosc_catalogue.settings import Facility, IcatSource
 from panosc_catalogue.sources.base import (
@@ -49,8 +48,8 @@ CHILDREN = 1000
 OVERLAP = timedelta(hours=2)
 """How far behind the newest change one goes back: for transactions that took long, and for the hour that
 comes twice, as JPQL's timestamps have no zone."""
-ID_OVERLAP = 1000
-"""The same for ids: the server draws them in blocks before it writes."""
+ID_OVERLAP = 200
+"""The same for ids: the server draws them in blocks, of 50, before it writes."""
 OLDEST = "5.0"
 
 
@@ -106,7 +105,11 @@ _LISTINGS = (
             "parameters.type",
             "datafiles",
         ),
-        changes_with=(("sample", "Sample"),),
+        changes_with=(
+            ("sample", "Sample"),
+            ("dataCollectionDatasets.dataCollection.dataPublications", "DataPublication"),
+            ("investigation.dataCollectionInvestigations.dataCollection.dataPublications", "DataPublication"),
+        ),
         grows_by=(
             ("parameters", "DatasetParameter"),
             ("datafiles", "Datafile"),
@@ -252,6 +255,16 @@ class _Client(icat.Client):  # type: ignore[misc]  # python-icat has no types
         super().set_options(**{**options, "transport": self._http})
 
 
+def _described(http: Client, url: str) -> _Client:
+    """The client that the service's description makes. Raises BadAnswer if there is none, or another's."""
+    try:
+        return _Client(Transport(http, PATH), url)
+    except (SourceError, icat.exception.ICATError):
+        raise
+    except Exception as error:  # suds has no class of its own for a description that makes no sense
+        raise BadAnswer(f"what answers is not ICAT's SOAP interface ({error}); check url") from error
+
+
 class _Session:
     """A login at the server, renewed when it expires; blocking, for threads."""
 
@@ -262,7 +275,7 @@ class _Session:
             if source.authenticator == "anon"
             else {key: credentials.require(key) for key in ("username", "password")}
         )
-        self._client = _Client(Transport(http, PATH), f"{source.url.rstrip('/')}/{PATH}?wsdl")
+        self._client = _described(http, f"{source.url.rstrip('/')}/{PATH}?wsdl")
         if self._client.apiversion < OLDEST:
             raise BadAnswer(f"the server is ICAT {self._client.apiversion}; supported are 5 and 6")
         self._login()
@@ -371,5 +384,5 @@ async def _in_thread(read: Callable[[], T]) -> T:
         ) from error
     except icat.exception.ICATError as error:
         raise BadAnswer(f"ICAT refuses a query: {error}") from error
-    except (SAXException, suds.MethodNotFound, suds.TypeNotFound) as error:
-        raise BadAnswer(f"what answers is not ICAT's SOAP interface ({error}); check url") from error
+    except SAXException as error:
+        raise BadAnswer(f"ICAT's answer is not well-formed: {error}") from error

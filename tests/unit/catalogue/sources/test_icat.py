@@ -11,6 +11,8 @@ from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, IcatSource
 from panosc_catalogue.sources import icat
 from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from unit.catalogue.sources.conftest import Once, Rows
 
 Shown = Callable[[str], dict[str, str]]
@@ -254,6 +256,23 @@ def test_a_publication_links_its_datasets_and_leaves_their_embargo(
     assert linked == [{"title": "scan 3", "owner": "About MA-1"}]
 
 
+def test_a_publication_of_an_investigation_that_comes_later_links_its_datasets(
+    read: Read, rows: Rows, beamline: Beamline
+) -> None:
+    add = beamline.icat.add
+    content = add("DataCollection")
+    add("DataCollectionInvestigation", dataCollection=content, investigation=beamline.investigation)
+    read()
+    later(beamline, hours=3)
+    add("DataPublication", pid="10.5072/all", title="All", facility=beamline.facility, content=content)
+    read()
+    linked = rows(
+        "SELECT count(*) AS n FROM document_dataset l JOIN document o ON o.id = l.document_id "
+        "WHERE o.pid = '10.5072/all'"
+    )
+    assert linked == [{"n": 25}]
+
+
 def later(beamline: Beamline, **by: float) -> None:
     beamline.icat.now += timedelta(**by)
 
@@ -492,6 +511,20 @@ def test_a_missing_password_is_named(read: Read, credentials: Path) -> None:
 def test_an_unknown_authenticator_is_named(read: Read) -> None:
     with pytest.raises(NotAllowed, match="nosuch"):
         read(authenticator="nosuch")
+
+
+def test_a_document_type_is_refused(read: Read, beamline: Beamline) -> None:
+    beamline.icat.prolog = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
+    with pytest.raises(BadAnswer, match="document type"):
+        read()
+
+
+@pytest.mark.parametrize("text", ["<html><p>Hello</p></html>", "<html><p>Hello", ""])
+def test_a_page_for_people_is_no_icat(read: Read, beamline: Beamline, text: str) -> None:
+    page = Route("/ICATService/ICAT", lambda request: HTMLResponse(text))
+    beamline.icat.app.routes[0] = page
+    with pytest.raises(BadAnswer, match="not ICAT's SOAP interface"):
+        read()
 
 
 def test_icat_4_is_refused(read: Read, beamline: Beamline) -> None:
