@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -34,6 +35,20 @@ def read(query: QueryParams, name: str) -> Any:
             tree = {} if tree is None else tree
             _insert(tree, path, _leaf(text, name), key)
     return None if tree is None else _lists(tree)
+
+
+def check_encoding(raw: bytes) -> None:
+    """Refuse a query string that is no UTF-8: what a lenient decoder makes of it was never meant.
+
+    Raises FilterError.
+    """
+    try:
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError as error:
+        wrong = raw.decode("ascii", "backslashreplace")[:64]
+        raise FilterError(
+            f'the query string "{wrong}" is not UTF-8: byte {error.start} of what it says'
+        ) from error
 
 
 def decode(text: str, name: str) -> Any:

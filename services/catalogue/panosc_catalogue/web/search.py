@@ -46,6 +46,7 @@ class _Search:
     async def endpoint(self, request: Request) -> Response:
         """`GET /api/…`, of which the part behind `/api/` is still percent-encoded here."""
         try:
+            querystring.check_encoding(request.scope["query_string"])
             return await self._answer(request)
         except (FilterError, QueryRefused) as error:
             return ApiError(400, str(error), name="BadRequestError", code="INVALID_FILTER").response()
