@@ -81,7 +81,7 @@ class Upkeep:
                 await self.now()
             except Behind:
                 log.info("OAI-PMH datestamps are behind the records; catching up")
-            except (DatabaseUnavailable, QueryTimeout) as error:
+            except (DatabaseUnavailable, QueryTimeout, psycopg.Error) as error:
                 log.warning("OAI-PMH datestamps not kept up", why=str(error))
 
     async def _catch_up(self) -> datetime:
@@ -135,6 +135,7 @@ class _Look:
         return await cursor.fetchall() if cursor.description else []
 
 
+# While a new policy reaches one process after the other, they take turns here: each record is noted but once.
 _BASIS = """
 WITH known AS (
     INSERT INTO oai_basis (basis) VALUES (%(basis)s)
@@ -142,8 +143,11 @@ WITH known AS (
     RETURNING 1
 )
 INSERT INTO oai_stale (kind, record)
-SELECT 'datasets', id FROM dataset WHERE EXISTS (SELECT FROM known)
-UNION ALL SELECT 'documents', id FROM document WHERE EXISTS (SELECT FROM known)
+SELECT kind, record FROM (
+    SELECT 'datasets' AS kind, id AS record FROM dataset UNION ALL SELECT 'documents', id FROM document
+) every
+WHERE EXISTS (SELECT FROM known)
+AND NOT EXISTS (SELECT FROM oai_stale s WHERE s.kind = every.kind AND s.record = every.record)
 """
 
 _DUE = f"""

@@ -1,11 +1,15 @@
 """Datestamps move when, and only when, what harvesters read of a record changes."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from panosc_catalogue.web.app import create_app
 from unit.catalogue.oai.harvester import OAI, Catalogue
+from unit.catalogue.service import serving, settings
 
 END = datetime(2024, 2, 29, 15, tzinfo=UTC)
 RELEASE = datetime(2027, 2, 28, 15, tzinfo=UTC)
@@ -216,3 +220,19 @@ def test_no_answer_while_there_is_much_to_compare(
     assert int(answer.headers["retry-after"]) > 0
     monkeypatch.setattr("panosc_catalogue.oai.upkeep.PATIENCE_SECONDS", 60)
     assert len(catalogue.stamps()) == 200
+
+
+def test_stamped_is_also_what_nobody_harvests(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panosc_catalogue.oai.upkeep.INTERVAL_SECONDS", 0.05)
+    with (
+        psycopg.connect(database_url, autocommit=True) as connection,
+        serving(create_app(settings(database_url, tmp_path))),
+    ):
+        connection.execute("INSERT INTO document (pid, type, title) VALUES ('d', 'proposal', 'D')")
+        for _ in range(200):
+            if connection.execute("SELECT 1 FROM oai_record WHERE state = 'live'").fetchone():
+                return
+            time.sleep(0.1)
+    pytest.fail("nothing was stamped")
