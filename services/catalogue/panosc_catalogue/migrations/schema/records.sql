@@ -65,6 +65,10 @@ CREATE TABLE dataset (
 CREATE INDEX ON dataset (document_id);
 CREATE INDEX ON dataset (instrument_id);
 CREATE INDEX ON dataset (creation_date);
+-- For lists in these orders (query.keyset), which end after a page.
+CREATE INDEX ON dataset ((coalesce(creation_date, 'infinity')), pid);
+CREATE INDEX ON dataset ((coalesce(creation_date, '-infinity')) DESC, pid);
+CREATE INDEX ON dataset (title COLLATE "C", pid);
 CREATE INDEX ON dataset (source, pid) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE document_dataset (
@@ -105,7 +109,11 @@ CREATE TABLE parameter (
 CREATE INDEX ON parameter (dataset_id, name) WHERE dataset_id IS NOT NULL;
 CREATE INDEX ON parameter (document_id, name) WHERE document_id IS NOT NULL;
 CREATE INDEX ON parameter (name, number_value);
+CREATE INDEX ON parameter (name, number_upper) WHERE number_upper IS NOT NULL;
 CREATE INDEX ON parameter (name, si_dimension, si_value);
+CREATE INDEX ON parameter (name, si_dimension, si_upper) WHERE si_upper IS NOT NULL;
+-- A name tells the dimension; a planner that took them for independent would expect far too few rows.
+CREATE STATISTICS parameter_name_dimension ON name, si_dimension FROM parameter;
 
 -- What the parameters of a name measure, so that a question in a wrong unit can be refused without a look at
 -- the parameters. It only grows.
