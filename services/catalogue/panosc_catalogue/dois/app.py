@@ -69,7 +69,7 @@ def create_app(settings: Settings, config: CatalogueConfig, clock: Clock = lambd
     async def tell(request: Request) -> Response:
         """`GET /status`: how many DOIs are in which state, and what failed."""
         try:
-            return OrjsonResponse(await status(database))
+            return OrjsonResponse(await status(database.rows))
         except (DatabaseUnavailable, QueryTimeout) as error:
             raise problem.Problem(
                 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}

@@ -1,24 +1,23 @@
 """How the DOIs are: read from the database, so that every process of the catalogue can tell."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from panosc_catalogue.database import Database
+Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
+"""How statements are asked, such as `Database.rows`."""
 
 MAX_PROBLEMS = 20
 """Refused records that the status names."""
 
 
-async def status(database: Database) -> dict[str, Any] | None:
-    """What the worker did and what it waits for; None before it ran for the first time.
-
-    Raises DatabaseUnavailable, QueryTimeout.
-    """
-    row = await database.row(_STATUS, {})
-    if row is None:
+async def status(ask: Rows) -> dict[str, Any] | None:
+    """What the worker did and what it waits for; None before it ran for the first time."""
+    rows = await ask(_STATUS, {})
+    if not rows:
         return None
-    seen, success, error, pending, findable, registered, local, refused = row
-    problems = await database.rows(_PROBLEMS, {"limit": MAX_PROBLEMS}) if refused else []
+    seen, success, error, pending, findable, registered, local, refused = rows[0]
+    problems = await ask(_PROBLEMS, {"limit": MAX_PROBLEMS}) if refused else []
     return {
         "lastSeen": _iso(seen),
         "lastSuccess": _iso(success),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from panosc_catalogue.database import RETRY_AFTER_SECONDS, Database, DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.dois.status import status as dois_status
 from panosc_catalogue.ingest.worker import Worker
 from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS
@@ -29,7 +30,7 @@ class Status:
         self._followers = {follower.name: follower for follower in followers}
 
     async def status(self, request: Request) -> Response:
-        """`GET /status`: each source's state and counts, and the catalogue's."""
+        """`GET /status`: each source's state and counts, the catalogue's, and what became of its DOIs."""
         names = {"names": list(self._followers)}
         known = {}
         for keys, sql in ((_ARCHIVE_KEYS, _ARCHIVES), (_CATALOGUE_KEYS, _CATALOGUES)):
@@ -39,9 +40,10 @@ class Status:
         months = self._policy.current().embargo.months
         counts = await self._rows(_COUNTS_SQL, {"embargo_months": months, "clock": None})
         datasets, documents, public = counts[0]
-        return OrjsonResponse(
-            {"sources": sources, "datasets": datasets, "documents": documents, "publicDatasets": public}
-        )
+        # The DOIs' own worker is another process; whoever asks about the catalogue asks here.
+        dois = await dois_status(self._rows)
+        counted = {"datasets": datasets, "documents": documents, "publicDatasets": public}
+        return OrjsonResponse({"sources": sources, **counted, "dois": dois})
 
     async def _source(self, follower: Worker | Sync, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
         keys = _ARCHIVE_KEYS if isinstance(follower, Worker) else _CATALOGUE_KEYS

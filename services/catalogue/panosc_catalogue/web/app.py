@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.dmp import web as dmp
 from panosc_catalogue.migrate import expected_revision
 from panosc_catalogue.oai import server as oai
 from panosc_catalogue.oai.upkeep import Upkeep
@@ -90,6 +91,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             *explorer.routes(site),
             *internal.routes(site),
             *policy.routes(site, settings.administrator_token_file),
+            *dmp.routes(site, templates),
             *pages.routes(site, templates),
         ],
     )

@@ -75,7 +75,7 @@ class Registry:
         async def ask() -> dict[str, Any] | None:
             database = Database(self.database_url, size=1, statement_timeout_seconds=20)
             async with database.opened():
-                return await status(database)
+                return await status(database.rows)
 
         said = asyncio.run(ask())
         assert said is not None
