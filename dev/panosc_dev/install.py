@@ -6,11 +6,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from panosc_dev import images, packages, privileges, shell, toolchain
 from panosc_dev.deploy import CHART, NAMESPACE
 from panosc_dev.paths import cache_directory
 from panosc_dev.progress import StepFailed, say, step
+
+_RELEASE = "panosc-operator"
+_PODS = f"app.kubernetes.io/name=panosc-operator,app.kubernetes.io/instance={_RELEASE}"
 
 
 def run(*, registry: str, base_domain: str, values: Sequence[Path], confirmed: bool) -> None:
@@ -38,25 +42,28 @@ def run(*, registry: str, base_domain: str, values: Sequence[Path], confirmed: b
     if base_domain:
         settings.append(f"--set-string=baseDomain={base_domain}")
     log = cache_directory() / "logs" / "install.log"
-    with step("Installing the operator"):
-        shell.logged(
-            [
-                helm,
-                "upgrade",
-                "--install",
-                "panosc-operator",
-                CHART,
-                f"--kube-context={context}",
-                f"--namespace={NAMESPACE}",
-                "--create-namespace",
-                *(f"--values={v}" for v in values),
-                *settings,
-                "--wait",
-                "--timeout=5m",
-            ],
-            log,
-            seconds=360,
+    command: list[str | Path] = [
+        helm,
+        "upgrade",
+        "--install",
+        _RELEASE,
+        CHART,
+        f"--kube-context={context}",
+        f"--namespace={NAMESPACE}",
+        "--create-namespace",
+        *(f"--values={v}" for v in values),
+        *settings,
+        "--wait",
+        "--timeout=5m",
+    ]
+    try:
+        with step("Installing the operator"):
+            shell.logged(command, log, seconds=360)
+    except StepFailed as failure:
+        pods = shell.output(
+            [*kube, "get", "pods", f"--namespace={NAMESPACE}", f"--selector={_PODS}", "--output=json"]
         )
+        raise StepFailed("; ".join([str(failure), *waiting(json.loads(pods))]), log) from None
 
 
 def check(*, registry: str, base_domain: str, values: Sequence[Path]) -> None:
@@ -73,6 +80,17 @@ def check(*, registry: str, base_domain: str, values: Sequence[Path]) -> None:
     for file in values:
         if not file.is_file():
             raise StepFailed(f"VALUES={file}: there is no such file")
+
+
+def waiting(pods: Mapping[str, Any]) -> list[str]:
+    """What the containers in a list of pods wait for, each as `pod: reason: message`."""
+    found = []
+    for pod in pods["items"]:
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            if state := container["state"].get("waiting"):
+                words = [pod["metadata"]["name"], state.get("reason"), state.get("message")]
+                found.append(": ".join(word for word in words if word))
+    return found
 
 
 def push(registry: str) -> dict[str, str]:

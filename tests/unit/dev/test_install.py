@@ -44,3 +44,20 @@ def test_a_refusal_by_the_registry_comes_with_the_remedy(said, remedy):
 
 def test_another_failure_is_left_in_its_own_words():
     assert push_remedy(REGISTRY, "Error: no space left on device") is None
+
+
+def test_it_is_told_what_pods_wait_for():
+    def pod(name, **state):
+        return {"metadata": {"name": name}, "status": {"containerStatuses": [{"state": state}]}}
+
+    message = 'Back-off pulling image "registry.example.org/operator:1": unauthorized'
+    pods = [
+        pod("old", running={}),
+        pod("new", waiting={"reason": "ImagePullBackOff", "message": message}),
+        pod("next", waiting={"reason": "ContainerCreating"}),
+        {"metadata": {"name": "pending"}, "status": {}},
+    ]
+    assert install.waiting({"items": pods}) == [
+        f"new: ImagePullBackOff: {message}",
+        "next: ContainerCreating",
+    ]
