@@ -1,7 +1,7 @@
 """Reads 100,000 records of a source's double into a catalogue; tells the time and the memory it took.
 
-`python -m bench.harvest icat|mymdc|oai-pmh [records]`, with `tests` on PYTHONPATH. The double is a process of
-its own, so that the memory is the reader's alone.
+`python -m bench.harvest icat|mymdc|oai-pmh|scicat|search-api [records]`, with `tests` on PYTHONPATH. The
+double is a process of its own, so that the memory is the reader's alone.
 """
 
 import asyncio
@@ -19,20 +19,22 @@ import psycopg
 from doubles.icat import Icat
 from doubles.mymdc import MyMdc
 from doubles.oaipmh import Repository, datacite
+from doubles.scicat import SciCat
+from doubles.search_api import SearchApi
 from doubles.server import serve
 from panosc_catalogue.migrate import migrate
 from panosc_catalogue.settings import Facility, Settings, Source
 from panosc_catalogue.sources.adapters import adapter_of
 from panosc_catalogue.sources.sync import Sync
 from pydantic import SecretStr
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from support import postgres
 
 RECORDS = 100_000
 PER_PROPOSAL = 100
 
 
-def icat(records: int) -> Starlette:
+def icat(records: int) -> ASGIApp:
     """Datasets with a parameter, a file and a technique each, a hundred an investigation."""
     server = Icat()
     add = server.add
@@ -51,7 +53,7 @@ def icat(records: int) -> Starlette:
     return server.app
 
 
-def mymdc(records: int) -> Starlette:
+def mymdc(records: int) -> ASGIApp:
     """Runs, a hundred a proposal."""
     service = MyMdc()
     service.client, service.user_email = ("bench", "bench"), "bench"
@@ -74,7 +76,7 @@ def mymdc(records: int) -> Starlette:
     return service.app
 
 
-def oai_pmh(records: int) -> Starlette:
+def oai_pmh(records: int) -> ASGIApp:
     """Records of DataCite's kernel, a hundred a page."""
     repository = Repository(page=100)
     for number in range(records):
@@ -82,10 +84,66 @@ def oai_pmh(records: int) -> Starlette:
     return repository.app
 
 
-DOUBLES: dict[str, tuple[str, Callable[[int], Starlette], str]] = {
+def scicat(records: int) -> ASGIApp:
+    """Published datasets with three quantities, a file and a technique each, a hundred a proposal."""
+    backend = SciCat(anonymous_lists={"instruments", "proposals"})
+    for number in range(records):
+        proposal, place = divmod(number, PER_PROPOSAL)
+        if place == 0:
+            item = {"proposalId": f"{proposal:06}", "title": f"P{proposal}", "isPublished": True}
+            backend.proposals.append(backend.touch(item))
+        dataset = {
+            "pid": f"20.500.12269/{number:07}",
+            "datasetName": f"scan {number}",
+            "isPublished": True,
+            "creationTime": "2024-05-01T08:00:00.000Z",
+            "proposalIds": [f"{proposal:06}"],
+            "techniques": [{"pid": "http://purl.org/pan-science/PaNET/PaNET01188", "name": "SAXS"}],
+            "scientificMetadata": {
+                "energy": {"value": number, "unit": "keV"},
+                "temperature": {"value": 4.2, "unit": "K"},
+                "comment": "none",
+            },
+        }
+        backend.datasets.append(backend.touch(dataset))
+        backend.blocks[dataset["pid"]] = [{"dataFileList": [{"path": f"{number}/scan.h5", "size": 7}]}]
+    return backend.app()
+
+
+def search_api(records: int) -> ASGIApp:
+    """Datasets with a parameter, a file and a technique each, a hundred a document."""
+    datasets = [
+        {
+            "pid": f"10.5072/{number:07}",
+            "title": f"scan {number}",
+            "isPublic": True,
+            "creationDate": "2024-05-01T08:00:00Z",
+            "techniques": [{"pid": "http://purl.org/pan-science/PaNET/PaNET01188", "name": "SAXS"}],
+            "parameters": [{"name": "energy", "value": number, "unit": "keV"}],
+            "files": [{"id": number, "name": "scan.h5", "path": f"{number}/scan.h5", "size": 7}],
+        }
+        for number in range(records)
+    ]
+    documents = [
+        {
+            "pid": f"10.5072/p{first:07}",
+            "title": f"P{first}",
+            "type": "proposal",
+            "datasets": [
+                {"pid": one["pid"], "title": one["title"]} for one in datasets[first : first + PER_PROPOSAL]
+            ],
+        }
+        for first in range(0, records, PER_PROPOSAL)
+    ]
+    return SearchApi({"Instruments": [], "Datasets": datasets, "Documents": documents})
+
+
+DOUBLES: dict[str, tuple[str, Callable[[int], ASGIApp], str]] = {
     "icat": ("icat", icat, ""),
     "mymdc": ("mymdc", mymdc, "/metadata"),
     "oai-pmh": ("oaiPmh", oai_pmh, "/oai/"),
+    "scicat": ("scicat", scicat, "/api"),
+    "search-api": ("searchAPI", search_api, "/api"),
 }
 
 

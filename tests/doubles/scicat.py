@@ -107,7 +107,7 @@ class SciCat:
         if any(set(one) != {"relation"} for one in relations):
             raise HTTPException(400, "include is a list of relations")
         seen = [_v3(item) for item in self.datasets if sees_all or item["isPublished"]]
-        return _answer(self._with(seen, {one["relation"] for one in relations}), query)
+        return JSONResponse(self._with(_page(seen, query), {one["relation"] for one in relations}))
 
     async def _datasets_v4(self, request: Request) -> Response:
         if not self._is_known(request):
@@ -122,7 +122,7 @@ class SciCat:
         wanted = set(query.get("include", []))
         if not wanted <= LOOKUPS:
             raise HTTPException(400, f"Provided include field(s) {wanted - LOOKUPS} is not valid")
-        return _answer(self._with(seen, wanted), query, is_v4=True)
+        return JSONResponse(self._with(_page(seen, query, is_v4=True), wanted))
 
     def _with(self, items: Iterable[Item], wanted: set[str]) -> list[Item]:
         made = []
@@ -169,6 +169,10 @@ def _query(request: Request, name: str) -> Item:
 
 
 def _answer(items: list[Item], query: Item, *, is_v4: bool = False) -> Response:
+    return JSONResponse(_page(items, query, is_v4=is_v4))
+
+
+def _page(items: list[Item], query: Item, *, is_v4: bool = False) -> list[Item]:
     limits = query.get("limits", {})
     allowed = {"limit", "skip", "sort" if is_v4 else "order"}
     if not set(limits) <= allowed:
@@ -184,7 +188,7 @@ def _answer(items: list[Item], query: Item, *, is_v4: bool = False) -> Response:
             raise HTTPException(400, "sort is asc or desc")
         items = sorted(items, key=lambda item: str(item.get(name) or ""), reverse=direction == "desc")
     skip = limits.get("skip") or 0
-    return JSONResponse(items[skip : skip + (limits.get("limit") or DEFAULT_LIMIT)])
+    return items[skip : skip + (limits.get("limit") or DEFAULT_LIMIT)]
 
 
 def _matches(value: Any, name: str, condition: Any, is_v4: bool) -> bool:

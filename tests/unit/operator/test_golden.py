@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from panosc_catalogue.settings import CatalogueConfig
 from panosc_operator.engine.desired import Desired, marked
 from panosc_operator.engine.resources import Object
 from support.known import kind_of, observe
@@ -85,6 +86,15 @@ def test_every_object_is_labelled_and_every_pod_is_modest(case: str) -> None:
     assert requested <= 500
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("catalogue-")])
+def test_the_service_takes_the_configuration_that_is_planned_for_it(case: str) -> None:
+    _, plan = planned(case)
+    (config,) = [
+        desired.manifest for desired in plan if desired.manifest["metadata"]["name"].endswith("-config")
+    ]
+    CatalogueConfig.model_validate_json(config["data"]["catalogue.json"])
+
+
 def test_nothing_secret_is_planned() -> None:
     """A password is a placeholder until the engine makes it: a plan is shown in logs, tests and reviews."""
     _, plan = planned("catalogue-managed")
@@ -96,6 +106,6 @@ def test_nothing_secret_is_planned() -> None:
     assert secrets["catalogue-postgres"].retain
     assert secrets["catalogue-postgres"].manifest["stringData"]["password"] == "{password}"
     assert secrets["catalogue-administrator"].manifest["stringData"] == {"token": "{token}"}
-    for case in ("catalogue-external", "catalogue-dois"):
+    for case in ("catalogue-external", "catalogue-dois", "catalogue-sources"):
         assert "hidden" not in rendered(case)
         assert "aGlkZGVu" not in rendered(case)
