@@ -50,6 +50,18 @@ class Report:
         mine, theirs = (statistics.median(values) for values in zip(*pairs, strict=True))
         self.results.append(Result(what, unit, mine, theirs, peer_name, method))
 
+    def once(
+        self,
+        what: str,
+        unit: str,
+        ours: Callable[[], float],
+        peer: Callable[[], float],
+        peer_name: str,
+        method: str,
+    ) -> None:
+        """Run both once: what takes minutes drifts little."""
+        self.results.append(Result(what, unit, ours(), peer(), peer_name, method))
+
     @staticmethod
     def _row(result: Result) -> str:
         ours, peer = (f"{rate:,.0f} {result.unit}" for rate in (result.ours, result.peer))
