@@ -28,7 +28,7 @@ FOR_CLUSTER = {
     "socat": "socat",
     "util-linux": "nsenter",
 }
-FOR_TESTS = {"nginx-light": "nginx", "postgresql": "/usr/lib/postgresql"}
+FOR_TESTS = {"chromium": "chromium", "nginx-light": "nginx", "postgresql": "/usr/lib/postgresql"}
 
 
 def _present(probe: str) -> bool:

@@ -131,12 +131,14 @@ class SearchPage:
     async def _techniques(self) -> list[str]:
         """Names of the techniques of open data, and of the more general ones above them."""
         found = await self._site.rows(_TECHNIQUES, {"most": _MOST_CHOICES})
-        names = {name for name, _ in found}
         terms = self._site.panet.terms
-        above = {key for _, key in found if key in terms}
-        while above:
-            names |= {terms[key].label for key in above}
-            above = {parent for key in above for parent in terms[key].parents}
+        seen: set[str] = set()
+        fresh = {key for _, key in found if key in terms}
+        while fresh:
+            seen |= fresh
+            # Terms that are equivalent stand above each other.
+            fresh = {parent for key in fresh for parent in terms[key].parents} - seen
+        names = {name for name, _ in found} | {terms[key].label for key in seen}
         return sorted(names, key=str.casefold)
 
 
