@@ -23,7 +23,7 @@ DEADLINE_SECONDS = 60
 
 @dataclass
 class Killer:
-    """ASGI middleware that kills the worker at one call: before it is carried out, or when it is carried out and
+    """ASGI middleware that kills the worker at one call: before it is carried out, or when it is and
     half, or all, of the answer is sent."""
 
     app: ASGIApp

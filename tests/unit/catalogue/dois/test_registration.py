@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from panosc_catalogue.dois.names import name
 from panosc_catalogue.dois.registrar import NotAllowed, Unavailable
+from unit.catalogue.dois import harness
 from unit.catalogue.dois.harness import PUBLIC_URL, Registry
 from unit.catalogue.visibility import END, RELEASE
 
@@ -94,6 +95,17 @@ def test_a_changed_policy_is_sent(registry: Registry) -> None:
         entry["dateType"] == "Available" and entry["date"].startswith("2029-02-28")
         for entry in there["dates"]
     )
+
+
+def test_dois_follow_the_catalogue_to_another_host(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.catalogue.now = END
+    registry.round()
+    registry.repository.domains = {"open.example.org"}
+    monkeypatch.setattr(harness, "PUBLIC_URL", "https://open.example.org")
+    registry.round()
+    assert registry.repository.dois[DOCUMENT]["url"] == "https://open.example.org/documents/doc"
 
 
 def test_what_is_withdrawn_is_hidden_and_keeps_its_doi(registry: Registry) -> None:
