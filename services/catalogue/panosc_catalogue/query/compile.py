@@ -29,6 +29,8 @@ from panosc_catalogue.query.syntax import (
     Tagged,
 )
 
+MAX_RANKED = 10_000
+"""Rows that a query ranks: the latest of those that it finds."""
 UNRANKED = 0.5
 """Every item's score where nothing ranks them: federations drop items whose score is 0 or 1."""
 
@@ -85,8 +87,8 @@ def item(query: Filter, pid: str) -> Statement:
 def count(query: Filter) -> Statement:
     """The number of rows that pass the filter's conditions, joins and query, whatever its limit."""
     compiler = _Compiler()
-    source, condition = compiler.source(query, "t"), compiler.condition(query, "t")
-    return compiler.statement(f"SELECT count(*) FROM {source} WHERE {condition}")
+    source, conditions, _ = compiler.matched(query)
+    return compiler.statement(f"SELECT count(*) FROM {source} WHERE {' AND '.join(conditions)}")
 
 
 def related_items(parent: Model, relation: str, pid: str, query: Filter) -> Statement:
@@ -155,21 +157,26 @@ class _Compiler:
 
     def found(self, query: Filter, places: Sequence[str] = ()) -> str:
         """SELECT of the items of a whole filter; `places` name columns for the values of its sort keys."""
-        conditions = [self.condition(query, "t")]
+        source, conditions, score = self.matched(query)
+        if query.ranks:
+            # The best few of a million would take a look at each of them.
+            latest = f"ORDER BY t.id DESC LIMIT {MAX_RANKED}"
+            source = f"(SELECT t.* FROM {source} WHERE {' AND '.join(conditions)} {latest}) t"
+            conditions = ["true"]
+        if query.terms:
+            source = f"(SELECT t.*, {score} AS score FROM {source}) t"
         if query.after:
             conditions.append(following(self.keys(query, "t"), query.after, self.parameter))
-        return self.rows(query, "t", conditions, self.source(query, "t"), places)
+        return self.rows(query, "t", conditions, source, places)
 
-    def source(self, query: Filter, alias: str) -> str:
-        """FROM clause of the model's rows; where a query ranks them those that it finds, with their score."""
-        model = query.model
+    def matched(self, query: Filter) -> tuple[str, list[str], str]:
+        """FROM clause of the rows of a whole filter, its conditions, and the score by its query."""
+        model, condition = query.model, self.condition(query, "t")
         if not query.terms:
-            return f"{model.rows} {alias}"
-        condition, score = matching(query.terms, "s.words", self.parameter)
-        return (
-            f"(SELECT r.*, {score} AS score FROM {model.rows} r "
-            f"JOIN {model.words} s ON s.id = r.id WHERE {condition}) {alias}"
-        )
+            return f"{model.rows} t", [condition], str(UNRANKED)
+        words, score = matching(query.terms, "t.words", self.parameter)
+        joined = f"SELECT r.*, s.words FROM {model.rows} r JOIN {model.words} s ON s.id = r.id"
+        return f"({joined}) t", [words, condition], score
 
     def rows(
         self,

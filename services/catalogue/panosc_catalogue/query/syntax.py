@@ -5,7 +5,7 @@ from datetime import datetime
 
 from panosc_common.units import Unit
 
-from panosc_catalogue.query.model import Field, Model, Relation
+from panosc_catalogue.query.model import SCORE, Field, Model, Relation
 from panosc_catalogue.query.ranking import Term
 
 Scalar = str | float | bool | datetime | None
@@ -128,6 +128,11 @@ class Filter:
     fields: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     after: tuple[str | None, ...] = ()
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the order of rows depends on their score."""
+        return bool(self.terms) and (not self.order or any(part.field is SCORE for part in self.order))
 
     @property
     def restricts(self) -> bool:

@@ -26,7 +26,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/docs/swagger-ui.css"><link rel="icon" href="/docs/favicon-32x32.png">
 </head><body><main><div id="explorer"></div>
-<noscript><p>The explorer needs JavaScript; <a href="/openapi.json">/openapi.json</a> says the same.</p></noscript>
+<noscript>The explorer needs JavaScript; <a href="/openapi.json">/openapi.json</a> says the same.</noscript>
 </main><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>
 """
 # Swagger UI sets styles on elements; it loads nothing from elsewhere, and is kept from it.

@@ -64,7 +64,7 @@ def _test(kind: Kind) -> Schema:
         "between": {"type": "array", "prefixItems": [operand, operand], "minItems": 2, "maxItems": 2},
         "inq": {"type": "array", "items": nullable, "maxItems": MAX_OPERANDS},
         "nin": {"type": "array", "items": nullable, "maxItems": MAX_OPERANDS},
-        **{name: operand for name in ("gt", "gte", "lt", "lte")},
+        **dict.fromkeys(("gt", "gte", "lt", "lte"), operand),
     }
     if kind in _WITH_PATTERNS:
         patterns = [name for name, (operator, _, _) in OPERATORS.items() if operator in ("like", "regexp")]

@@ -38,12 +38,22 @@ _ERROR: dict[str, Any] = {
     "required": ["error"],
     "additionalProperties": False,
 }
-_LIMIT = ("X-Limit", {"type": "integer", "minimum": 1}, "Items that this answer holds at most")
-_CAPPED = ("X-Limit-Capped", {"enum": ["true"]}, "The limit asked for is more than the server allows")
-_INCLUDED = ("X-Include-Limit", {"type": "integer"}, "Items of each included list at most")
-_TOTAL = ("X-Total-Count", {"type": "integer"}, "With total=true: how many items there are on all pages")
-_CURSOR = ("X-Next-Cursor", {"type": "string"}, "Where the next page begins; absent on the last")
-_LINK = ("Link", {"type": "string"}, 'The next page as `<…>; rel="next"`')
+Header = tuple[str, dict[str, Any], str]
+_LIMIT: Header = ("X-Limit", {"type": "integer", "minimum": 1}, "Items that this answer holds at most")
+_CAPPED: Header = ("X-Limit-Capped", {"enum": ["true"]}, "The limit asked for is more than the server allows")
+_INCLUDED: Header = ("X-Include-Limit", {"type": "integer"}, "Items of each included list at most")
+_RANKED: Header = (
+    "X-Ranked-Limit",
+    {"type": "integer"},
+    "Of what a query finds, the latest items are ranked",
+)
+_TOTAL: Header = (
+    "X-Total-Count",
+    {"type": "integer"},
+    "With total=true: items on all pages",
+)
+_CURSOR: Header = ("X-Next-Cursor", {"type": "string"}, "Where the next page begins; absent on the last")
+_LINK: Header = ("Link", {"type": "string"}, 'The next page as `<…>; rel="next"`')
 _FILTER = (
     "A JSON object; `filter[limit]=10` and so on is understood too. An include whose scope has a where is an "
     "inner join: items without such a relative are left out."
@@ -95,7 +105,7 @@ def _collection(name: str) -> dict[str, Any]:
     cursor = _parameter("cursor", "X-Next-Cursor of the page before, in place of skip", {"type": "string"})
     total = _parameter("total", "Whether to count all pages", {"type": "boolean", "default": False})
     filtered = _filter(name, "Filter")
-    headers = [_LIMIT, _CAPPED, _INCLUDED, _TOTAL, _CURSOR, _LINK]
+    headers = [_LIMIT, _CAPPED, _INCLUDED, _RANKED, _TOTAL, _CURSOR, _LINK]
     return {
         f"/api/{name}s": _operation(
             f"find{name}s",
@@ -167,7 +177,7 @@ def _operation(
     summary: str,
     schema: dict[str, Any],
     parameters: list[dict[str, Any]],
-    headers: list[tuple[str, dict[str, Any], str]] | None = None,
+    headers: list[Header] | None = None,
 ) -> dict[str, Any]:
     refusal = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
     told = {name: {"schema": kind, "description": meaning} for name, kind, meaning in headers or ()}

@@ -140,6 +140,8 @@ class _Search:
         headers = {"X-Limit": str(limit)}
         if query.limit is not None and query.limit > limit:
             headers["X-Limit-Capped"] = "true"
+        if query.ranks:
+            headers["X-Ranked-Limit"] = str(sql.MAX_RANKED)
         if _includes_lists(query):
             headers["X-Include-Limit"] = str(self.max_limit)
         return replace(self._limited_includes(query), limit=limit), headers
