@@ -47,6 +47,8 @@ class Database:
             "plan_cache_mode": "force_custom_plan",
             "default_transaction_read_only": "on",
             "jit": "off",
+            # The cores belong to many requests, and workers read far beyond the end of a page.
+            "max_parallel_workers_per_gather": "0",
         }
         self._pool = AsyncConnectionPool(
             url,
