@@ -98,6 +98,8 @@ class SourceState:
         """
         tally = Tally(refused=len(page.refused))
         with self.connection.transaction():
+            # Two sources that bring the same pid at the same time would not see each other's claim to it.
+            self.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('source_record', 0))")
             self._take_records(page.records, tally)
             self._refuse(page.refused)
             for kind, ids in _by_kind(page.deleted).items():
@@ -145,13 +147,13 @@ class SourceState:
             known = self._known(kind, [one.origin_id for one in fetched])
             digests = {one.origin_id: _digest(one) for one in fetched}
             owned = self._owned_by_others(kind, [one.record.pid for one in fetched])
+            unchanged, waiting = [], []
             for one in fetched:
                 before = known.get(one.origin_id)
                 if before and before.digest == digests[one.origin_id] and before.pid == one.record.pid:
-                    tally.unchanged += 1
+                    unchanged.append(one.origin_id)
                 elif one.record.pid in owned:
-                    self._remember([(one, None)])
-                    tally.unchanged += 1
+                    waiting.append((one, None))
                 else:
                     fresh.append((one, digests[one.origin_id]))
             moved = [
@@ -160,7 +162,9 @@ class SourceState:
                 if (before := known.get(one.origin_id)) and before.pid not in (None, one.record.pid)
             ]
             self._withdraw(kind, moved)
-            self._seen(kind, [one.origin_id for one in fetched])
+            self._seen(kind, unchanged)
+            self._remember(waiting)
+            tally.unchanged += len(unchanged) + len(waiting)
         self._write(fresh, tally)
 
     def _known(self, kind: Kind, ids: Sequence[str]) -> dict[str, _Known]:
