@@ -22,7 +22,7 @@ from h5grove.encoders import Response, encode, orjson_default, orjson_encode
 from h5grove.models import LinkResolution
 from h5grove.utils import hdf_path_join, parse_link_resolution_arg, parse_slice
 
-from panosc_archive import preview
+from panosc_archive import picture, preview
 from panosc_archive.links import Entity, NotFound, Refusal, Unknown, Walk, link_at
 
 MAX_NAMES = 100_000
@@ -174,6 +174,9 @@ def _preview(walk: Walk, query: Query) -> Encoded:
     plot = preview.default_plot(find, query.path)
     if plot is None:
         raise NotFound("the file names nothing to plot (NeXus: @default, @signal)")
+    if query.format == "svg":
+        headers = {"Content-Type": picture.MEDIA_TYPE, "Content-Security-Policy": picture.POLICY}
+        return Encoded(picture.svg(plot).encode(), headers)
     return _encoded(plot, "json", query)
 
 

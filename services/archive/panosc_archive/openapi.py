@@ -93,7 +93,11 @@ DOCUMENT: dict[str, Any] = {
         "/previews": _operation(
             "What the NeXus file says should be plotted (@default, @signal, @axes), thinned out",
             "application/json",
-            [_FILE, _parameter("path", "Group in the file at which to begin", default="/")],
+            [
+                _FILE,
+                _parameter("path", "Group in the file at which to begin", default="/"),
+                _parameter("format", "The data, or a picture of them", enum=["json", "svg"], default="json"),
+            ],
             **_SLICE_ANSWERS,
         ),
         "/openapi.json": _operation("This description", "application/json"),

@@ -1,5 +1,6 @@
 """`/hdf5` and `/previews`: slices equal h5py's, links lead nowhere else, bad files do no harm."""
 
+import base64
 import io
 import os
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import h5py
 import hdf5plugin
@@ -426,6 +428,46 @@ class TestPreview:
         assert (plot["path"], plot["selection"]) == ("/entry1/data/image", "2,0:600:3,0:100:1")
         assert plot["values"] == frames[2, ::3].tolist()
         assert [axis and axis["name"] for axis in plot["axes"]] == ["y", None]
+
+    def test_a_curve_as_a_picture(self, archive: Archive, scan: Path) -> None:
+        answer = archive.get("/previews", params={"file": FILE, "format": "svg"})
+        assert answer.headers["Content-Type"] == "image/svg+xml"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        picture = ElementTree.fromstring(answer.content)
+        line = picture.find("{*}polyline")
+        assert line is not None
+        assert len(line.attrib["points"].split()) == len(range(0, 10001, 6))
+        assert {"energy (keV)"} <= {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            np.arange(600.0 * 100).reshape(600, 100),
+            np.full((3, 4), np.nan),
+            np.zeros((1, 1)),
+            np.array([[1e308, -1e308], [np.inf, 0]]),
+            np.array([5.0]),
+            np.full(7, np.nan),
+            np.array([True, False]),
+            np.array([1e308, -1e308, 1.0]),
+        ],
+    )
+    def test_whatever_the_values_the_picture_is_one(self, archive: Archive, values: Any) -> None:
+        path = archive.publish("previews/odd.h5", b"")
+        with h5py.File(path, "w") as file:
+            file["data/x"] = values
+            file["data"].attrs.update(
+                {"NX_class": "NXdata", "signal": "x", "title": "<script>alert(1)</script>\x01 Å" + "a" * 200}
+            )
+        answer = archive.get("/previews", params={"file": "previews/odd.h5", "format": "svg"})
+        assert answer.status_code == 200, answer.text
+        picture = ElementTree.fromstring(answer.content)
+        assert (picture.attrib["width"], picture.attrib["height"]) == ("640", "400")
+        assert b"nan" not in answer.content.split(b"base64")[0]
+        if values.ndim == 2:
+            (image,) = picture.iter("{http://www.w3.org/2000/svg}image")
+            data = base64.b64decode(image.attrib["href"].partition(",")[2])
+            assert data[:8] == b"\x89PNG\r\n\x1a\n"
 
     def test_nothing_to_plot(self, archive: Archive) -> None:
         path = archive.publish("previews/nothing.h5", b"")
