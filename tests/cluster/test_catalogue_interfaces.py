@@ -1,4 +1,4 @@
-"""What people, harvesters and the facility's staff get from the demonstration's catalogue, through the gateway."""
+"""What people, harvesters and staff get from the demonstration's catalogue, through the gateway."""
 
 import base64
 import json
