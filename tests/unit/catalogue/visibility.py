@@ -32,6 +32,7 @@ class Catalogue:
         datasets = {"include": [{"relation": "datasets", "scope": {}}]}
         joined = json.dumps({"include": [{"relation": "datasets", "scope": {"where": {"pid": "d/1"}}}]})
         paths = {"paths": ["P1/run.nxs", "P1/other.nxs"]}
+        harvest = "/oai?verb=GetRecord&metadataPrefix=datacite&identifier=oai:127.0.0.1:"
         seen = {
             "list": get(ask, "/api/Datasets") != [],
             "item": ask.get("/api/Datasets/d%2F1").status_code == 200,
@@ -45,13 +46,22 @@ class Catalogue:
             "archive files": ask.post("/internal/archives/a/visible", json=paths).json()["visible"]
             == ["P1/run.nxs"],
             "archive tree": get(ask, "/internal/archives/a/children")["entries"] != [],
+            "harvest": "<metadata>" in ask.get(f"{harvest}datasets/d/1").text,
+            "harvest of the document": "datasets/d/1" in ask.get(f"{harvest}documents/doc").text,
+            "search page": "/datasets/d/1" in ask.get("/search", params={"query": "Run"}).text,
+            "page": ask.get("/datasets/d/1", headers=_BROWSER).status_code == 200,
+            "page of the document": "/datasets/d/1" in ask.get("/documents/doc", headers=_BROWSER).text,
+            "JSON-LD": ask.get("/datasets/d/1?format=jsonld").status_code == 200,
+            "JSON-LD of the document": "/datasets/d/1" in ask.get("/documents/doc?format=jsonld").text,
+            "file list": ask.get("/datasets/d/1?format=urls").status_code == 200,
             "archive dataset": ask.get("/internal/datasets/d%2F1/files").status_code == 200,
         }
         return {name for name, is_seen in seen.items() if is_seen}
 
 
+_BROWSER = {"Accept": "text/html"}
 TOKEN = "a-token-of-32-characters-or-more-"
-EVERYWHERE = 12
+EVERYWHERE = 20
 """Ways in which a dataset can be seen."""
 
 
