@@ -167,7 +167,10 @@ def main(kind: str, records: int = RECORDS) -> None:
     """Measure a listing of everything, and a run in which nothing has changed."""
     field, _, path = DOUBLES[kind]
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    double = multiprocessing.get_context("spawn").Process(target=_serve, args=(kind, records, theirs))
+    # A daemon, so that a measurement that is broken off does not wait for it.
+    double = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(kind, records, theirs), daemon=True
+    )
     double.start()
     with postgres.server() as running, tempfile.TemporaryDirectory() as credentials:
         for key in ("client_id", "client_secret", "user_email"):
