@@ -81,8 +81,9 @@ class Worker:
             try:
                 await self._follow()
             except (RootUnavailable, psycopg.Error) as error:
-                self.last_error = None if is_away(error) else str(error).strip()
-                log.error("source failed", source=self.name, why=str(error).strip())
+                said, away = str(error).strip(), is_away(error)
+                self.last_error = None if away else said
+                log.error("database unavailable" if away else "source failed", source=self.name, why=said)
             except Exception as error:
                 # A bug in one source must not stop the others; the log has what is needed to fix it.
                 self.last_error = f"{type(error).__name__}: {error}"

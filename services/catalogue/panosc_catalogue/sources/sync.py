@@ -62,8 +62,9 @@ class Sync:
                 await self.once()
                 failures, self.last_error = 0, None
             except (SourceError, psycopg.Error) as error:
-                failures, self.last_error = failures + 1, None if is_away(error) else str(error).strip()
-                log.error("source failed", source=self.name, why=str(error).strip())
+                said, away = str(error).strip(), is_away(error)
+                failures, self.last_error = failures + 1, None if away else said
+                log.error("database unavailable" if away else "source failed", source=self.name, why=said)
             except Exception as error:
                 # A bug in one source must not stop the others; the log has what is needed to fix it.
                 failures, self.last_error = failures + 1, f"{type(error).__name__}: {error}"
