@@ -143,8 +143,12 @@ def test_a_cursor_of_another_order_is_refused(client: httpx2.Client) -> None:
     assert client.get("/api/Documents", params={"cursor": cursor}).status_code == 400
 
 
-@pytest.mark.parametrize("place", [[], ["2020-01-01"], ["never", "x"], ["2020-01-01", "x", "y"], [None, None]])
-def test_a_cursor_that_was_tampered_with_is_no_failure(client: httpx2.Client, place: list[str | None]) -> None:
+@pytest.mark.parametrize(
+    "place", [[], ["2020-01-01"], ["never", "x"], ["2020-01-01", "x", "y"], [None, None]]
+)
+def test_a_cursor_that_was_tampered_with_is_no_failure(
+    client: httpx2.Client, place: list[str | None]
+) -> None:
     query = '{"limit":1,"order":"creationDate"}'
     cursor = client.get("/api/Datasets", params={"filter": query}).headers["X-Next-Cursor"]
     order = json.loads(base64.urlsafe_b64decode(cursor + "=="))[0]
