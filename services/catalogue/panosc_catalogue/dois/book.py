@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -57,6 +58,10 @@ class Book:
         """Names that were local until now are to be registered."""
         await self._write(("UPDATE doi_registration SET state = 'intended' WHERE state = 'local'", {}))
 
+    async def is_settled(self, since: datetime) -> bool:
+        """Whether nothing public has changed since then and nothing is to be tried again: cheap to ask."""
+        return (await self.database.rows(_IS_SETTLED, {"since": since})) == [(True,)]
+
     async def tasks(self, kind: Kind, after: int) -> list[Task]:
         """What may have to be done now with rows after this one."""
         parameters = {"kind": kind, "after": after, "limit": BATCH}
@@ -97,6 +102,14 @@ class Book:
 def _key(task: Task) -> dict[str, Any]:
     return {"kind": task.kind, "record": task.record, "doi": task.doi}
 
+
+_IS_SETTLED = """
+SELECT NOT EXISTS (SELECT FROM oai_record WHERE state <> 'hidden' AND datestamp >= %(since)s)
+AND NOT EXISTS (
+    SELECT FROM doi_registration WHERE (state IN ('intended', 'draft') OR last_error IS NOT NULL)
+    AND (not_before IS NULL OR not_before <= now())
+)
+"""
 
 _NAMELESS = """
 SELECT o.kind, o.record, o.pid FROM oai_record o

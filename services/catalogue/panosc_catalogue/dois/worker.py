@@ -8,6 +8,7 @@ published or hidden twice is as if it were once. The record itself gets its DOI 
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -51,6 +52,7 @@ class Worker:
         self._interval = interval_seconds
         self._book = Book(site.database)
         self._upkeep = Upkeep(site)
+        self._settled: datetime | None = None
 
     async def run(self) -> None:
         """Work until cancelled; whatever fails is reported and tried again."""
@@ -76,7 +78,15 @@ class Worker:
 
     async def round(self) -> None:
         """Do all that is to be done now. Raises RegistrarError, and what Site and Upkeep raise."""
-        await self._upkeep.now()
+        looked = await self._upkeep.now()
+        # Most rounds find nothing, and comparing a million records for that would keep the database busy.
+        if self._settled is None or not await self._book.is_settled(self._settled):
+            await self._catch_up()
+        self._settled = looked
+        await self._book.report(None)
+        LAST_SUCCESS.set_to_current_time()
+
+    async def _catch_up(self) -> None:
         kinds: dict[Kind, bool] = {
             "documents": self._dois.mint.documents,
             "datasets": self._dois.mint.datasets,
@@ -92,8 +102,6 @@ class Worker:
                 while tasks := await self._book.tasks(kind, after):
                     await self._do(self._registrar, kind, tasks)
                     after = tasks[-1].record
-        await self._book.report(None)
-        LAST_SUCCESS.set_to_current_time()
 
     async def _do(self, registrar: Registrar, kind: Kind, tasks: list[Task]) -> None:
         described = await reading.by_row(self._site, kind, [task.record for task in tasks if task.is_live])

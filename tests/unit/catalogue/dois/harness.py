@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,25 +49,28 @@ class Registry:
 
     def round(self, **doi: Any) -> None:
         """One round of a new worker, as after a restart; raises what the worker's round raises."""
-        asyncio.run(self._round(self.configure(**doi)))
+        asyncio.run(self._rounds(self.configure(**doi), [lambda: None]))
 
-    async def _round(self, config: CatalogueConfig) -> None:
+    def rounds(self, *before: Callable[[], object]) -> None:
+        """Rounds of one worker, each after a change."""
+        asyncio.run(self._rounds(self.configure(), before))
+
+    async def _rounds(self, config: CatalogueConfig, before: Sequence[Callable[[], object]]) -> None:
         database = Database(self.database_url, size=3, statement_timeout_seconds=20)
         site = Site(database, PolicyFile(self.catalogue.policy_file), config, lambda: self.catalogue.now)
         dois = config.identifiers.doi
         assert dois is not None
-        async with database.opened():
-            if dois.registrar.data_cite is None:
-                await Worker(site, dois, None, interval_seconds=1).round()
-                return
-            client = Client(
-                dois.registrar.data_cite.endpoint,
-                self.credentials,
-                timeout_seconds=1,
-                requests_per_second=1000,
-            )
-            async with client.opened():
-                await Worker(site, dois, client, interval_seconds=1).round()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(database.opened())
+            client = None
+            if dois.registrar.data_cite:
+                endpoint = dois.registrar.data_cite.endpoint
+                client = Client(endpoint, self.credentials, timeout_seconds=1, requests_per_second=1000)
+                await stack.enter_async_context(client.opened())
+            worker = Worker(site, dois, client, interval_seconds=1)
+            for change in before:
+                await asyncio.to_thread(change)
+                await worker.round()
 
     def status(self) -> dict[str, Any]:
         """What the worker's status says."""

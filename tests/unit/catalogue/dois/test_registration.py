@@ -1,5 +1,6 @@
 """Which records get DOIs, when, and what the registrar then says of them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -95,6 +96,40 @@ def test_a_changed_policy_is_sent(registry: Registry) -> None:
         entry["dateType"] == "Available" and entry["date"].startswith("2029-02-28")
         for entry in there["dates"]
     )
+
+
+def test_a_worker_that_had_nothing_to_do_sees_the_next_change(registry: Registry) -> None:
+    def at(second: int, statement: str = "SELECT 1") -> Callable[[], None]:
+        def change() -> None:
+            registry.catalogue.now = RELEASE + timedelta(seconds=second)
+            registry.catalogue.connection.execute(statement)
+
+        return change
+
+    titles: list[Any] = []
+    registry.rounds(
+        *(at(second) for second in range(-1, 4)),
+        at(4, "UPDATE dataset SET title = 'in a new second'"),
+        lambda: titles.append(registry.repository.dois[DATASET]["titles"]),
+        at(4, "UPDATE dataset SET title = 'in the same second'"),
+        lambda: titles.append(registry.repository.dois[DATASET]["titles"]),
+        at(5, "UPDATE dataset SET deleted_at = now()"),
+    )
+    assert titles == [[{"title": "in a new second"}], [{"title": "in the same second"}]]
+    assert registry.states() == {DOCUMENT: "findable", DATASET: "registered"}
+
+
+def test_a_refused_record_is_tried_again_by_the_same_worker(registry: Registry) -> None:
+    registry.repository.domains = set()
+    registry.catalogue.now = RELEASE
+
+    def allow() -> None:
+        registry.repository.domains = {"data.example.org"}
+        rewind(registry)
+        registry.catalogue.now = RELEASE + timedelta(seconds=30)
+
+    registry.rounds(lambda: None, allow)
+    assert registry.states() == {DOCUMENT: "findable", DATASET: "findable"}
 
 
 def test_dois_follow_the_catalogue_to_another_host(

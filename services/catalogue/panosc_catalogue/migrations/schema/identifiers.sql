@@ -14,7 +14,7 @@ CREATE TABLE doi_registration (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (kind, record)
 );
-CREATE INDEX ON doi_registration (kind, record) WHERE last_error IS NOT NULL;
+CREATE INDEX ON doi_registration (not_before) WHERE state IN ('intended', 'draft') OR last_error IS NOT NULL;
 
 -- What the worker last said about itself.
 CREATE TABLE doi_worker (
