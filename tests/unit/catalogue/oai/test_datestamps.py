@@ -147,6 +147,7 @@ def test_what_was_public_is_deleted_for_good(released: Catalogue) -> None:
     assert released.stamps() == {DOCUMENT: stamp(LATER), DATASET: f"deleted {stamp(LATER)}"}
     gone = released.record(DATASET)
     assert gone.find(f"{OAI}metadata") is None
+    assert released.client.get("/datasets/set").status_code == 410
     assert "technique:PaNET01124" in list(gone.itertext())
     released.now = LATER + timedelta(days=400)
     assert released.stamps()[DATASET] == f"deleted {stamp(LATER)}"
@@ -161,6 +162,7 @@ def test_what_was_never_public_leaves_no_trace(catalogue: Catalogue) -> None:
     catalogue.connection.execute("UPDATE dataset SET deleted_at = now()")
     catalogue.now = RELEASE
     assert set(catalogue.stamps()) == {DOCUMENT}
+    assert catalogue.client.get("/datasets/set").status_code == 404
 
 
 def test_proprietary_beamtime_is_nowhere(catalogue: Catalogue) -> None:
