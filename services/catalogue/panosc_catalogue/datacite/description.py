@@ -147,6 +147,12 @@ class Description:
     dataset_count: int
     """Of a document: how many public datasets it has."""
 
+    @property
+    def creators(self) -> tuple[Person, ...]:
+        """Who is cited, the leader first; the facility's own people only where there is nobody else."""
+        team = [person for person in self.people if not person.is_staff] or self.people
+        return tuple(sorted(team, key=lambda person: not person.is_leader))
+
 
 MAX_PARTS = 500
 """Datasets that a document's description names; each of them names its document in turn."""

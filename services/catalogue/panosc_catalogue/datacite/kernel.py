@@ -76,10 +76,8 @@ def _publisher(facility: Organisation) -> dict[str, str]:
 
 
 def _creators(described: Description) -> list[dict[str, Any]]:
-    """The experiment's team, its leader first; where nobody is known the facility."""
-    team = [person for person in described.people if not person.is_staff] or list(described.people)
-    team.sort(key=lambda person: not person.is_leader)
-    return [_person(person) for person in team] or [_organisation(described.facility)]
+    """Who is cited; where nobody is known the facility."""
+    return [_person(person) for person in described.creators] or [_organisation(described.facility)]
 
 
 def _contributors(described: Description) -> list[dict[str, Any]]:

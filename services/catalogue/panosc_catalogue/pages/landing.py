@@ -67,7 +67,6 @@ class Landing:
             {"Link": signposting.header(description, found)},
             record=description,
             details=found,
-            creators=words.creators(description),
             identifier=words.identifier(description),
             summary=words.summary(description),
             availability=words.availability(description),

@@ -124,7 +124,7 @@ class SearchPage:
         return [_row(form, item, now) for item in orjson.loads(text)]
 
     async def _count(self, query: Filter) -> int:
-        found = sql.count(query)
+        found = sql.count(query, search_form.MAX_HITS + 1)
         ((total,),) = await self._site.rows(found.sql, found.parameters)
         return int(total)
 

@@ -64,7 +64,7 @@ def of_landing_page(description: Description, details: Details) -> Iterator[Link
     for one in description.documents[:1]:
         yield Link("collection", one.url, formats.HTML.media_type)
     yield Link("linkset", form_url(description, formats.LINKSET), formats.LINKSET.media_type)
-    for person in words.creators(description):
+    for person in description.creators:
         if person.orcid:
             yield Link("author", person.orcid)
     for bundle in details.bundles:

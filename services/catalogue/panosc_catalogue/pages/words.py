@@ -6,12 +6,6 @@ from panosc_catalogue.datacite.description import Description, Person
 from panosc_catalogue.pages.render import day, moment
 
 
-def creators(description: Description) -> tuple[Person, ...]:
-    """Who is cited, the leader first; the facility's own people only where there is nobody else."""
-    team = [one for one in description.people if not one.is_staff] or description.people
-    return tuple(sorted(team, key=lambda one: not one.is_leader))
-
-
 def identifier(description: Description) -> str:
     """What the record is cited by: the address of its DOI, else of its page."""
     return f"https://doi.org/{description.doi}" if description.doi else description.url
@@ -60,7 +54,7 @@ def csl_item(description: Description) -> dict[str, Any]:
         "id": description.pid,
         "type": "dataset",
         "title": description.title,
-        "author": [_csl_name(one) for one in creators(description)]
+        "author": [_csl_name(one) for one in description.creators]
         or [{"literal": description.facility.name}],
         "publisher": description.facility.name,
         "issued": {"date-parts": [issued(description)]},

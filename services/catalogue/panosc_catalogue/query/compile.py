@@ -84,11 +84,17 @@ def item(query: Filter, pid: str) -> Statement:
     return compiler.statement(f"SELECT x.item::text FROM ({rows}) x")
 
 
-def count(query: Filter) -> Statement:
-    """The number of rows that pass the filter's conditions, joins and query, whatever its limit."""
+def count(query: Filter, most: int | None = None) -> Statement:
+    """The number of rows that pass the filter's conditions, joins and query, whatever its limit.
+
+    With `most` it counts so far only: what is more than a person reads need not be counted.
+    """
     compiler = _Compiler()
     source, conditions, _ = compiler.matched(query)
-    return compiler.statement(f"SELECT count(*) FROM {source} WHERE {' AND '.join(conditions)}")
+    rows = f"SELECT 1 FROM {source} WHERE {' AND '.join(conditions)}"
+    if most is not None:
+        rows += f" LIMIT {compiler.parameter(most, 'bigint')}"
+    return compiler.statement(f"SELECT count(*) FROM ({rows}) x")
 
 
 def related_items(parent: Model, relation: str, pid: str, query: Filter) -> Statement:
