@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     full_scan_seconds: float = Field(default=6 * 3600.0, gt=0)
     """Time after which a look at the tree compares every file again."""
 
+    stamp_seconds: float = Field(default=60.0, gt=0)
+    """Time between two comparisons of what OAI-PMH says with what is public, where no harvester asks."""
+
     read_timeout_seconds: float = Field(default=60.0, gt=0)
     """Time after which reading one NeXus file is given up."""
 

@@ -32,8 +32,6 @@ BATCH = 2000
 """Records that one look compares."""
 PATIENCE_SECONDS = 5.0
 """How long a harvester waits for looks before it is asked to come back."""
-INTERVAL_SECONDS = 60.0
-"""Time between looks that nobody asked for: they keep harvesters from waiting."""
 _LOCK = 0x0A1_0A1
 _MAPPING = 1
 """Version of how descriptions become XML; when it changes, every record's datestamp does."""
@@ -44,10 +42,11 @@ class Behind(Exception):
 
 
 class Upkeep:
-    """The looks at one catalogue's records."""
+    """The looks at one catalogue's records; those that nobody asked for keep harvesters from waiting."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, interval_seconds: float) -> None:
         self._site = site
+        self._interval_seconds = interval_seconds
         self._running: asyncio.Task[datetime] | None = None
 
     @asynccontextmanager
@@ -76,7 +75,7 @@ class Upkeep:
 
     async def _regularly(self) -> None:
         while True:
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(self._interval_seconds)
             try:
                 await self.now()
             except Behind:

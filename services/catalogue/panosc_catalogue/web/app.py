@@ -44,7 +44,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     config = load_config(settings.config_file)
     site = Site(database, PolicyFile(settings.policy_file), config, clock)
     templates = Pages(site)
-    upkeep = Upkeep(site)
+    upkeep = Upkeep(site, settings.stamp_seconds)
     description = cache(openapi.document)
 
     @asynccontextmanager

@@ -224,13 +224,10 @@ def test_no_answer_while_there_is_much_to_compare(
     assert len(catalogue.stamps()) == 200
 
 
-def test_stamped_is_also_what_nobody_harvests(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("panosc_catalogue.oai.upkeep.INTERVAL_SECONDS", 0.05)
+def test_stamped_is_also_what_nobody_harvests(database_url: str, tmp_path: Path) -> None:
     with (
         psycopg.connect(database_url, autocommit=True) as connection,
-        serving(create_app(settings(database_url, tmp_path))),
+        serving(create_app(settings(database_url, tmp_path, stamp_seconds=0.05))),
     ):
         connection.execute("INSERT INTO document (pid, type, title) VALUES ('d', 'proposal', 'D')")
         for _ in range(200):
