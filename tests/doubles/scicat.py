@@ -6,7 +6,8 @@ filter of v4 says with what is stored without converting it: a date as text matc
 """
 
 import json
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,15 @@ from starlette.routing import Route
 
 Item = dict[str, Any]
 DEFAULT_LIMIT = 10
-OPERATORS = {"$gt", "$gte", "$lt", "$lte", "$ne", "$in", "$eq"}
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "$gt": operator.gt,
+    "$gte": operator.ge,
+    "$lt": operator.lt,
+    "$lte": operator.le,
+    "$ne": operator.ne,
+    "$eq": operator.eq,
+    "$in": lambda value, asked: value in asked,
+}
 DATES = {"updatedAt", "createdAt", "creationTime", "endTime"}
 LOOKUPS = {"instruments", "proposals", "origdatablocks", "datablocks", "attachments", "samples", "all"}
 
@@ -178,7 +187,8 @@ def _page(items: list[Item], query: Item, *, is_v4: bool = False) -> list[Item]:
     if not set(limits) <= allowed:
         raise HTTPException(400, f"Property {sorted(set(limits) - allowed)} should not exist in limits")
     for name, condition in query.get("where", {}).items():
-        items = [item for item in items if _matches(item.get(name), name, condition, is_v4)]
+        matches = _condition(name, condition, is_v4)
+        items = [item for item in items if matches(item.get(name))]
     if is_v4:
         order = [(name, direction) for name, direction in limits.get("sort", {}).items()]
     else:
@@ -191,22 +201,16 @@ def _page(items: list[Item], query: Item, *, is_v4: bool = False) -> list[Item]:
     return items[skip : skip + (limits.get("limit") or DEFAULT_LIMIT)]
 
 
-def _matches(value: Any, name: str, condition: Any, is_v4: bool) -> bool:
+def _condition(name: str, condition: Any, is_v4: bool) -> Callable[[Any], bool]:
+    """Whether a value is as the filter says."""
     conditions = condition if isinstance(condition, dict) else {"$eq": condition}
-    if not set(conditions) <= OPERATORS:
+    if not set(conditions) <= set(OPERATORS):
         raise HTTPException(400, f"Property {sorted(conditions)} should not exist in the filter object")
     if is_v4 and name in DATES:
-        return False
-    compare = {
-        "$gt": lambda asked: value is not None and value > asked,
-        "$gte": lambda asked: value is not None and value >= asked,
-        "$lt": lambda asked: value is not None and value < asked,
-        "$lte": lambda asked: value is not None and value <= asked,
-        "$ne": lambda asked: value != asked,
-        "$eq": lambda asked: value == asked,
-        "$in": lambda asked: value in asked,
-    }
-    return all(compare[operator](asked) for operator, asked in conditions.items())
+        return lambda value: False
+    (said,) = conditions.items()
+    compare, asked = OPERATORS[said[0]], said[1]
+    return lambda value: value is not None and compare(value, asked)
 
 
 async def _error(request: Request, error: Exception) -> Response:
