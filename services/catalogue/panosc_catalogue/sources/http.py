@@ -84,7 +84,6 @@ class Client:
             headers={"User-Agent": AGENT, **(headers or {})},
             verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
             timeout=timeout_seconds,
-            follow_redirects=True,
         )
 
     @asynccontextmanager
@@ -146,7 +145,9 @@ class Client:
         await self._turn()
         place = f"{request.method} {_shown(request.url)}"
         try:
-            response = await self._client.send(request, auth=auth, stream=True)
+            # A body may hold a password, which no other host is to get; httpx keeps the token from it itself.
+            follows = request.method == "GET"
+            response = await self._client.send(request, auth=auth, stream=True, follow_redirects=follows)
             try:
                 if response.status_code not in accept:
                     _check(response, place)

@@ -11,7 +11,7 @@ from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError, Un
 from panosc_catalogue.sources.http import ATTEMPTS, Client, NotThere, Token
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 
@@ -34,8 +34,13 @@ async def page(request: Request) -> Response:
     return PlainTextResponse("<html>")
 
 
+async def moved(request: Request) -> Response:
+    return RedirectResponse("/api/things" if request.method == "GET" else "/api/login", 307)
+
+
 APP = Starlette(
     routes=[
+        Route("/api/moved", moved, methods=["GET", "POST"]),
         Route("/api/things", things),
         Route("/api/secret", secret),
         Route("/api/login", login, methods=["POST"]),
@@ -104,6 +109,20 @@ def test_what_is_not_json_is_no_answer(url: str) -> None:
 def test_a_missing_thing_is_told_apart(url: str) -> None:
     with pytest.raises(NotThere, match="answered 404"):
         ask(url, "nowhere")
+
+
+def test_reading_follows_to_where_things_moved_but_a_password_does_not(url: str, how: Misbehaviour) -> None:
+    assert len(ask(url, "moved")) == 5
+
+    async def log_in() -> None:
+        client = Client(url, requests_per_second=1000)
+        async with client.opened():
+            await client.json("moved", method="POST", json={"password": "s3cret"})
+
+    how.requests.clear()
+    with pytest.raises(BadAnswer, match="answered 307 Temporary Redirect; check the url"):
+        asyncio.run(log_in())
+    assert how.requests == ["POST /api/moved"]
 
 
 def test_a_closed_port_is_unreachable() -> None:
