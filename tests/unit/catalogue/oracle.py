@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from unit.catalogue import oracle_techniques as techniques
+from unit.catalogue import oracle_units as units
 
 TEXT_SEARCH = {
     "Dataset": ["title"],
@@ -53,7 +54,12 @@ def select(rows: Iterable[Row], query: dict[str, Any]) -> list[Row]:
 
 def accepts(row: Row, query: dict[str, Any]) -> bool:
     where = query.get("where", {})
-    fits = techniques.asked_for(where)(row) if row.model == "Technique" else satisfies(row, where)
+    if row.model == "Technique":
+        fits = techniques.asked_for(where)(row)
+    elif row.model == "Parameter":
+        fits = units.satisfies(row, where)
+    else:
+        fits = satisfies(row, where)
     return fits and all(
         joins(row.relations[include["relation"]], include)
         for include in query.get("include", [])
@@ -80,7 +86,8 @@ def restricts(scope: dict[str, Any]) -> bool:
 
 def show(row: Row, query: dict[str, Any]) -> dict[str, Any]:
     names = query.get("fields") or list(row.fields)
-    shown = {name: row.fields[name] for name in row.fields if name in names}
+    fields = units.shown(row, query.get("where", {})) if row.model == "Parameter" else row.fields
+    shown = {name: fields[name] for name in fields if name in names}
     includes: dict[str, list[dict[str, Any]]] = {}
     for include in query.get("include", []):
         includes.setdefault(include["relation"], []).append(include["scope"])
@@ -109,8 +116,7 @@ def satisfies(row: Row, where: dict[str, Any]) -> bool:
         elif name == "not":
             good = not satisfies(row, test)
         elif name == "text":
-            values = [row.fields[key] for key in TEXT_SEARCH[row.model]]
-            good = any(isinstance(value, str) and test.lower() in value.lower() for value in values)
+            good = satisfies_text(row, test)
         else:
             tests = test if isinstance(test, dict) else {"eq": test}
             good = all(
@@ -119,6 +125,11 @@ def satisfies(row: Row, where: dict[str, Any]) -> bool:
         if not good:
             return False
     return True
+
+
+def satisfies_text(row: Row, text: str) -> bool:
+    values = [row.fields[key] for key in TEXT_SEARCH[row.model]]
+    return any(isinstance(value, str) and text.lower() in value.lower() for value in values)
 
 
 NEGATIVE = {"neq": "eq", "nin": "inq", "nlike": "like", "nilike": "ilike"}

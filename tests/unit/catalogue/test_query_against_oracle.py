@@ -36,7 +36,7 @@ OPERANDS: dict[str, list[Any]] = {
     "license": ["CC-BY-4.0", "CC0-1.0", None],
     "panetId": ["P1", "P2", None, f"{IRI}PaNET01124", f"{IRI}PaNET01012", f"{IRI}PaNET01200"],
     "path": ["/3/0", "/5/1"],
-    "unit": ["K", "eV", None],
+    "unit": universe.UNITS,
     "size": [0, 5, 10, "7", 2**40, None],
     "value": [1, 2.5, "2.5", -3, "1000", "solid", "Liquid", None],
     "isPublic": [True, False, "true"],
@@ -90,6 +90,8 @@ def where(pick: random.Random, model: str, depth: int = 0) -> dict[str, Any]:
         return {"not": where(pick, model, depth + 1)}
     if pick.random() < 0.15:
         return {"text": pick.choice(["iron", "ÅLAND", "50%", "il", "_", "son 1", "PARIS"])}
+    if model == "Parameter" and pick.random() < 0.4:
+        return {"value": comparison(pick, "value"), "unit": pick.choice(["K", "degC", "eV", "keV"])}
     names = [name for name in MODELS[model].fields if name in OPERANDS]
     return {
         name: comparison(pick, name)

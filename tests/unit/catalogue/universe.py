@@ -13,6 +13,7 @@ POLICY = DataPolicy()
 PANET = ontology(LATEST)
 WORDS = ["Iron", "iron oxide", "Åland", "silica_50%", "X-ray", "neutron"]
 NAMES = ["photon_energy", "temperature", "state", "pressure"]
+UNITS = [None, "K", "degC", "eV", "keV"]
 VALUES: list[Any] = [1, 2.5, -3, 1000, "solid", "Liquid", "2.5", "", None]
 
 
@@ -48,7 +49,7 @@ def make(seed: int) -> list[dict[str, Any]]:
 
     def parameters() -> list[dict[str, Any]]:
         return [
-            {"name": pick.choice(NAMES), "value": pick.choice(VALUES), "unit": pick.choice([None, "K", "eV"])}
+            {"name": pick.choice(NAMES), "value": pick.choice(VALUES), "unit": pick.choice(UNITS)}
             for _ in range(pick.randrange(4))
         ]
 
