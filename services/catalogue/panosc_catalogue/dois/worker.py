@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from panosc_common.problem import Problem
 from prometheus_client import Gauge
@@ -51,7 +52,7 @@ class Worker:
         self._registrar = registrar
         self._interval = interval_seconds
         self._book = Book(site.database)
-        self._upkeep = Upkeep(site)
+        self._upkeep = Upkeep(site, interval_seconds)
         self._settled: datetime | None = None
 
     async def run(self) -> None:
@@ -68,7 +69,7 @@ class Worker:
                 failures += 1
                 log.error("registrar failed", why=str(error), again_in_seconds=wait)
                 await self._report(str(error))
-            except (Problem, DatabaseUnavailable, QueryTimeout, Behind) as error:
+            except (Problem, DatabaseUnavailable, QueryTimeout, psycopg.Error, Behind) as error:
                 log.warning("DOIs wait for the database", why=str(error))
             except Exception as error:
                 # A bug must not stop the worker for good; the log has what is needed to fix it.
