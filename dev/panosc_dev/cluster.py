@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -183,12 +183,18 @@ class LocalCluster:
             self.paths.containerd_socket.exists, "containerd's start", 30, self.paths.log("containerd")
         )
         images.import_into(self.paths.containerd_socket, [pause], self.paths.log("import"))
-        wait_until(self.ready, "the API server's start", 90, self.paths.log("kube-apiserver"))
+        self._wait(self.ready, "the API server's start", "kube-apiserver")
         for daemon in components.after_apiserver(cluster):
             self._run(daemon)
-        wait_until(self._node_ready, "the node's readiness", 90, self.paths.log("kubelet"))
-        self.check_daemons()
+        self._wait(self._node_ready, "the node's readiness", "kubelet")
         self._run(components.network_policies(cluster))
+
+    def _wait(self, ready: Callable[[], bool], what: str, program: str) -> None:
+        def looked() -> bool:
+            self.check_daemons()
+            return ready()
+
+        wait_until(looked, what, 90, self.paths.log(program))
 
     def _write_files(self, cluster: Cluster) -> None:
         for folder in (self.paths.run, self.paths.logs / "pods", self.paths.volumes):
