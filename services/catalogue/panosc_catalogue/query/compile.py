@@ -80,7 +80,7 @@ def item(query: Filter, pid: str) -> Statement:
     """
     compiler = _Compiler()
     shown = replace(query, order=(), terms=(), skip=0, limit=None)
-    rows = compiler.rows(shown, "t", [f"t.pid = {compiler.parameter(pid, 'text')}"])
+    rows = compiler.rows(shown, "t", [f't.pid COLLATE "C" = {compiler.parameter(pid, "text")}'])
     return compiler.statement(f"SELECT x.item::text FROM ({rows}) x")
 
 
@@ -139,7 +139,7 @@ def bounded(statement: Statement, max_bytes: int) -> Statement:
 
 
 def _of_parent(compiler: "_Compiler", parent: Model, pid: str, column: str) -> str:
-    return f"SELECT {column} FROM {parent.rows} p WHERE p.pid = {compiler.parameter(pid, 'text')}"
+    return f'SELECT {column} FROM {parent.rows} p WHERE p.pid COLLATE "C" = {compiler.parameter(pid, "text")}'
 
 
 class _Compiler:

@@ -67,6 +67,10 @@ def _text(column: str) -> Field:
     return Field(Kind.TEXT, f"{{0}}.{column}", f"{{0}}.{column}")
 
 
+# The functions that decide what is visible lose the columns' own collation, and with it the index.
+_PID = Field(Kind.TEXT, '{0}.pid COLLATE "C"', "{0}.pid")
+
+
 def _number(column: str) -> Field:
     return Field(Kind.NUMBER, f"{{0}}.{column}", f"{{0}}.{column}")
 
@@ -113,9 +117,9 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             Model(
                 "Dataset",
                 _DATASETS,
-                "{0}.pid",
+                _PID.sql,
                 {
-                    "pid": _text("pid"),
+                    "pid": _PID,
                     "title": _text("title"),
                     "isPublic": _boolean("is_public"),
                     "creationDate": _date("creation_date"),
@@ -150,9 +154,9 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             Model(
                 "Document",
                 f"visible_document({MONTHS})",
-                "{0}.pid",
+                _PID.sql,
                 {
-                    "pid": _text("pid"),
+                    "pid": _PID,
                     "isPublic": _boolean("is_public"),
                     "type": _text("type"),
                     "title": _text("title"),
@@ -179,8 +183,8 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             Model(
                 "Instrument",
                 "visible_instrument",
-                "{0}.pid",
-                {"pid": _text("pid"), "name": _text("name"), "facility": _text("facility")},
+                _PID.sql,
+                {"pid": _PID, "name": _text("name"), "facility": _text("facility")},
                 {"datasets": Relation("Dataset", "{1}.instrument_id = {0}.id")},
                 text=("name", "facility"),
                 words="instrument_search",
@@ -217,8 +221,8 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             Model(
                 "Sample",
                 "sample",
-                "{0}.pid",
-                {"pid": _text("pid"), "name": _text("name"), "description": _text("description")},
+                _PID.sql,
+                {"pid": _PID, "name": _text("name"), "description": _text("description")},
                 {
                     "datasets": Relation(
                         "Dataset",
@@ -231,8 +235,8 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             Model(
                 "Technique",
                 "technique",
-                "{0}.pid",
-                {"pid": _text("pid"), "name": _text("name"), "panetId": _text("panet_id")},
+                _PID.sql,
+                {"pid": _PID, "name": _text("name"), "panetId": _text("panet_id")},
                 {
                     "datasets": Relation(
                         "Dataset",

@@ -3,12 +3,18 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import psycopg
 import pytest
+from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.model import MODELS
+from panosc_catalogue.query.parse import parse_filter
 from panosc_catalogue.web.app import create_app
+from panosc_common.panet import ontology
+from panosc_common.policy import DataPolicy
 from support import postgres
 from unit.catalogue.service import fill, get, serving, settings
 
@@ -123,6 +129,28 @@ def test_a_link_too_long_for_headers_is_left_out(client: httpx2.Client) -> None:
         "/api/Datasets", params={"filter": json.dumps(query), "cursor": response.headers["X-Next-Cursor"]}
     )
     assert [item["pid"] for item in again.json()] == ["20.500/001"]
+
+
+@pytest.mark.parametrize(
+    ("order", "place", "condition"),
+    [
+        (None, ("20.500/010",), "pid > '20.500/010'"),
+        ("creationDate DESC", ("2021-01-01", "20.500/010"), "<= '2021-01-01"),
+        ("creationDate ASC", ("2021-01-01", "20.500/010"), ">= '2021-01-01"),
+    ],
+    ids=str,
+)
+def test_a_deep_page_begins_in_an_index(
+    url: str, order: str | None, place: tuple[str, ...], condition: str
+) -> None:
+    query = parse_filter(MODELS["Dataset"], {"limit": 5, "order": order}, ontology("1.3.0"))
+    statement, parameters = sql.bind(sql.page(replace(query, after=place)), DataPolicy(), None)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET enable_seqscan = off")
+        connection.execute("SET enable_bitmapscan = off")
+        rows = connection.execute("EXPLAIN " + statement, parameters).fetchall()
+    conditions = [line for (line,) in rows if "Index Cond" in line and condition in line]
+    assert conditions, "\n".join(line for (line,) in rows)
 
 
 @pytest.mark.parametrize(
