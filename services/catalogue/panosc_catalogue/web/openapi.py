@@ -85,6 +85,8 @@ def document() -> dict[str, Any]:
         _COUNT,
         [_pid(), _where("File"), _filter("File", "Scope")],
     )
+    for path, item in paths.items():
+        item["get"]["tags"] = [path.split("/")[2]]
     return {
         "openapi": "3.1.0",
         "info": {"title": "PaNOSC search API", "version": "1.0.0", "description": _DESCRIPTION},

@@ -151,6 +151,17 @@ def test_the_best_comes_first_and_an_order_is_kept(client: httpx2.Client) -> Non
     assert found(client, "corrosion", "/api/Documents") == ["10.1/other", "10.1/oxide"]
 
 
+def test_how_many_are_ranked_is_said(client: httpx2.Client) -> None:
+    for query, told in (
+        ({"query": "SANS"}, "10000"),
+        ({"query": "SANS", "order": "score DESC"}, "10000"),
+        ({"query": "SANS", "order": "pid"}, None),
+        ({}, None),
+    ):
+        response = client.get("/api/Datasets", params={"filter": json.dumps(query)})
+        assert response.headers.get("X-Ranked-Limit") == told
+
+
 def test_a_query_joins_with_everything_else(client: httpx2.Client) -> None:
     bm23 = {"relation": "instrument", "scope": {"where": {"name": "BM23"}}}
     assert found(client, "SANS", include=[bm23]) == ["steel"]
