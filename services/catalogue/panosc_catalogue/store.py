@@ -8,27 +8,21 @@ What a record does not name stays as it is: a record that says less than an earl
 date that keeps data under embargo.
 """
 
-import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
 import psycopg
-from panosc_common import panet, units
 
-from panosc_catalogue.query.parse import number
+from panosc_catalogue.columns import affiliation_key, person_key, tag_columns, total_size, value_columns
 from panosc_catalogue.records import (
-    Affiliation,
     DatasetRecord,
     DocumentHeader,
     DocumentRecord,
-    File,
     Instrument,
     Member,
     Parameter,
-    Person,
     Sample,
     Technique,
 )
@@ -37,7 +31,6 @@ AnyRecord = DocumentRecord | DatasetRecord | Instrument
 _R = TypeVar("_R", DocumentHeader, DatasetRecord)
 MAX_PENDING = 1000
 """Datasets beside its own whose words one batch brings up to date."""
-_ORCID = re.compile(r"\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx]")
 
 
 @dataclass(frozen=True)
@@ -172,7 +165,7 @@ class _Run:
         """Upsert; returns the row id of each pid."""
         rows = []
         for record in records.values():
-            size = record.size if record.size is not None else _total(record.files)
+            size = record.size if record.size is not None else total_size(record.files)
             instrument = instruments[record.instrument.pid] if record.instrument else None
             given = {"size": size, "instrument_id": instrument}
             row = {
@@ -244,7 +237,7 @@ class _Run:
     ) -> None:
         """Upsert techniques or samples, and make the datasets' links to them just those given."""
         present = {datasets[pid]: tags for pid, tags in given.items() if tags is not None}
-        things = {tag.pid: _tag(tag) for tags in present.values() for tag in tags}
+        things = {tag.pid: tag_columns(tag) for tags in present.values() for tag in tags}
         if not present:
             return
         ids: dict[str, int] = {}
@@ -260,7 +253,7 @@ class _Run:
     ) -> None:
         present = {owners[pid]: values for pid, values in given.items() if values is not None}
         rows = [
-            {"owner": owner, "position": position, "name": p.name, "unit": p.unit, **_value(p)}
+            {"owner": owner, "position": position, "name": p.name, "unit": p.unit, **value_columns(p)}
             for owner, values in present.items()
             for position, p in enumerate(values)
         ]
@@ -290,9 +283,9 @@ class _Run:
 
     def people(self, members: list[Member]) -> list[dict[str, Any]]:
         """Upsert the members' persons and affiliations; returns rows that name them by key."""
-        persons = {_person_key(m.person): m.person for m in members if m.person}
+        persons = {person_key(m.person): m.person for m in members if m.person}
         affiliations = {
-            key: m.affiliation for m in members if m.affiliation and (key := _affiliation_key(m.affiliation))
+            key: m.affiliation for m in members if m.affiliation and (key := affiliation_key(m.affiliation))
         }
         if persons:
             rows = [{"key": key, **person.model_dump(exclude={"id"})} for key, person in persons.items()]
@@ -304,8 +297,8 @@ class _Run:
             {
                 "position": position,
                 "role": member.role,
-                "person": _person_key(member.person) if member.person else None,
-                "affiliation": _affiliation_key(member.affiliation) if member.affiliation else None,
+                "person": person_key(member.person) if member.person else None,
+                "affiliation": affiliation_key(member.affiliation) if member.affiliation else None,
             }
             for position, member in enumerate(members)
         ]
@@ -332,62 +325,6 @@ def _unsaid(record: DocumentHeader | DatasetRecord) -> set[str]:
 
 def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row[key]))
-
-
-def _total(files: list[File] | None) -> int | None:
-    sizes = [file.size for file in files or () if file.size is not None]
-    return min(sum(sizes), 2**63 - 1) if sizes else None
-
-
-def _tag(tag: Technique | Sample) -> dict[str, Any]:
-    row = tag.model_dump()
-    if isinstance(tag, Technique):
-        # Local names mean the same in every release of the ontology.
-        named = (
-            panet.ontology(panet.LATEST).resolve(text) for text in (tag.panet_id, tag.pid, tag.name) if text
-        )
-        row["panet_key"] = next((key for key in named if key), None)
-    return row
-
-
-def _value(parameter: Parameter) -> dict[str, Any]:
-    """The value as the table holds it: text only where the source gave text, a number wherever it is one."""
-    row: dict[str, Any] = {"text_value": None, "number_value": None, "number_upper": None}
-    if isinstance(parameter.value, str):
-        row |= {"text_value": parameter.value, "number_value": number(parameter.value)}
-    elif isinstance(parameter.value, tuple):
-        row |= dict(zip(("number_value", "number_upper"), parameter.value, strict=True))
-    else:
-        row["number_value"] = parameter.value
-    unit = units.parse_unit(parameter.unit or "")
-    numbers = [row[name] for name in ("number_value", "number_upper") if row[name] is not None]
-    converted = [unit.to_si(value) for value in numbers] if unit else []
-    if unit is None or not converted or None in converted:
-        return row
-    return {
-        **row,
-        **dict(zip(("si_value", "si_upper"), converted, strict=False)),
-        "si_dimension": unit.dimension,
-    }
-
-
-def _person_key(person: Person) -> str:
-    orcid = _ORCID.search(person.orcid or "")
-    if orcid:
-        return f"orcid:{orcid[0].upper()}"
-    return _bounded(f"id:{person.id}" if person.id else f"name:{person.full_name.casefold()}")
-
-
-def _affiliation_key(affiliation: Affiliation) -> str | None:
-    if affiliation.id:
-        return _bounded(f"id:{affiliation.id}")
-    parts = (affiliation.name, affiliation.address, affiliation.city, affiliation.country)
-    return _bounded("name:" + "|".join(part or "" for part in parts).casefold()) if any(parts) else None
-
-
-def _bounded(key: str) -> str:
-    """The key, or a digest of it where it is longer than an index takes."""
-    return key if len(key) <= 500 else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 _COLUMNS = {
