@@ -28,6 +28,9 @@ LEVELS = (
     Level("faults", root=True),
 )
 
+# Folders that pytest and its plugins leave behind.
+_KEEP_NOTHING = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -89,7 +92,7 @@ def _run(level: Level) -> Result:
     say(f"Tests of level {level.name} …")
     pytest = str(REPOSITORY / ".venv/bin/pytest")
     # What root kept in the checkout, the user's own runs could not write to.
-    command = [*privileges.prefix(), pytest, "-p", "no:cacheprovider"] if level.root else [pytest]
+    command = [*privileges.prefix(), pytest, *_KEEP_NOTHING] if level.root else [pytest]
     done = subprocess.run(
         [*command, f"tests/{level.name}", *level.options, f"--junitxml={report}"], cwd=REPOSITORY, check=False
     )

@@ -303,7 +303,7 @@ def without_privileges() -> Iterator[None]:
         os.seteuid(user)
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0, "p1"), (0o744, "p1/0.h5")])
+@pytest.mark.parametrize(("mode", "told"), [(0, "p1"), (0o444, "p1/0.h5")])
 def test_unreadable_directory_is_reported_and_its_files_stay_known(mode: int, told: str) -> None:
     with tempfile.TemporaryDirectory() as base:  # tmp_path is closed to other users
         os.chmod(base, 0o755)
