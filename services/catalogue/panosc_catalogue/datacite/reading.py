@@ -18,7 +18,7 @@ from panosc_catalogue.datacite.description import (
     Technique,
 )
 from panosc_catalogue.query.model import CLOCK, MONTHS
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 _DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
 _DOCUMENTS = f"visible_document({MONTHS})"
@@ -159,7 +159,7 @@ async def find(site: Site, kind: Kind, pid: str) -> Description | None:
     Raises Problem: 503 while the database does not answer.
     """
     for sql in (_LIVE[kind], _WITHDRAWN[kind]):
-        if rows := await site.rows(f"{sql} WHERE d.pid = %(pid)s", {"pid": pid}):
+        if rows := await site.rows(f'{sql} WHERE d.pid COLLATE "C" = %(pid)s', {"pid": pid}):
             return _description(site, kind, rows[0][1])
     return None
 

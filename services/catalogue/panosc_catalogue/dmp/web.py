@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.dmp.plan import Proposal, document
 from panosc_catalogue.pages.render import Pages, wants_page
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 _MODIFIED = """
 SELECT greatest(

@@ -16,7 +16,7 @@ from panosc_catalogue.dois.client import Client
 from panosc_catalogue.dois.status import status
 from panosc_catalogue.dois.worker import Worker
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile, Settings
-from panosc_catalogue.web.site import Clock, Site
+from panosc_catalogue.site import Clock, Site
 
 
 def create_app(settings: Settings, config: CatalogueConfig, clock: Clock = lambda: None) -> Starlette:

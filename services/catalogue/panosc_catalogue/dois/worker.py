@@ -24,7 +24,7 @@ from panosc_catalogue.dois.book import Book, Task
 from panosc_catalogue.dois.registrar import Refused, Registrar, RegistrarError, Unavailable
 from panosc_catalogue.oai.upkeep import Behind, Upkeep
 from panosc_catalogue.settings import Dois
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -132,6 +132,7 @@ class State:
 
     def idle(self, ignored: int, *, changed: bool) -> None:
         """A scan ended well."""
+        store.settle_words(self.connection)
         self.connection.execute(
             "UPDATE ingest_source SET state = 'Idle', last_scan = now(), last_error = NULL, ignored = %s, "
             "unsettled_since = NULL, last_change = CASE WHEN %s THEN now() ELSE last_change END "

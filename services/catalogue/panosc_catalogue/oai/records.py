@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.oai.request import Selection
 from panosc_catalogue.oai.sets import with_terms_above, with_terms_below
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 PAGE = 200
 """Records in one answer."""

@@ -23,7 +23,7 @@ from panosc_catalogue.oai.records import Header, Identifiers
 from panosc_catalogue.oai.request import Request, Selection, read
 from panosc_catalogue.oai.sets import sets
 from panosc_catalogue.oai.upkeep import Behind, Upkeep
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 MAX_FORM_BYTES = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"

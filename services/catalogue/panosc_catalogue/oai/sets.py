@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from panosc_common.panet import Ontology
 
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 _FIXED = {
     "openaire_data": "OpenAIRE: all data of the facility",

@@ -24,7 +24,7 @@ from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.query.model import CLOCK, MONTHS
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 log = structlog.stdlib.get_logger(__name__)
 

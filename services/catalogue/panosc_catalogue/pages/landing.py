@@ -16,7 +16,7 @@ from panosc_catalogue.pages.archives import Archives
 from panosc_catalogue.pages.details import Details
 from panosc_catalogue.pages.formats import Format
 from panosc_catalogue.pages.render import Pages
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 WITHDRAWN = 410
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from panosc_catalogue.datacite.rights import license_url
 from panosc_catalogue.pages.archives import Archives
 from panosc_catalogue.settings import CatalogueConfig
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 STATIC = Path(__file__).parent / "static"
 HTML = "text/html"

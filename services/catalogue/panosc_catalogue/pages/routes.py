@@ -15,7 +15,7 @@ from starlette.types import ExceptionHandler
 from panosc_catalogue.pages.landing import Landing
 from panosc_catalogue.pages.render import STATIC, Pages, wants_page
 from panosc_catalogue.pages.search_page import SearchPage
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 _HEADINGS = {404: "Not found", 400: "The request is not valid", 503: "Busy at the moment"}
 

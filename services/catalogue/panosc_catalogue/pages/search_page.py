@@ -20,7 +20,7 @@ from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS
 from panosc_catalogue.query.parse import parse_filter
 from panosc_catalogue.query.syntax import Filter
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 _MOST_CHOICES = 500
 _COLUMNS = (

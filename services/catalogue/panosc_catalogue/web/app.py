@@ -21,8 +21,8 @@ from panosc_catalogue.oai.upkeep import Upkeep
 from panosc_catalogue.pages import routes as pages
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
+from panosc_catalogue.site import Clock, Site
 from panosc_catalogue.web import explorer, internal, openapi, policy, search
-from panosc_catalogue.web.site import Clock, Site
 
 
 def _now() -> None:

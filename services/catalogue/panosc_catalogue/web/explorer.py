@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 _FILES = {
     "swagger-ui.css": "text/css",

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 MAX_PATHS = 1000
 _DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
@@ -88,7 +88,7 @@ class _Answers:
                     FILTER (WHERE f.id IS NOT NULL),
                 '[]'::json)
             FROM {_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
-            WHERE d.pid = %(pid)s GROUP BY d.id, d.title
+            WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title
         """  # noqa: S608
         pid = request.path_params["pid"]
         rows = await self._site.rows(sql, {"pid": pid})

@@ -20,8 +20,8 @@ from panosc_catalogue.policy import ledger
 from panosc_catalogue.policy.decisions import DECISION, AnyDecision, Refused
 from panosc_catalogue.policy.report import report
 from panosc_catalogue.policy.subject import SELECT, of_row
+from panosc_catalogue.site import Site
 from panosc_catalogue.web import administrator
-from panosc_catalogue.web.site import Site
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ENTRIES = 1000

@@ -22,9 +22,9 @@ from panosc_catalogue.query.measure import refusal
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
 from panosc_catalogue.query.syntax import Filter
+from panosc_catalogue.site import Site
 from panosc_catalogue.web import querystring
 from panosc_catalogue.web.errors import ApiError
-from panosc_catalogue.web.site import Site
 
 MAX_LINK = 4096
 """Characters of a link to the next page at most: proxies bound the size of all headers."""

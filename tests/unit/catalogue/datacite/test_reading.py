@@ -14,7 +14,7 @@ from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Description
 from panosc_catalogue.records import DocumentRecord
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONFIG = {

@@ -16,7 +16,7 @@ from panosc_catalogue.dois.client import Client
 from panosc_catalogue.dois.status import status
 from panosc_catalogue.dois.worker import Worker
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile, load_config
-from panosc_catalogue.web.site import Site
+from panosc_catalogue.site import Site
 from unit.catalogue.visibility import Catalogue, catalogue_of
 
 PUBLIC_URL = "https://data.example.org"
