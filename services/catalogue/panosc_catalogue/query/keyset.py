@@ -50,7 +50,7 @@ def key(field: Field, alias: str, *, descending: bool) -> Key:
         return Key(f"coalesce({column}, '{never}')", "timestamptz", descending, nullable=False)
     if field.kind in (Kind.TEXT, Kind.VALUE):
         column += ' COLLATE "C"'
-    return Key(column, _CASTS[field.kind], descending)
+    return Key(column, _CASTS[field.kind], descending, field.nullable)
 
 
 def following(keys: Sequence[Key], place: Sequence[str | None], parameter: Callable[[str, str], str]) -> str:

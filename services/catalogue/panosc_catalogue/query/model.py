@@ -7,7 +7,7 @@ database's now).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ class Field:
     kind: Kind
     sql: str
     shown: str
+    nullable: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ def _date(column: str) -> Field:
     return Field(Kind.DATE, f"{{0}}.{column}", shown)
 
 
+def _title() -> Field:
+    return replace(_text("title"), nullable=False)
+
+
 def _texts(column: str) -> Field:
     return Field(Kind.TEXTS, f"{{0}}.{column}", f"{{0}}.{column}")
 
@@ -120,7 +125,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                 _PID.sql,
                 {
                     "pid": _PID,
-                    "title": _text("title"),
+                    "title": _title(),
                     "isPublic": _boolean("is_public"),
                     "creationDate": _date("creation_date"),
                     "size": _number("size"),
@@ -159,7 +164,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     "pid": _PID,
                     "isPublic": _boolean("is_public"),
                     "type": _text("type"),
-                    "title": _text("title"),
+                    "title": _title(),
                     "summary": _text("summary"),
                     "doi": _text("doi"),
                     "startDate": _date("start_date"),
