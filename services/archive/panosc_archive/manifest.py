@@ -18,6 +18,8 @@ from panosc_common.tree import Change, ChangeKind, FileState
 BUSY_SECONDS = 60.0
 RETRY_SECONDS = 600.0
 """Time after which a file that could not be read is tried again, at the earliest."""
+MOVED_WITHIN_SECONDS = 3600
+"""Time between the notice of a file at its new place and that of its absence from the old one, at most."""
 RETRY_SHARE = 20
 """Parts of the time of which one may go into reading again what could not be read."""
 
@@ -29,6 +31,7 @@ CREATE TABLE IF NOT EXISTS file (
   state TEXT NOT NULL CHECK (state IN ('pending', 'sound', 'damaged', 'missing')),
   revision INTEGER NOT NULL DEFAULT 0,
   sha256 TEXT,
+  added_at TEXT NOT NULL,
   actual TEXT,
   detected_at TEXT,
   checked_at TEXT,
@@ -37,7 +40,7 @@ CREATE TABLE IF NOT EXISTS file (
 -- Used only by conditions that repeat its own.
 CREATE INDEX IF NOT EXISTS file_unsound ON file (state, path) WHERE state <> 'sound';
 CREATE INDEX IF NOT EXISTS file_unreadable ON file (path) WHERE unreadable IS NOT NULL;
-CREATE INDEX IF NOT EXISTS file_sha256 ON file (sha256) WHERE state = 'missing';
+CREATE INDEX IF NOT EXISTS file_sha256 ON file (sha256) WHERE sha256 IS NOT NULL;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -150,17 +153,24 @@ class Manifest:
         if change.kind is ChangeKind.REMOVED:
             # What was never hashed, such as a writer's temporary file, is no loss that could be judged.
             self._connection.execute("DELETE FROM file WHERE path = ? AND sha256 IS NULL", (change.path,))
+            # One that was noticed at its new place before, with its content and its time, is no loss either.
+            self._connection.execute(
+                "DELETE FROM file WHERE path = ? AND size > 0 AND EXISTS (SELECT 1 FROM file new"
+                " WHERE new.sha256 = file.sha256 AND new.mtime_ns = file.mtime_ns AND new.path <> file.path"
+                " AND new.state = 'sound' AND (julianday('now') - julianday(new.added_at)) * 86400 < ?)",
+                (change.path, MOVED_WITHIN_SECONDS),
+            )
             self._connection.execute("UPDATE file SET revision = revision + 1 WHERE path = ?", (change.path,))
             self._miss("path = ?", (change.path,))
             return
         # A file that was recorded keeps its old state beside its hash: `fixity.examine` then tells a
         # modification (new time) from damage (same time, other content).
         self._connection.execute(
-            "INSERT INTO file (path, size, mtime_ns, state) VALUES (?, ?, ?, 'pending')"
+            "INSERT INTO file (path, size, mtime_ns, state, added_at) VALUES (?, ?, ?, 'pending', ?)"
             " ON CONFLICT (path) DO UPDATE SET state = 'pending', actual = NULL,"
             " unreadable = NULL, revision = revision + 1, size = iif(sha256 IS NULL, excluded.size, size),"
             " mtime_ns = iif(sha256 IS NULL, excluded.mtime_ns, mtime_ns)",
-            (change.path, *change.state),
+            (change.path, *change.state, timestamp()),
         )
 
     def pending(self, after: str, limit: int, bytes_per_second: float) -> list[Entry]:

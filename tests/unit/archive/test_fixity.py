@@ -212,6 +212,18 @@ def test_files_removed_on_purpose_are_forgotten(index: Index) -> None:
         assert status["fixity"]["missingFiles"][0]["path"] == "p10/c.h5"
 
 
+@pytest.mark.parametrize(("mtime_ns", "missing"), [(1, 0), (2, 1)])
+def test_a_file_seen_at_its_new_place_first_is_moved_if_its_time_is_the_same(
+    tmp_path: Path, mtime_ns: int, missing: int
+) -> None:
+    with contextlib.closing(Manifest.open(tmp_path / "manifest.sqlite")) as opened:
+        for path, state in (("old", FileState(7, 1)), ("new", FileState(7, mtime_ns))):
+            opened.record(Change(ChangeKind.ADDED, path, state))
+            opened.accept(opened.find([path])[path], state, "a" * 64)
+        opened.record(Change(ChangeKind.REMOVED, "old", FileState(7, 1)))
+        assert opened.summary().missing == missing
+
+
 def test_moved_file_is_not_missing(index: Index) -> None:
     (index.root / "old.h5").write_bytes(b"content")
     (index.root / "stays").write_bytes(b"x")

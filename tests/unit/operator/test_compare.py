@@ -85,9 +85,11 @@ def test_contains(live: Any, desired: Any, same: bool) -> None:
     assert contains(live, desired) is same
 
 
+# No name of a field that is compared in a way of its own, such as `env`, can be made of these.
+names = st.text("abc/.é", max_size=5)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
     max_leaves=20,
 )
 
@@ -98,11 +100,11 @@ def test_everything_contains_itself(value: Any) -> None:
 
 
 @given(
-    st.dictionaries(st.text(max_size=5), json_values, max_size=4),
-    st.dictionaries(st.text(max_size=5), json_values, min_size=1, max_size=4),
+    st.dictionaries(names, json_values, max_size=4),
+    st.dictionaries(names, json_values, min_size=1, max_size=4),
 )
 def test_fields_of_others_do_not_matter(desired: dict[str, Any], others: dict[str, Any]) -> None:
-    """But for the fields with one writer, above; their names are longer than the ones made here."""
+    """But for the fields with one writer, above."""
     if desired:
         assert contains({**others, **desired}, desired)
 

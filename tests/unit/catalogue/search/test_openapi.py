@@ -57,4 +57,4 @@ def test_answers_conform(client: httpx2.Client, operation: Any) -> None:
 
     ask()
     # If all were refused, nothing would have been shown. A random pid is hardly ever one that there is.
-    assert "{pid}" in operation.path or statuses.count(200) > EXAMPLES / 3, statuses
+    assert "{pid}" in operation.path or 200 in statuses, statuses
