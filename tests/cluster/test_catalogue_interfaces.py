@@ -130,7 +130,7 @@ def test_a_proposal_under_embargo_tells_when_it_ends_and_has_a_management_plan(d
     page = demo.get(f"{CATALOGUE}/documents/{EMBARGOED_PROPOSAL}", headers={"Accept": "text/html"})
     assert page.status_code == 200
     assert "embargo" in page.text.lower()
-    assert "yttrium" not in page.text.lower()
+    assert EMBARGOED_DATASET not in page.text
     plan = demo.get(f"{CATALOGUE}/dmp/{EMBARGOED_PROPOSAL}", headers={"Accept": "application/json"})
     assert plan.json()["dmp"]["contact"]["mbox"] == "data@aurora.example"
 

@@ -296,3 +296,8 @@ def probes(port: int, *, live: str = "/healthz", ready: str = "/healthz") -> Obj
         "livenessProbe": http_probe(live, port, period=10, failures=3),
         "readinessProbe": http_probe(ready, port, period=5, failures=2),
     }
+
+
+def pods_in(namespace: str) -> Object:
+    """The peer of a network policy that stands for all pods of a namespace."""
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}

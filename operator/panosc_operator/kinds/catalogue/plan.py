@@ -24,6 +24,7 @@ from panosc_operator.kinds.building import (
     disruption_budget,
     path_match,
     pod,
+    pods_in,
     probes,
     resources,
     route,
@@ -318,8 +319,11 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         config=configuration,
         restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
     )
-    gate = _gate_to(part, f"{name}-sources", [source.url for source in remote.values()]) if remote else None
-    return [worker, service(part, name, STATUS_PORT, port_name="status"), *([gate] if gate else [])]
+    # A source of the same cluster is behind the gateway, whose pods listen on other ports than its URL says.
+    gateway: Object = {"to": [pods_in(observed.settings.gateway_namespace)]}
+    urls = [source.url for source in remote.values()]
+    gate = [_gate_to(part, f"{name}-sources", urls, gateway)] if remote else []
+    return [worker, service(part, name, STATUS_PORT, port_name="status"), *gate]
 
 
 def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration: Any) -> list[Desired]:
@@ -348,14 +352,14 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration
     return [deployed, *gate]
 
 
-def _gate_to(part: Part, name: str, urls: Iterable[str]) -> Desired:
+def _gate_to(part: Part, name: str, urls: Iterable[str], *others: Object) -> Desired:
     """A way out to the ports of others' services: where these are is their own matter, and policies know
     addresses, not names."""
     ports = {url.port or (443 if url.scheme == "https" else 80) for url in map(urlsplit, urls)}
     spec = {
         "podSelector": {"matchLabels": dict(part.selector)},
         "policyTypes": ["Egress"],
-        "egress": [{"ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)]}],
+        "egress": [{"ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)]}, *others],
     }
     return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
 

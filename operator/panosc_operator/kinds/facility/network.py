@@ -5,10 +5,16 @@ from dataclasses import replace
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import NETWORK_POLICY, Object
-from panosc_operator.kinds.building import API_PORT, ARCHIVE_API_PORT, POSTGRES_PORT, STATUS_PORT, Part
+from panosc_operator.kinds.building import (
+    API_PORT,
+    ARCHIVE_API_PORT,
+    POSTGRES_PORT,
+    STATUS_PORT,
+    Part,
+    pods_in,
+)
 from panosc_operator.kinds.facility.observe import Observation
 
-_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _DATABASE_CLIENTS = ["api", "dois", "ingest", "migrate"]
 _DATABASE: Object = {"matchLabels": {LABEL_COMPONENT: "database"}}
 _CATALOGUE_API: Object = {"matchLabels": {LABEL_NAME: "catalogue", LABEL_COMPONENT: "api"}}
@@ -31,8 +37,8 @@ _WITH_METRICS: Object = {
 def network_policies(observed: Observation, part: Part) -> list[Desired]:
     """The fence and its gates; they stay with the namespace, whose pods run on without the facility."""
     settings = observed.settings
-    gateway, operator = _namespace(settings.gateway_namespace), _namespace(settings.namespace)
-    dns = _namespace(settings.dns_namespace)
+    gateway, operator = pods_in(settings.gateway_namespace), pods_in(settings.namespace)
+    dns = pods_in(settings.dns_namespace)
 
     def policy(name: str, pods: Object, **rules: list[Object]) -> Desired:
         return replace(_policy(part, name, pods, **rules), retain=True)
@@ -79,7 +85,7 @@ def scrape_policies(observed: Observation, part: Part) -> list[Desired]:
     if not namespace:
         return []
     ports = [*_ports(ARCHIVE_API_PORT), *_ports(API_PORT), *_ports(STATUS_PORT)]
-    rule: Object = {"from": [_namespace(namespace)], "ports": ports}
+    rule: Object = {"from": [pods_in(namespace)], "ports": ports}
     return [_policy(part, "panosc-metrics", _WITH_METRICS, ingress=[rule])]
 
 
@@ -91,10 +97,6 @@ def _policy(part: Part, name: str, pods: Object, **rules: list[Object]) -> Desir
         **rules,
     }
     return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
-
-
-def _namespace(name: str) -> Object:
-    return {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}}
 
 
 def _pods(selector: Object) -> Object:
