@@ -214,6 +214,21 @@ REFUSED = [
     ),
     (
         FACILITY,
+        "spec.identifiers.doi",
+        {
+            "prefix": "10.5072",
+            "registrar": {
+                "dataCite": {"credentialsSecret": "datacite", "endpoint": "https://me:pw@api.datacite.org"}
+            },
+        },
+        "without user, password and query",
+    ),
+    *(
+        (CATALOGUE, "spec.sources", [{"name": "a", "searchAPI": {"url": url}}], "write a web address")
+        for url in ("https://x:abc/api", "https://x:99999", "https://x:0/api", "https://")
+    ),
+    (
+        FACILITY,
         "spec.contacts",
         [{"name": "Data", "email": "data"}],
         "'data' is not valid: write an e-mail address",

@@ -141,7 +141,7 @@ def search_api(records: int) -> ASGIApp:
 DOUBLES: dict[str, tuple[str, Callable[[int], ASGIApp], str]] = {
     "icat": ("icat", icat, ""),
     "mymdc": ("mymdc", mymdc, "/metadata"),
-    "oai-pmh": ("oaiPmh", oai_pmh, "/oai/"),
+    "oai-pmh": ("oaiPmh", oai_pmh, "/oai"),
     "scicat": ("scicat", scicat, "/api"),
     "search-api": ("searchAPI", search_api, "/api"),
 }

@@ -57,7 +57,7 @@ class Repository:
     @property
     def app(self) -> Starlette:
         """The repository as an application."""
-        return Starlette(routes=[Route("/oai/", self._serve)])
+        return Starlette(routes=[Route("/oai", self._serve)])
 
     def put(self, identifier: str, metadata: str, sets: tuple[str, ...] = ()) -> None:
         """Add or change a record."""

@@ -119,7 +119,8 @@ class CatalogueReason(Described):
     ARCHIVE_NOT_READY = "ArchiveNotReady", "The DataArchive of a source has no bound claim yet."
     SOURCE_SECRET_NOT_FOUND = (
         "SourceSecretNotFound",
-        "The Secret with a source's credentials isn't in the namespace; the other sources are read.",
+        "The Secret with a source's credentials isn't in the namespace, or not of the type panosc.eu/source; "
+        "the other sources are read.",
     )
     DATABASE_SECRET_NOT_FOUND = (
         "DatabaseSecretNotFound",

@@ -19,6 +19,7 @@ from panosc_operator.api.meta import (
     PrinterColumn,
     Quantity,
     Resource,
+    ServiceAddress,
     Status,
     WebAddress,
     name_rule,
@@ -92,7 +93,7 @@ class Contact(Document):
 class DataCiteRegistrar(Document):
     """DataCite's REST API, with the account of the facility's repository."""
 
-    endpoint: WebAddress = "https://api.datacite.org"
+    endpoint: ServiceAddress = "https://api.datacite.org"
     """Address of the API; https://api.test.datacite.org registers nothing for good."""
 
     credentials_secret: ObjectName

@@ -6,17 +6,12 @@ from panosc_common.model import Document
 from pydantic import Field, StringConstraints
 
 from panosc_operator.api.cel import ListSet, Remedy, exactly_one_of, rules
-from panosc_operator.api.meta import DnsLabel, ObjectName
+from panosc_operator.api.meta import DnsLabel, ObjectName, ServiceAddress
 
 NEXUS_PATTERNS = ("*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus")
 """Names that NeXus files usually have."""
 
 FilePattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-ServiceAddress = Annotated[
-    str,
-    StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=2048),
-    Remedy("a web address without user, password and query, such as https://scicat.example.org/api"),
-]
 
 
 class NexusSource(Document):
@@ -38,7 +33,8 @@ class RemoteSource(Document):
     """Address of its interface, as its how-to page says."""
 
     credentials_secret: ObjectName | None = None
-    """Name of the Secret in the namespace with the credentials, and with `ca.crt` for a private CA."""
+    """Name of the Secret in the namespace, of type `panosc.eu/source`, with the credentials and, where the
+    source's CA is private, `ca.crt`."""
 
     interval_minutes: Annotated[int, Field(ge=1, le=10080)] = 15
     """Minutes between two looks at what changed."""

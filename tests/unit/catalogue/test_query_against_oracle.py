@@ -113,7 +113,7 @@ def random_filter(pick: random.Random, model: str, depth: int = 0) -> dict[str, 
             for name in pick.choices(relations, k=pick.choice([1, 1, 2, 3]))
         ]
     if pick.random() < 0.4:
-        order = [name for name in pick.sample(names, min(2, len(names))) if name not in ("value", "keywords")]
+        order = [name for name in pick.sample(names, min(2, len(names))) if name != "value"]
         query["order"] = [f"{name} {pick.choice(['ASC', 'DESC'])}" for name in order]
     if pick.random() < 0.25:
         query |= {"limit": pick.randint(1, 5), "skip": pick.randrange(3)}

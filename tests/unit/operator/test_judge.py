@@ -447,6 +447,7 @@ READER: Object = {
     "apiVersion": "v1",
     "kind": "Secret",
     "metadata": {"name": "icat-reader", "namespace": "esrf", "resourceVersion": "3"},
+    "type": "panosc.eu/source",
     "data": {"username": "cmVhZGVy", "password": "aGlkZGVu"},
 }
 REMOTE_REPORT = {
@@ -470,7 +471,8 @@ def test_a_source_without_its_secret_is_named_and_the_others_are_read() -> None:
     judgement = judge(REMOTE, report=REMOTE_REPORT)
     assert judgement.finding is not None
     assert judgement.finding.reason == "SourceSecretNotFound"
-    assert "Secret icat-reader with the credentials of source legacy" in judgement.finding.message
+    said = "Secret icat-reader of type panosc.eu/source with the credentials of source legacy"
+    assert said in judgement.finding.message
     assert condition(judgement) == ("False", "SourceSecretNotFound")
     plan = kind_of(REMOTE).plan(observe(REMOTE, [FACILITY, NAMESPACE])) or []
     (config,) = [one for one in plan if one.key.name == "catalogue-config"]

@@ -11,7 +11,7 @@ from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement
 from panosc_operator.engine.resources import JOB, STATEFUL_SET
 from panosc_operator.kinds import policies
 from panosc_operator.kinds.catalogue.database import host
-from panosc_operator.kinds.catalogue.observe import Observation, database_name
+from panosc_operator.kinds.catalogue.observe import SOURCE_SECRET_TYPE, Observation, database_name
 from panosc_operator.kinds.catalogue.plan import (
     DOIS_SUFFIX,
     INGEST_SUFFIX,
@@ -81,8 +81,8 @@ def _source_secret_not_found(case: Case[Observation]) -> Finding | None:
 
 def _secret_missing(source: str, secret: str) -> str:
     return (
-        f"Secret {secret} with the credentials of source {source} isn't in the namespace: make it, or name "
-        "another in spec.sources"
+        f"no Secret {secret} of type {SOURCE_SECRET_TYPE} with the credentials of source {source} is in the "
+        "namespace: make it with that type, or name another in spec.sources"
     )
 
 

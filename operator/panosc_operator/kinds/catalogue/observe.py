@@ -25,6 +25,10 @@ from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import data_claim, former_status, read_facility
 from panosc_operator.settings import Settings
 
+SOURCE_SECRET_TYPE = f"{GROUP}/source"
+"""Type of the Secrets that sources may have. Who edits a Catalogue may not read Secrets, so no source may
+take just any of the namespace, such as the database's, to an address that the same person chose."""
+
 _MANY_NODES = frozenset({"ReadOnlyMany", "ReadWriteMany"})
 
 
@@ -103,7 +107,7 @@ class Observation:
 
     @property
     def missing_source_secrets(self) -> dict[str, str]:
-        """By source that can't be read without it: the Secret that isn't there."""
+        """By source that can't be read without it: the Secret that isn't there, or isn't made for sources."""
         return {
             source.name: secret
             for source in self.catalogue.spec.sources
@@ -157,7 +161,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         pinned=frozenset(pinned),
         claims_missed=claims_missed,
         source_secrets=frozenset(
-            [name for name in sorted(named) if await reader.read(SECRET, namespace, name)]
+            [name for name in sorted(named) if is_for_sources(await reader.read(SECRET, namespace, name))]
         ),
         external=external,
         registrar_secret_found=await _has_registrar_secret(facility, namespace, reader),
@@ -172,6 +176,11 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         report=report,
         report_is_current=current,
     )
+
+
+def is_for_sources(secret: Object | None) -> bool:
+    """Whether the Secret is there and was made for sources."""
+    return secret is not None and secret.get("type") == SOURCE_SECRET_TYPE
 
 
 async def _has_registrar_secret(facility: Facility | None, namespace: str | None, reader: Reader) -> bool:

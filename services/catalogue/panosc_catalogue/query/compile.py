@@ -68,7 +68,7 @@ def page(query: Filter) -> Statement:
     compiler = _Compiler()
     names = [f"k{number}" for number in range(len(compiler.keys(query, "t")))]
     rows = compiler.found(query, names)
-    last = ", ".join(f"(array_agg(x.{name}))[{query.limit}]::text" for name in names)
+    last = ", ".join(f"(array_agg(x.{name}::text))[{query.limit}]" for name in names)
     sql = f"SELECT {_ARRAY}::text, CASE WHEN count(*) = {query.limit} THEN ARRAY[{last}] END FROM ({rows}) x"
     return replace(compiler.statement(sql), columns=("body", "place"))
 

@@ -54,7 +54,8 @@ OPERATORS: Mapping[str, tuple[str, bool, bool]] = {
     "regexp": ("regexp", False, False),
 }
 _TEXTUAL = ("like", "regexp")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*")
+# What follows a digit is certain at each step: a long text is refused in one pass.
+_NUMBER = re.compile(r"\s*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
 _ORDER = re.compile(r"\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 _REGEXP = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
 

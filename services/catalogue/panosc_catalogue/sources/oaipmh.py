@@ -151,7 +151,7 @@ class OaiPmh(Adapter):
 
     async def _ask(self, query: dict[str, str]) -> etree._Element:
         """The answer to a request. Raises _Refusal with the code of the protocol's error."""
-        root = await self._http.request("GET", "", _parse, params=query)
+        root = await self._http.request("GET", self._source.url, _parse, params=query)
         error = root.find("{*}error")
         if error is not None:
             raise _Refusal(error.get("code", ""), (error.text or "").strip())

@@ -112,6 +112,7 @@ class SciCat(Adapter):
             if since is None:
                 since = {"newest": {c.name: await self._newest(c) for c in _COLLECTIONS}}
                 since |= {"collection": _COLLECTIONS[0].name, "after": "", "unlisted": sorted(self._unlisted)}
+            self._unlisted = set(since["unlisted"])
             pages = self._list(since) if "collection" in since else self._list_news(since)
             async for page in pages:
                 yield page
@@ -121,7 +122,6 @@ class SciCat(Adapter):
         return [one for one in origin_ids if one.partition("/")[0] not in self._unlisted]
 
     async def _list(self, since: Cursor) -> AsyncGenerator[Page, None]:
-        self._unlisted = set(since["unlisted"])
         names = [collection.name for collection in _COLLECTIONS]
         for collection in _COLLECTIONS[names.index(since["collection"]) :]:
             after = since["after"] if collection.name == since["collection"] else ""
@@ -238,7 +238,8 @@ class SciCat(Adapter):
     def _dataset(self, item: Item) -> DatasetRecord:
         instruments = _listed(item, "instrumentIds", "instrumentId")
         proposals = _listed(item, "proposalIds", "proposalId")
-        given: dict[str, Any] = {"is_public": True} if item.get("isPublished") or self._is_public else {}
+        # Named in any case: what is no longer published must not stay released.
+        given: dict[str, Any] = {"is_public": True if item.get("isPublished") or self._is_public else None}
         if "origdatablocks" in item:
             given["files"] = list(_files(item["origdatablocks"] or ()))
         if instruments:

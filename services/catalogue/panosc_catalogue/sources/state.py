@@ -98,8 +98,7 @@ class SourceState:
         """
         tally = Tally(refused=len(page.refused))
         with self.connection.transaction():
-            # Two sources that bring the same pid at the same time would not see each other's claim to it.
-            self.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('source_record', 0))")
+            self._alone()
             self._take_records(page.records, tally)
             self._refuse(page.refused)
             for kind, ids in _by_kind(page.deleted).items():
@@ -120,6 +119,7 @@ class SourceState:
         """Withdraw what is gone, unless that is too much to be believed; returns how many were."""
         number = sum(len(ids) for ids in gone.values())
         with self.connection.transaction():
+            self._alone()
             row = self.connection.execute(_COUNT, {"name": self.name}).fetchone()
             alive, held_back = row or (0, 0)
             doubtful = alive >= SMALL and 2 * number > alive and not held_back
@@ -135,6 +135,10 @@ class SourceState:
             )
             self._go_on(cursor)
         return 0 if doubtful else number
+
+    def _alone(self) -> None:
+        # Two sources that have the same pid at the same time would not see each other's claim to it.
+        self.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('source_record', 0))")
 
     def _go_on(self, cursor: Cursor) -> None:
         self.connection.execute(
@@ -344,7 +348,8 @@ ON CONFLICT (name) DO UPDATE SET
     origin = excluded.origin,
     cursor = CASE WHEN s.origin = excluded.origin THEN s.cursor END,
     listing_since = CASE WHEN s.origin = excluded.origin THEN s.listing_since END,
-    last_listing = CASE WHEN s.origin = excluded.origin THEN s.last_listing END
+    last_listing = CASE WHEN s.origin = excluded.origin THEN s.last_listing END,
+    held_back = CASE WHEN s.origin = excluded.origin THEN s.held_back ELSE 0 END
 RETURNING cursor, listing_since IS NOT NULL,
     coalesce(last_listing < now() - make_interval(secs => %(every)s), true)
 """

@@ -13,6 +13,8 @@ MAX_LENGTH = 65536
 """Characters of one filter."""
 MAX_PARTS = 32
 """Brackets behind one name."""
+MAX_LEVELS = 64
+"""Objects and lists within each other; what reads them goes as deep."""
 
 _PATH = re.compile(r"\[([^\[\]]*)\]")
 
@@ -54,9 +56,24 @@ def check_encoding(raw: bytes) -> None:
 def decode(text: str, name: str) -> Any:
     """The JSON document `text`."""
     try:
-        return orjson.loads(text)
+        document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise FilterError(f"{name} is no JSON: {error}") from error
+    _check_depth(document, name)
+    return document
+
+
+def _check_depth(document: Any, name: str) -> None:
+    level = [document]
+    for _ in range(MAX_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    if level:
+        raise FilterError(f"{name} is nested more than {MAX_LEVELS} levels deep: nest less")
 
 
 def _leaf(text: str, name: str) -> Any:

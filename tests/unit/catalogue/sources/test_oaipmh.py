@@ -34,7 +34,7 @@ def harvest(repository: Repository, how: Misbehaviour, once: Once) -> Iterator[H
     with serve(repository.app, how) as base:
 
         def run(*, listing: bool = False, **fields: str) -> None:
-            source = OaiPmhSource(url=f"{base}/oai/", requests_per_second=1000, **fields)
+            source = OaiPmhSource(url=f"{base}/oai", requests_per_second=1000, **fields)
             once(OaiPmh(source, timeout_seconds=1, first_wait_seconds=0.01), listing=listing)
 
         yield run

@@ -246,6 +246,19 @@ def test_an_account_sees_more_than_the_public(
     assert rows("SELECT name FROM sample") == [{"name": "Lysozyme in water"}]
 
 
+def test_a_publication_that_is_taken_back_is_under_embargo_again(
+    sync: Callable[..., None], rows: Rows, backend: Backend, tmp_path: Path
+) -> None:
+    (tmp_path / "username").write_text("reader\n")
+    (tmp_path / "password").write_text("s3cret\n")
+    sync(credentials=tmp_path)
+    released = "SELECT released FROM dataset WHERE pid = '20.500.12269/000007'"
+    assert rows(released) == [{"released": True}]
+    backend.touch(backend.datasets[7], isPublished=False)
+    sync(credentials=tmp_path)
+    assert rows(released) == [{"released": False}]
+
+
 def test_a_wrong_password_is_named_but_not_shown(
     sync: Callable[..., None], rows: Rows, tmp_path: Path
 ) -> None:
@@ -266,6 +279,16 @@ def test_proposals_that_may_not_be_listed_are_named_all_the_same(
     sync(listing=True)
     assert shown("document")["ess:P1"] == "Proteins in motion"
     assert shown("instrument") == {"inst/loki": "LoKI"}
+
+
+def test_what_changed_is_read_where_a_collection_may_not_be_listed(
+    sync: Callable[..., None], shown: Shown, backend: Backend
+) -> None:
+    backend.anonymous_lists.clear()
+    sync()
+    backend.touch(backend.datasets[7], datasetName="Renamed")
+    sync()
+    assert "Renamed" in shown("dataset").values()
 
 
 def test_a_record_without_sense_is_reported(
