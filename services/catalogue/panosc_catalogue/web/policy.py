@@ -68,7 +68,7 @@ class _Answers:
         query = request.query_params
         limit = page_limit(query, default=100, maximum=MAX_ENTRIES)
         after = query.get("after") or "0"
-        if not (after.isascii() and after.isdecimal() and int(after) < 2**63):
+        if not (after.isascii() and after.isdecimal() and len(after) <= 18):
             raise _wrong("after", after, "it is no id of an entry", "give the value of next of the last page")
         parameters = {"after": int(after), "pid": query.get("pid"), "limit": limit + 1}
         rows = await self._site.rows(ledger.LOG, parameters)

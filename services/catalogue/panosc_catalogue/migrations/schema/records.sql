@@ -70,6 +70,9 @@ CREATE INDEX ON dataset ((coalesce(creation_date, 'infinity')), pid);
 CREATE INDEX ON dataset ((coalesce(creation_date, '-infinity')) DESC, pid);
 CREATE INDEX ON dataset (title COLLATE "C", pid);
 CREATE INDEX ON dataset (source, pid) WHERE deleted_at IS NOT NULL;
+-- DOIs have no case.
+CREATE INDEX ON dataset (lower(doi)) WHERE doi IS NOT NULL;
+CREATE INDEX ON document (lower(doi)) WHERE doi IS NOT NULL;
 
 CREATE TABLE document_dataset (
     document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
