@@ -28,7 +28,7 @@ class Task:
     state: str
     sent: bytes | None
     is_live: bool
-    """Whether the public sees the record."""
+    """Whether the public sees the record, and it has no other DOI."""
     seen: bytes | None
     """What the public sees of it, as a digest."""
 
@@ -38,6 +38,8 @@ class Book:
     """The registrations of one catalogue."""
 
     database: Database
+    endpoint: str | None = None
+    """Of the registrar; None without one."""
 
     async def intend(self, prefix: str, kinds: Sequence[Kind], *, local: bool) -> int:
         """Give names to public records that have none; returns to how many.
@@ -54,6 +56,16 @@ class Book:
         async with self.database.writing() as connection:
             return (await connection.execute(_INTEND, arguments)).rowcount
 
+    async def forget(self, prefix: str) -> int:
+        """Drop names that are to be no DOI of their record any more; returns how many.
+
+        That is: what another registrar had, and what this one has not published when the prefix is another
+        one now, or when a source has named its own DOI.
+        """
+        parameters = {"endpoint": self.endpoint, "prefix": f"{prefix}/", "limit": BATCH * 10}
+        async with self.database.writing() as connection:
+            return (await connection.execute(_FORGET, parameters)).rowcount
+
     async def adopt_local(self) -> None:
         """Names that were local until now are to be registered."""
         await self._write(("UPDATE doi_registration SET state = 'intended' WHERE state = 'local'", {}))
@@ -69,7 +81,7 @@ class Book:
 
     async def reserved(self, task: Task) -> None:
         """The registrar has the name as a draft."""
-        await self._write((_STATE, _key(task) | {"state": State.DRAFT}))
+        await self._write((_STATE, _key(task) | {"state": State.DRAFT, "endpoint": self.endpoint}))
 
     async def published(self, task: Task, sent: bytes) -> None:
         """The DOI is findable: only now the record has it."""
@@ -87,7 +99,11 @@ class Book:
 
     async def refused(self, task: Task, why: str) -> None:
         """The registrar does not take the record as it is now."""
-        await self._write((_REFUSED, _key(task) | {"seen": task.seen, "why": why}))
+        await self._write((_REFUSED, _key(task) | {"seen": task.seen, "why": why, "patience": 0}))
+
+    async def failed(self, task: Task, why: str) -> None:
+        """Something went wrong that may be over at once: the next round tries it, and later ones wait."""
+        await self._write((_REFUSED, _key(task) | {"seen": task.seen, "why": why[:1000], "patience": 1}))
 
     async def report(self, error: str | None) -> None:
         """What the worker can say of itself; null: the registrar did what it was asked."""
@@ -106,8 +122,11 @@ def _key(task: Task) -> dict[str, Any]:
 _IS_SETTLED = """
 SELECT NOT EXISTS (SELECT FROM oai_record WHERE state <> 'hidden' AND datestamp >= %(since)s)
 AND NOT EXISTS (
-    SELECT FROM doi_registration WHERE (state IN ('intended', 'draft') OR last_error IS NOT NULL)
-    AND (not_before IS NULL OR not_before <= now())
+    SELECT FROM doi_registration r WHERE (r.state IN ('intended', 'draft') OR r.last_error IS NOT NULL)
+    AND (r.not_before IS NULL OR r.not_before <= now())
+    AND (r.state = 'findable' OR EXISTS (
+        SELECT FROM oai_record o WHERE o.kind = r.kind AND o.record = r.record AND o.state = 'live'
+    ))
 )
 """
 
@@ -132,22 +151,48 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(kind text, record bigint, doi text
 ON CONFLICT DO NOTHING
 """
 
-_TASKS = """
-SELECT r.kind, r.record, r.doi, r.state, r.sent, coalesce(o.state = 'live', false), o.digest
+_OF_RECORD = """(
+    SELECT d.doi FROM document d WHERE r.kind = 'documents' AND d.id = r.record
+    UNION ALL SELECT d.doi FROM dataset d WHERE r.kind = 'datasets' AND d.id = r.record
+)"""
+# Whether the record has a DOI that is not the registration's: of its source, or decided by somebody else.
+_HAS_ANOTHER = f"coalesce(lower({_OF_RECORD}) <> r.doi, false)"
+
+_FORGET = f"""
+WITH gone AS (
+    DELETE FROM doi_registration WHERE (kind, record) IN (
+        SELECT r.kind, r.record FROM doi_registration r
+        WHERE r.endpoint <> %(endpoint)s OR r.state IN ('intended', 'draft')
+        AND (NOT starts_with(r.doi, %(prefix)s) OR {_HAS_ANOTHER})
+        LIMIT %(limit)s
+    ) RETURNING kind, record, doi
+), documents AS (
+    UPDATE document d SET doi = NULL FROM gone g
+    WHERE g.kind = 'documents' AND d.id = g.record AND d.doi = g.doi
+), datasets AS (
+    UPDATE dataset d SET doi = NULL FROM gone g
+    WHERE g.kind = 'datasets' AND d.id = g.record AND d.doi = g.doi
+)
+SELECT FROM gone
+"""  # noqa: S608 -- our own constants
+
+_TASKS = f"""
+SELECT r.kind, r.record, r.doi, r.state, r.sent, live.live, o.digest
 FROM doi_registration r LEFT JOIN oai_record o ON o.kind = r.kind AND o.record = r.record
+CROSS JOIN LATERAL (SELECT coalesce(o.state = 'live', false) AND NOT {_HAS_ANOTHER} AS live) live
 WHERE r.kind = %(kind)s AND r.record > %(after)s
 AND (r.not_before IS NULL OR r.not_before <= now() OR r.seen IS DISTINCT FROM o.digest)
 AND CASE
     WHEN r.state = 'local' THEN false
-    WHEN o.state = 'live' THEN
+    WHEN live.live THEN
         r.state <> 'findable' OR r.last_error IS NOT NULL OR r.seen IS DISTINCT FROM o.digest
     ELSE r.state = 'findable'
 END
 ORDER BY r.record LIMIT %(limit)s
-"""
+"""  # noqa: S608 -- our own constants
 
 _STATE = """
-UPDATE doi_registration SET state = %(state)s, updated_at = now()
+UPDATE doi_registration SET state = %(state)s, endpoint = %(endpoint)s, updated_at = now()
 WHERE kind = %(kind)s AND record = %(record)s
 """
 
@@ -165,7 +210,9 @@ _FLIP: dict[Kind, str] = {
 _REFUSED = f"""
 UPDATE doi_registration SET seen = %(seen)s, failures = failures + 1, last_error = %(why)s,
     updated_at = now(),
-    not_before = now() + least(interval '{_FIRST_WAIT}' * 2 ^ least(failures, 20), interval '{_LONGEST_WAIT}')
+    not_before = now() + least(
+        interval '{_FIRST_WAIT}' * (2 ^ least(failures, 20) - %(patience)s), interval '{_LONGEST_WAIT}'
+    )
 WHERE kind = %(kind)s AND record = %(record)s
 """  # noqa: S608 -- our own constants
 

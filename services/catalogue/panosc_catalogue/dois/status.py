@@ -37,7 +37,9 @@ def _iso(instant: datetime | None) -> str | None:
 
 _STATUS = """
 SELECT w.seen_at, w.last_success, w.last_error,
-    count(*) FILTER (WHERE r.state IN ('intended', 'draft') AND r.last_error IS NULL),
+    count(*) FILTER (WHERE r.state IN ('intended', 'draft') AND r.last_error IS NULL AND EXISTS (
+        SELECT FROM oai_record o WHERE o.kind = r.kind AND o.record = r.record AND o.state = 'live'
+    )),
     count(*) FILTER (WHERE r.state = 'findable'),
     count(*) FILTER (WHERE r.state = 'registered'),
     count(*) FILTER (WHERE r.state = 'local'),

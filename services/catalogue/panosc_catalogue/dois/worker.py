@@ -19,9 +19,9 @@ from prometheus_client import Gauge
 
 from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.datacite import kernel, reading
-from panosc_catalogue.datacite.description import Description, Kind
+from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.dois.book import Book, Task
-from panosc_catalogue.dois.registrar import Refused, Registrar, RegistrarError, Unavailable
+from panosc_catalogue.dois.registrar import NotAllowed, Refused, Registrar, RegistrarError, Unavailable
 from panosc_catalogue.oai.upkeep import Behind, Upkeep
 from panosc_catalogue.settings import Dois
 from panosc_catalogue.site import Site
@@ -30,6 +30,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 MAX_WAIT_SECONDS = 600.0
 """Time at most between two tries with a registrar that fails."""
+MAX_FAILING = 5
+"""Records in a row that may fail before the round ends: then it is the registrar."""
+_DATABASE = (Problem, DatabaseUnavailable, QueryTimeout, psycopg.Error)
 
 LAST_SUCCESS = Gauge(
     "catalogue_dois_last_success_timestamp_seconds", "End of the last round without a failure"
@@ -51,9 +54,14 @@ class Worker:
         self._dois = dois
         self._registrar = registrar
         self._interval = interval_seconds
-        self._book = Book(site.database)
+        data_cite = dois.registrar.data_cite
+        self._book = Book(site.database, data_cite.endpoint.rstrip("/") if data_cite else None)
         self._upkeep = Upkeep(site, interval_seconds)
         self._settled: datetime | None = None
+        # Of this round: whether the registrar did anything, how many records failed in a row, last failure.
+        self._works = False
+        self._failing = 0
+        self._failure: Exception | None = None
 
     async def run(self) -> None:
         """Work until cancelled; whatever fails is reported and tried again."""
@@ -69,7 +77,7 @@ class Worker:
                 failures += 1
                 log.error("registrar failed", why=str(error), again_in_seconds=wait)
                 await self._report(str(error))
-            except (Problem, DatabaseUnavailable, QueryTimeout, psycopg.Error, Behind) as error:
+            except (*_DATABASE, Behind) as error:
                 log.warning("DOIs wait for the database", why=str(error))
             except Exception as error:
                 # A bug must not stop the worker for good; the log has what is needed to fix it.
@@ -93,45 +101,86 @@ class Worker:
             "datasets": self._dois.mint.datasets,
         }
         minted: list[Kind] = [kind for kind, is_minted in kinds.items() if is_minted]
+        if self._registrar is not None:
+            await self._book.adopt_local()
+        while await self._book.forget(self._dois.prefix):
+            pass
         while await self._book.intend(self._dois.prefix, minted, local=self._registrar is None):
             pass
         if self._registrar is not None:
-            await self._book.adopt_local()
+            self._works, self._failing, self._failure = False, 0, None
             # Proposals first: their datasets name them by their DOIs.
             for kind in kinds:
                 after = 0
                 while tasks := await self._book.tasks(kind, after):
-                    await self._do(self._registrar, kind, tasks)
+                    await self._do(self._registrar, tasks)
                     after = tasks[-1].record
+            if self._failure and not self._works:
+                raise self._failure
 
-    async def _do(self, registrar: Registrar, kind: Kind, tasks: list[Task]) -> None:
-        described = await reading.by_row(self._site, kind, [task.record for task in tasks if task.is_live])
+    async def _do(self, registrar: Registrar, tasks: list[Task]) -> None:
         for task in tasks:
             try:
-                if not task.is_live:
-                    await registrar.hide(task.doi)
-                    await self._book.hidden(task)
-                elif task.record in described:
-                    await self._publish(registrar, task, described[task.record])
-                else:
-                    # Withdrawn since the tasks were listed.
-                    await self._book.compared(task)
+                if await self._step(registrar, task):
+                    self._works, self._failing = True, 0
             except Refused as error:
                 log.warning("registrar refuses a record", doi=task.doi, why=str(error))
                 await self._book.refused(task, str(error))
+                self._works, self._failing = True, 0
+            except (NotAllowed, *_DATABASE):
+                raise
+            except Exception as error:
+                await self._failed(task, error)
 
-    async def _publish(self, registrar: Registrar, task: Task, description: Description) -> None:
-        attributes = kernel.attributes(description)
-        attributes.pop("doi", None)
-        sent = hashlib.sha256(orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)).digest()
-        if task.state == "findable" and task.sent == sent:
+    async def _failed(self, task: Task, error: Exception) -> None:
+        """Go on with the others, since it may be for this record only: raise it when it plainly isn't."""
+        if isinstance(error, Unavailable):
+            log.warning("registrar fails for a record", doi=task.doi, why=str(error))
+            if error.retry_after is not None:
+                raise error
+            why = str(error)
+        else:
+            log.exception("a record failed unexpectedly", doi=task.doi)
+            why = f"{type(error).__name__}: {error}"
+        await self._book.failed(task, why)
+        self._failing += 1
+        self._failure = error
+        if self._failing == MAX_FAILING:
+            raise error
+
+    async def _step(self, registrar: Registrar, task: Task) -> bool:
+        """Do what there is to do for a record; whether the registrar was asked for it."""
+        if not task.is_live:
+            await registrar.hide(task.doi)
+            await self._book.hidden(task)
+            return True
+        return await self._publish(registrar, task)
+
+    async def _publish(self, registrar: Registrar, task: Task) -> bool:
+        attributes = await self._attributes(task)
+        if attributes is None or (task.state == "findable" and task.sent == _digest(attributes)):
             await self._book.compared(task)
-            return
+            return False
         if task.state == "intended":
             await self._reserve(registrar, task, attributes)
             await self._book.reserved(task)
+            # That took a while, and what is published now cannot be taken back from who harvests it.
+            attributes = await self._attributes(task)
+            if attributes is None:
+                return True
         await registrar.publish(task.doi, attributes)
-        await self._book.published(task, sent)
+        await self._book.published(task, _digest(attributes))
+        return True
+
+    async def _attributes(self, task: Task) -> dict[str, Any] | None:
+        """What the public sees of a record right now; None: nothing, or it has got another DOI."""
+        described = await reading.by_row(self._site, task.kind, [task.record])
+        description = described.get(task.record)
+        if description is None or (description.doi or task.doi).lower() != task.doi:
+            return None
+        attributes = kernel.attributes(description)
+        attributes.pop("doi", None)
+        return attributes
 
     async def _reserve(self, registrar: Registrar, task: Task, attributes: Mapping[str, Any]) -> None:
         """Make the draft, unless an earlier try whose answer was lost has made it."""
@@ -153,3 +202,7 @@ class Worker:
             await self._book.report(error[:1000])
         except (DatabaseUnavailable, QueryTimeout) as unavailable:
             log.warning("the state of DOIs is not written down", why=str(unavailable))
+
+
+def _digest(attributes: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)).digest()

@@ -6,9 +6,10 @@ CREATE TABLE doi_registration (
     doi text COLLATE "C" NOT NULL UNIQUE,
     state text NOT NULL DEFAULT 'intended'
         CHECK (state IN ('intended', 'draft', 'findable', 'registered', 'local')), -- local: without a registrar
+    endpoint text,                          -- of the registrar that has it; null: none was asked yet
     seen bytea,                             -- oai_record.digest of what was last compared with the registrar's
     sent bytea,                             -- digest of the attributes that the registrar last took
-    failures integer NOT NULL DEFAULT 0,    -- refusals in a row
+    failures integer NOT NULL DEFAULT 0,    -- refusals and failures in a row
     not_before timestamptz,                 -- when a refused record is tried again, unless it changes before
     last_error text,
     updated_at timestamptz NOT NULL DEFAULT now(),
