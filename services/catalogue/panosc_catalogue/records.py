@@ -1,8 +1,9 @@
 """Records as they are imported: the search API's own model, related things nested into one another.
 
 Tolerant where real catalogues are untidy (empty dates, null lists, numbers as identifiers, foreign-key fields
-that nobody asked for), strict where a record would be useless: without its pid and title. What a record does
-not name stays as an earlier one said; so does what a document that is nested in a dataset leaves empty.
+that nobody asked for, dates at the end of time), strict where a record would be useless: without its pid and
+title. What a record does not name stays as an earlier one said; so does what a document that is nested in a
+dataset leaves empty.
 """
 
 from datetime import UTC, datetime
@@ -28,11 +29,23 @@ def _nothing(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _utc(value: datetime) -> datetime:
+_LATEST = datetime(2500, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def _utc(value: datetime) -> datetime | None:
+    """In UTC; None after the year 2500: such dates, as 9999-12-31, stand for one that is not known."""
     try:
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        found = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("lies outside the years 1 to 9999") from error
+        if value.year > _LATEST.year:
+            return None
+        raise ValueError("lies before the year 1") from error
+    return found if found <= _LATEST else None
+
+
+def _release(value: datetime) -> datetime:
+    """In UTC; the end of the year 2500 for what is later: such dates stand for never, and open nothing."""
+    return _utc(value) or _LATEST
 
 
 def _truth(value: object) -> object:
@@ -50,6 +63,10 @@ OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_inpu
 License = Annotated[OptionalText, AfterValidator(normalised)]
 Date = Annotated[
     Annotated[datetime, AfterValidator(_utc)] | None,
+    BeforeValidator(_nothing, json_schema_input_type=datetime | Literal[""] | None),
+]
+Release = Annotated[
+    Annotated[datetime, AfterValidator(_release)] | None,
     BeforeValidator(_nothing, json_schema_input_type=datetime | Literal[""] | None),
 ]
 Value = Annotated[
@@ -190,7 +207,7 @@ class DocumentHeader(Record):
     """Start of the experiment; UTC where no zone is given."""
     end_date: Date = None
     """End of the experiment: with the facility's data policy it decides when the datasets become public."""
-    release_date: Date = None
+    release_date: Release = None
     """When the datasets become public, where that is known better than the data policy knows."""
     license: License = None
     """SPDX identifier of the licence."""

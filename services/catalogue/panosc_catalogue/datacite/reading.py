@@ -47,7 +47,11 @@ PEOPLE = """(
     )"""
 """The persons of `{members}`, part by part; null if there are none."""
 
-
+# As visible_member, and of withdrawn documents too.
+_OF_DOCUMENT = """(
+    SELECT min(id) AS id, min(position) AS position, person_id, affiliation_id, role FROM member
+    WHERE document_id = v.id GROUP BY person_id, affiliation_id, role
+)"""
 _TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_key)"
 _INSTRUMENT = "jsonb_build_object('name', i.name, 'pid', i.pid)"
 # Datasets that the source opened before their time have a release date that says nothing.
@@ -99,7 +103,7 @@ DOCUMENT = f"""
         'start', {_utc("v.start_date")}, 'end', {_utc("v.end_date")}, 'available', {_utc("v.release_date")},
         'year', {_year("v.release_date", "v.start_date", "d.updated_at")},
         'withdrawn', {_utc("d.deleted_at")}, 'license', v.license, 'keywords', v.keywords,
-        'people', {PEOPLE.format(members="(SELECT * FROM visible_member WHERE document_id = v.id)")},
+        'people', {PEOPLE.format(members=_OF_DOCUMENT)},
         'instruments', (
             SELECT jsonb_agg({_INSTRUMENT} ORDER BY i.pid) FROM visible_instrument i
             WHERE i.id = ANY(parts.instruments)
@@ -125,11 +129,12 @@ DOCUMENT = f"""
 """Row id and content of documents; `{rows}` is where they are from: as visible_document() gives them."""
 
 # Once public, a record that its source has no more is still cited: what was known of it stays.
-_WITHDRAWN_DATASETS = """(
+# A DOI does not tell that it was public: facilities name datasets that are under embargo, too.
+_WITHDRAWN_DATASETS = f"""(
     SELECT d.*, NULL::timestamptz AS release_date FROM dataset d LEFT JOIN document p ON p.id = d.document_id
-    WHERE d.deleted_at IS NOT NULL AND NOT coalesce(p.proprietary_decided, p.proprietary, false)
-    AND (d.doi IS NOT NULL OR was_exposed('datasets', d.id))
-)"""
+    WHERE d.deleted_at IS NOT NULL AND was_exposed('datasets', d.id)
+    AND dataset_is_open(d, p, {MONTHS}, {CLOCK})
+)"""  # noqa: S608
 _WITHDRAWN_DOCUMENTS = """(
     SELECT p.* FROM document p
     WHERE p.deleted_at IS NOT NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)

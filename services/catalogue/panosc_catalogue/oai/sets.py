@@ -18,11 +18,12 @@ _FIXED = {
     "technique": "Records by experimental technique, a term of the PaNET ontology",
 }
 _TECHNIQUE = "technique:"
-# Only sets with a record: the name of a technique tells of data that may be under embargo.
+# Only sets with a record, and no names of techniques but the ontology's: those of sources tell of data that
+# may be under embargo.
 _STORED = """
     SELECT name, min(title) FROM (
         SELECT 'instrument:' || oai_set_name(pid) AS name, name AS title FROM visible_instrument
-        UNION ALL SELECT 'technique:' || panet_key, name FROM technique
+        UNION ALL SELECT 'technique:' || panet_key, panet_key FROM technique
     ) AS named
     WHERE EXISTS (SELECT FROM oai_record o WHERE o.state <> 'hidden' AND o.sets @> ARRAY[named.name])
     GROUP BY name ORDER BY name

@@ -146,6 +146,7 @@ def test_withdrawn_is_what_was_public_once(given: Given) -> None:
     assert found is not None
     assert (found.state, found.withdrawn) == ("withdrawn", datetime(2024, 1, 1, tzinfo=UTC))
     assert found.title == "Proposal"
+    assert [person.roles for person in found.people] == [("proposer", "principal investigator")]
     assert given.find("documents", "secret") is None
     given.connection.execute("UPDATE document SET proprietary_decided = true")
     assert given.find("documents", "10.5072/p") is None

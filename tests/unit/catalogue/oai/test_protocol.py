@@ -232,6 +232,20 @@ def test_sets(filled: Catalogue) -> None:
             assert name in [spec.text for spec in header.iter(f"{OAI}setSpec")]
 
 
+def test_a_set_has_no_name_that_only_hidden_data_give(catalogue: Catalogue) -> None:
+    def technique(pid: str, name: str) -> dict[str, str]:
+        return {"pid": pid, "name": name, "panetId": "PaNET09999"}  # in no release
+
+    known = {"pid": "known", "title": "Known", "techniques": [technique("b", "new method")], "isPublic": True}
+    secret = {"pid": "secret", "title": "Secret", "techniques": [technique("a", "ACME's own method")]}
+    catalogue.write(pid="doc", title="Document", endDate="2099-01-01T00:00:00Z", datasets=[known, secret])
+    names = {
+        entry.findtext(f"{OAI}setSpec"): entry.findtext(f"{OAI}setName")
+        for entry in catalogue.ask("verb=ListSets").iter(f"{OAI}set")
+    }
+    assert names["technique:PaNET09999"] == "PaNET09999"
+
+
 def test_a_document_and_a_dataset_with_one_pid_are_two_records(catalogue: Catalogue) -> None:
     dataset = {"pid": "same", "title": "Dataset", "isPublic": True}
     catalogue.write(pid="same", title="Document", datasets=[dataset])

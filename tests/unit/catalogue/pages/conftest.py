@@ -91,6 +91,10 @@ class Catalogue:
         """What a browser gets."""
         return self.client.get(path, params=parameters or None, headers={"Accept": "text/html,*/*;q=0.8"})
 
+    def harvest(self) -> None:
+        """Let the catalogue notice what is public now."""
+        self.client.get("/oai?verb=ListIdentifiers&metadataPrefix=oai_dc").raise_for_status()
+
     def json(self, path: str, form: str) -> Any:
         """A form of a landing page that is JSON."""
         return self.client.get(path, params={"format": form}).json()

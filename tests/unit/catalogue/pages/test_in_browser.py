@@ -45,6 +45,7 @@ def site(site: Catalogue) -> Catalogue:
             {**PROPOSAL, "pid": "embargoed", "doi": None, "endDate": "2022-06-01", "datasets": [gone]}
         )
     )
+    site.harvest()
     site.connection.execute("UPDATE dataset SET doi = '10.5072/gone', deleted_at = now() WHERE pid = 'gone'")
     return site
 

@@ -192,6 +192,7 @@ def test_the_embargo_ends_at_its_second_on_every_page(site: Catalogue) -> None:
 
 
 def test_a_withdrawn_dataset_leaves_a_tombstone(site: Catalogue) -> None:
+    site.harvest()
     site.connection.execute("UPDATE dataset SET doi = '10.5072/run', deleted_at = '2024-01-02T00:00:00Z'")
     answer = site.page(RUN)
     assert answer.status_code == 410
@@ -215,6 +216,19 @@ def test_what_was_never_public_leaves_nothing(site: Catalogue) -> None:
     site.now = RELEASE - SECOND
     site.connection.execute("UPDATE dataset SET deleted_at = now()")
     assert site.page(RUN).status_code == 404
+
+
+@pytest.mark.parametrize("was_public", [False, True])
+def test_a_dataset_under_embargo_leaves_nothing_whatever_its_doi(site: Catalogue, was_public: bool) -> None:
+    if was_public:
+        site.harvest()
+    site.now = RELEASE - SECOND
+    site.harvest()
+    site.connection.execute("UPDATE dataset SET doi = '10.5072/run', deleted_at = now()")
+    assert site.page(RUN).status_code == 404
+    for form in ("jsonld", "datacite-xml", "datacite-json", "bibtex", "csl-json", "citation"):
+        assert site.client.get(RUN, params={"format": form}).status_code == 404
+    assert site.client.get("/doi/10.5072/run").status_code == 404
 
 
 def test_proprietary_beamtime_is_nowhere(site: Catalogue) -> None:

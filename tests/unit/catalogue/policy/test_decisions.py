@@ -107,6 +107,30 @@ def test_proprietary_beamtime_is_nowhere(catalogue: Catalogue) -> None:
     assert len(catalogue.visible()) == EVERYWHERE
 
 
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_a_dataset_that_belongs_to_proprietary_beamtime_too_is_nowhere(
+    catalogue: Catalogue, withdrawn: bool
+) -> None:
+    catalogue.now = RELEASE
+    assert len(catalogue.visible()) == EVERYWHERE
+    other = {
+        "pid": "other",
+        "title": "Paid",
+        "proprietary": True,
+        "datasets": [{"pid": "d/1", "title": "Run"}],
+    }
+    with catalogue.connection.transaction():
+        store.write(catalogue.connection, [DocumentRecord.model_validate(other)], store.Origin("load"))
+    if withdrawn:
+        catalogue.connection.execute("UPDATE dataset SET deleted_at = now()")
+    assert catalogue.visible() == set()
+    assert catalogue.client.get("/datasets/d/1").status_code == 404
+    if not withdrawn:
+        decide(catalogue, "setProprietary", document="other", proprietary=False)
+        catalogue.connection.execute("DELETE FROM document WHERE pid = 'other'")
+        assert len(catalogue.visible()) == EVERYWHERE
+
+
 def test_a_source_may_say_that_beamtime_is_proprietary_and_the_staff_that_it_is_not(
     catalogue: Catalogue,
 ) -> None:
@@ -244,7 +268,8 @@ def test_the_log_says_who_what_when_and_why_once(catalogue: Catalogue) -> None:
     page = state(catalogue, "log?limit=2")
     assert page == {"entries": [first, second], "next": second["id"]}
     assert state(catalogue, f"log?after={page['next']}") == {"entries": [third], "next": None}
-    assert catalogue.client.get("/policy/log?after=x", headers=AUTHORISED).status_code == 400
+    for after in ("x", "9" * 5000):
+        assert catalogue.client.get(f"/policy/log?after={after}", headers=AUTHORISED).status_code == 400
 
 
 def test_the_log_cannot_be_changed(catalogue: Catalogue) -> None:

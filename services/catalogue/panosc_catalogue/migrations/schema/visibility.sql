@@ -40,6 +40,12 @@ AS $$
     WHERE d.deleted_at IS NULL
     -- As the planner has statistics for: most datasets are of no proprietary beamtime.
     AND (p.proprietary IS NOT TRUE OR p.proprietary_decided IS FALSE) AND p.proprietary_decided IS NOT TRUE
+    -- Nor does it belong to another one that is, whichever decides its embargo.
+    AND NOT EXISTS (
+        SELECT 1 FROM document_dataset l JOIN document q ON q.id = l.document_id
+        WHERE l.dataset_id = d.id
+        AND (q.proprietary_decided IS TRUE OR q.proprietary IS TRUE AND q.proprietary_decided IS NOT FALSE)
+    )
     -- Not "released before now": that the planner would believe of a third, and sort all of them rather than
     -- to follow an index to the end of a page.
     AND (d.released OR (
@@ -58,6 +64,27 @@ AS $$
         SELECT 1 FROM ingest_source s WHERE s.name = d.source AND d.placed_at >= s.unsettled_since
     )
 $$;
+
+-- The same rule, whether or not the dataset was withdrawn, for what was public once; `p` is its document.
+CREATE FUNCTION dataset_is_open(d dataset, p document, embargo_months integer, clock timestamptz) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN NOT coalesce(p.proprietary_decided, p.proprietary, false)
+    AND NOT EXISTS (
+        SELECT 1 FROM document_dataset l JOIN document q ON q.id = l.document_id
+        WHERE l.dataset_id = d.id AND coalesce(q.proprietary_decided, q.proprietary)
+    )
+    AND (d.released OR (
+        coalesce(
+            release_instant(
+                p.release_date,
+                coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+                embargo_months,
+                p.extended_until,
+                least(p.released_at, d.released_at)
+            ),
+            'infinity'
+        ) > clock
+    ) IS NOT TRUE);
 
 -- Documents are public from the start, but those of proprietary beamtime never; their release date is shown as
 -- it applies today, their licence null where it is the policy's.
@@ -86,9 +113,9 @@ CREATE VIEW visible_instrument AS SELECT * FROM instrument WHERE deleted_at IS N
 CREATE VIEW visible_file AS SELECT * FROM file WHERE deleted_at IS NULL;
 
 -- A person is named once per document and role, however many of its datasets say so; of proprietary beamtime
--- not even that.
+-- and of what was withdrawn not even that.
 CREATE VIEW visible_member AS
     SELECT min(m.id) AS id, min(m.position) AS position, document_id, person_id, affiliation_id, role
     FROM member m JOIN document p ON p.id = m.document_id
-    WHERE NOT coalesce(p.proprietary_decided, p.proprietary)
+    WHERE p.deleted_at IS NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)
     GROUP BY document_id, person_id, affiliation_id, role;
