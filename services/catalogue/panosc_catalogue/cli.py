@@ -1,6 +1,7 @@
 """Command line: `panosc-catalogue serve|migrate|ingest|load`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from panosc_common import logs
 from panosc_common import server as http
 from pydantic import SecretStr, ValidationError
+from starlette.applications import Starlette
 
 from panosc_catalogue import migrate as migrations
 from panosc_catalogue.load import BadLine, Tally
@@ -71,6 +73,15 @@ def _url(settings: Settings) -> str:
     return settings.database_url.get_secret_value() if settings.database_url else ""
 
 
+def _run(make: Callable[[], Starlette], host: str, port: int) -> None:
+    """Serve the application; what is wrong with its settings is told in one line."""
+    try:
+        application = make()
+    except (ValueError, psycopg.ProgrammingError) as error:
+        raise _fail(str(error)) from error
+    http.run(application, host, port)
+
+
 @app.command()
 def serve(
     database_url: DatabaseUrl = None,
@@ -81,11 +92,7 @@ def serve(
 ) -> None:
     """Serve the search API."""
     settings = _settings(database_url, policy_file, config_file)
-    try:
-        application = create_app(settings)
-    except (ValueError, psycopg.ProgrammingError) as error:
-        raise _fail(str(error)) from error
-    http.run(application, host, port)
+    _run(lambda: create_app(settings), host, port)
 
 
 @app.command()
@@ -116,12 +123,7 @@ def ingest(
     from panosc_catalogue.ingest.app import create_app as create_ingest
 
     settings = _settings(database_url, policy_file, config_file)
-    try:
-        config = load_config(settings.config_file)
-        application = create_ingest(settings, config)
-    except (ValueError, psycopg.ProgrammingError) as error:
-        raise _fail(str(error)) from error
-    http.run(application, host, port)
+    _run(lambda: create_ingest(settings, load_config(settings.config_file)), host, port)
 
 
 @app.command()
@@ -136,11 +138,7 @@ def dois(
     from panosc_catalogue.dois.app import create_app as create_dois
 
     settings = _settings(database_url, policy_file, config_file)
-    try:
-        application = create_dois(settings, load_config(settings.config_file))
-    except (ValueError, psycopg.ProgrammingError) as error:
-        raise _fail(str(error)) from error
-    http.run(application, host, port)
+    _run(lambda: create_dois(settings, load_config(settings.config_file)), host, port)
 
 
 @app.command()

@@ -6,6 +6,7 @@ title. What a record does not name stays as an earlier one said; so does what a 
 dataset leaves empty.
 """
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -78,6 +79,18 @@ Value = Annotated[
 End = Annotated[float, Field(allow_inf_nan=False)]
 Range = Annotated[tuple[End, End], AfterValidator(lambda ends: (min(ends), max(ends)))]
 Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+MAX_MADE_IDENTIFIER = 500
+"""Characters of an identifier that is made here of what a source says."""
+
+
+def made_identifier(text: str) -> str:
+    """The text as an identifier; a longer one than MAX_MADE_IDENTIFIER ends in a digest of itself."""
+    if len(text) <= MAX_MADE_IDENTIFIER:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text[: MAX_MADE_IDENTIFIER - len(digest) - 1]}-{digest}"
 
 
 class Record(BaseModel):

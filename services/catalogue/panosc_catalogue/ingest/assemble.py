@@ -1,6 +1,5 @@
 """From what was read in the files of a dataset to the records of the catalogue; no I/O."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,9 @@ from panosc_catalogue.records import (
     Member,
     Person,
     Sample,
+    made_identifier,
 )
 from panosc_catalogue.settings import Facility
-
-MAX_IDENTIFIER = 500
-"""Characters of an identifier that is made of what a file says; longer ones end in a digest."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +56,13 @@ def assemble(
 
 def _instrument(facility: Facility, name: str) -> Instrument:
     slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "instrument"
-    return Instrument(pid=_identifier(f"{facility.name}:{slug}"), name=name, facility=facility.label)
+    return Instrument(pid=made_identifier(f"{facility.name}:{slug}"), name=name, facility=facility.label)
 
 
 def _document(facility: Facility, proposal: str, records: Iterable[NexusRecord]) -> DocumentHeader:
     described = _first(record.proposal_title for record in records)
     return DocumentHeader(
-        pid=_identifier(f"{facility.name}:{proposal}"),
+        pid=made_identifier(f"{facility.name}:{proposal}"),
         type="proposal",
         title=described or f"Proposal {proposal}",
     )
@@ -79,15 +76,8 @@ def _samples(scope: str, records: Iterable[NexusRecord]) -> Iterable[Sample]:
     found: dict[str, FoundSample] = {}
     for record in records:
         for sample in record.samples:
-            found.setdefault(_identifier(f"{scope}/{sample.identifier or sample.name}"), sample)
+            found.setdefault(made_identifier(f"{scope}/{sample.identifier or sample.name}"), sample)
     return (Sample(pid=key, name=s.name, description=s.description) for key, s in found.items())
-
-
-def _identifier(text: str) -> str:
-    if len(text) <= MAX_IDENTIFIER:
-        return text
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{text[: MAX_IDENTIFIER - len(digest) - 1]}-{digest}"
 
 
 def _member(facility: Facility, user: User) -> Member:

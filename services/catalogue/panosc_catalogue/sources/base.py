@@ -1,6 +1,5 @@
 """What an adapter gives to the synchronisation, and what can go wrong with its source."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -9,15 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
-from panosc_catalogue.records import DatasetRecord, Instrument
+from panosc_catalogue.records import DatasetRecord, Instrument, made_identifier
 from panosc_catalogue.settings import Facility
 from panosc_catalogue.store import AnyRecord
 
 Cursor = dict[str, Any]
 """Where an adapter goes on, in JSON; only the adapter that made it reads it."""
-
-MAX_IDENTIFIER = 500
-"""Characters of an identifier that is made here; longer ones end in a digest."""
 
 
 class Kind(StrEnum):
@@ -154,8 +150,4 @@ def local_pid(facility: Facility, *parts: str) -> str:
     A proposal's is `<facility>:<proposal>`, an instrument's `<facility>:<name in lower case>`: the same as
     the ingest of NeXus files makes, so that both speak of the same thing.
     """
-    text = f"{facility.name}:{'/'.join(parts)}"
-    if len(text) <= MAX_IDENTIFIER:
-        return text
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{text[: MAX_IDENTIFIER - len(digest) - 1]}-{digest}"
+    return made_identifier(f"{facility.name}:{'/'.join(parts)}")

@@ -196,6 +196,14 @@ class Token(httpx2.Auth):
             self._token = None
 
 
+def list_of_objects(answer: Answer) -> list[Mapping[str, Any]]:
+    """The JSON list of objects that an answer is. Raises ValueError if it is something else."""
+    items = json.loads(answer.content)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError("is no list of objects")
+    return items
+
+
 def _json(answer: Answer) -> Any:
     return json.loads(answer.content)
 

@@ -40,7 +40,7 @@ from panosc_catalogue.sources.base import (
     parsed,
 )
 from panosc_catalogue.sources.credentials import Credentials
-from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token
+from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, list_of_objects
 from panosc_catalogue.store import AnyRecord
 
 log = structlog.stdlib.get_logger(__name__)
@@ -185,7 +185,7 @@ class SciCat(Adapter):
             path += "/public" if is_v4 and self._is_public else ""
             query["include"] = ["origdatablocks", "samples"] if is_v4 else [{"relation": "origdatablocks"}]
         items = await self._client.request(
-            "GET", path, _list_of_objects, params={collection.parameter: json.dumps(query)}
+            "GET", path, list_of_objects, params={collection.parameter: json.dumps(query)}
         )
         return items
 
@@ -286,13 +286,6 @@ def _is_last(collection: _Collection) -> bool:
 
 def _after(collection: _Collection, identifier: str) -> dict[str, Any]:
     return {"where": {collection.key: {"$gt": identifier}}} if identifier else {}
-
-
-def _list_of_objects(answer: Any) -> list[Item]:
-    items = json.loads(answer.content)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("is no list of objects")
-    return items
 
 
 def _listed(item: Item, *names: str) -> list[str]:

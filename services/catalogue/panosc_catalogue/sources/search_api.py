@@ -28,7 +28,7 @@ from panosc_catalogue.sources.base import (
     parsed,
 )
 from panosc_catalogue.sources.credentials import Credentials
-from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Answer, Client, NotThere, Token
+from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, list_of_objects
 from panosc_catalogue.store import AnyRecord
 
 log = structlog.stdlib.get_logger(__name__)
@@ -163,7 +163,7 @@ class SearchApi(Adapter):
             include.append({"relation": relation, **({"scope": {"include": inner}} if inner else {})})
         query = {"limit": limit, "skip": skip, "order": "pid ASC"} | ({"include": include} if include else {})
         params = {"filter": json.dumps(query)}
-        return await self._client.request("GET", self._path(model), _list_of_objects, params=params)
+        return await self._client.request("GET", self._path(model), list_of_objects, params=params)
 
     def _fetched(self, model: _Model, item: Item) -> Fetched | Refused:
         return parsed(model.kind, str(item.get("pid")), lambda: self._make[model.kind](item))
@@ -191,10 +191,3 @@ def _document(item: Item) -> DocumentRecord:
         known["datasets"] = [{"pid": one["pid"], "title": one.get("title") or ""} for one in item["datasets"]]
     members = [one for one in item.get("members") or () if one.get("person") or one.get("affiliation")]
     return DocumentRecord.model_validate({**known, "members": members})
-
-
-def _list_of_objects(answer: Answer) -> list[Item]:
-    items = json.loads(answer.content)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("is no list of objects")
-    return items
