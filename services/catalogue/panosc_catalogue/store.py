@@ -259,8 +259,7 @@ class _Run:
         ]
         if present:
             self._execute(_PARAMETERS[column], rows, owners=list(present))
-            measured = {(row["name"], row["si_dimension"]): row for row in rows if "si_dimension" in row}
-            self._execute(_DIMENSIONS, [measured[key] for key in sorted(measured)])
+            self._execute(_UNKNOWN[column], rows)
 
     def members(self, documents: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
         present = {documents[pid]: members for pid, members in given.items() if members is not None}
@@ -468,12 +467,18 @@ _PARAMETERS = {
 
 _WORDS = "SELECT refresh_search(%s::bigint[], %s::bigint[], %s::bigint[], %s)"
 
-_DIMENSIONS = """
-INSERT INTO parameter_dimension (name, si_dimension, unit)
-SELECT name, si_dimension, unit
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(name text, si_dimension text, unit text)
-ON CONFLICT DO NOTHING
-"""
+# Whether what these measure is public, the upkeep finds out.
+_UNKNOWN = {
+    column: f"""
+        INSERT INTO oai_stale (kind, record)
+        SELECT DISTINCT '{kind}', owner
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(owner bigint, name text, si_dimension text)
+        WHERE si_dimension IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM parameter_dimension m WHERE m.name = r.name AND m.si_dimension = r.si_dimension
+        )
+    """  # noqa: S608 -- our own names
+    for column, kind in (("dataset_id", "datasets"), ("document_id", "documents"))
+}
 
 _PERSONS = """
 INSERT INTO person (key, full_name, orcid, researcher_id, first_name, last_name)

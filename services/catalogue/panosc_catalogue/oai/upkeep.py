@@ -23,6 +23,7 @@ import structlog
 from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Kind
+from panosc_catalogue.query import measure
 from panosc_catalogue.query.model import CLOCK, MONTHS
 from panosc_catalogue.site import Site
 
@@ -127,6 +128,7 @@ class _Look:
 
     async def _compare(self, kind: Kind, rows: list[int]) -> None:
         await self._execute(_COMPARE[kind], rows=rows, presentation=self.presentation, stamp=self.time)
+        await self._execute(measure.KNOWN[kind], rows=rows)
 
     async def _execute(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         given = {**parameters, "embargo_months": self.months, "clock": self.clock, "batch": BATCH}

@@ -47,30 +47,35 @@ def expectations(query: Filter) -> Iterator[Measures]:
         yield from expectations(include.scope)
 
 
-MISMATCHES = f"""
-WITH asked AS (
-    SELECT name, dimension, unit
-    FROM jsonb_to_recordset(%(asked)s::jsonb) AS r(name text, dimension text, unit text)
-), stored AS MATERIALIZED (
-    SELECT a.unit AS asked_unit, a.dimension AS asked_dimension,
-        k.name, k.si_dimension, coalesce(k.unit, '') AS unit
-    FROM asked a JOIN parameter_dimension k ON k.name = a.name
-    WHERE NOT EXISTS (
-        SELECT 1 FROM parameter_dimension m WHERE m.name = a.name AND m.si_dimension = a.dimension
-    )
-)
-SELECT name, asked_unit, asked_dimension, si_dimension, unit FROM stored s
-WHERE EXISTS (
-    SELECT 1 FROM parameter p JOIN visible_dataset({MONTHS}, {CLOCK}) d ON d.id = p.dataset_id
-    WHERE p.name = s.name AND p.si_dimension = s.si_dimension
-) OR EXISTS (
-    SELECT 1 FROM parameter p JOIN visible_document({MONTHS}) d ON d.id = p.document_id
-    WHERE p.name = s.name AND p.si_dimension = s.si_dimension
-)
-ORDER BY si_dimension = '1', name, si_dimension LIMIT 1  -- numbers without a unit explain least
+MISMATCHES = """
+SELECT a.name, a.unit, a.dimension, k.si_dimension, coalesce(k.unit, '')
+FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(name text, dimension text, unit text)
+JOIN parameter_dimension k ON k.name = a.name
+WHERE NOT EXISTS (SELECT 1 FROM parameter_dimension m WHERE m.name = a.name AND m.si_dimension = a.dimension)
+ORDER BY k.si_dimension = '1', a.name, k.si_dimension LIMIT 1  -- numbers without a unit explain least
 """
-"""What is asked in `asked`, a JSON array of name, dimension and unit, against what the public parameters of
-these names measure: the first of which nothing has that dimension."""
+"""What is asked in `asked`, a JSON array of name, dimension and unit, against what the parameters of these
+names have measured in public: the first of which nothing has that dimension."""
+
+
+def _known(owner: str, rows: str) -> str:
+    return f"""
+        INSERT INTO parameter_dimension (name, si_dimension, unit)
+        SELECT DISTINCT ON (p.name, p.si_dimension) p.name, p.si_dimension, p.unit
+        FROM {rows} v JOIN parameter p ON p.{owner} = v.id
+        WHERE v.id = ANY(%(rows)s) AND p.si_dimension IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM parameter_dimension m WHERE m.name = p.name AND m.si_dimension = p.si_dimension
+        )
+        ORDER BY p.name, p.si_dimension, p.unit
+        ON CONFLICT DO NOTHING
+    """
+
+
+KNOWN = {
+    "datasets": _known("dataset_id", f"visible_dataset({MONTHS}, {CLOCK})"),
+    "documents": _known("document_id", f"visible_document({MONTHS})"),
+}
+"""Note what the parameters of these records (`rows`, their ids) measure, of those that are public."""
 
 
 def refusal(name: str, asked_unit: str, asked: str, stored: str, stored_unit: str) -> FilterError:

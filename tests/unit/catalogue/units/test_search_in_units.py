@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from panosc_catalogue import store
+from panosc_catalogue.records import DatasetRecord, Parameter
 from panosc_catalogue.web.app import create_app
 from support import postgres
 from unit.catalogue.service import fill, get, serving, settings
+from unit.catalogue.visibility import RELEASE, Catalogue
 
 STORED: dict[str, list[tuple[str, Any, str | None]]] = {
     "soft": [("photon_energy", 930, "eV"), ("temperature", 20, "celsius")],
@@ -34,7 +38,11 @@ EMBARGOED = {
     "kind": "Dataset",
     "pid": "secret",
     "title": "secret",
-    "parameters": [{"name": "stress", "value": 5, "unit": "MPa"}],
+    "parameters": [
+        {"name": "stress", "value": 5, "unit": "MPa"},
+        {"name": "photon_energy", "value": 5, "unit": "meV"},
+        {"name": "photon_energy", "value": 5, "unit": "angstrom"},
+    ],
 }
 
 
@@ -43,11 +51,17 @@ def client(
     server: postgres.Server, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx2.Client]:
     name = server.create(template)
-    fill(server.url(name), [*RECORDS, EMBARGOED])
+    fill(server.url(name), [EMBARGOED, *RECORDS])
     folder: Path = tmp_path_factory.mktemp("files")
     with serving(create_app(settings(server.url(name), folder))) as client:
+        look(client)
         yield client
     server.drop(name)
+
+
+def look(client: httpx2.Client) -> None:
+    """Let the catalogue notice what is public now."""
+    client.get("/oai?verb=ListIdentifiers&metadataPrefix=oai_dc").raise_for_status()
 
 
 def ask(client: httpx2.Client, where: dict[str, Any], **scope: Any) -> dict[str, list[tuple[Any, Any]]]:
@@ -184,6 +198,31 @@ def test_another_dimension_is_refused(client: httpx2.Client, path: str) -> None:
 
 def test_the_refusal_tells_nothing_of_what_is_under_embargo(client: httpx2.Client) -> None:
     assert ask(client, {"name": "stress", "value": {"lt": 5}, "unit": "angstrom"}) == {}
+
+
+def test_a_dimension_counts_once_public(catalogue: Catalogue) -> None:
+    def write(*parameters: Parameter) -> None:
+        record = DatasetRecord(pid="d/1", title="Run", parameters=list(parameters))
+        with catalogue.connection.transaction():
+            store.write(catalogue.connection, [record], store.Origin("beamlines", "a"))
+        look(catalogue.client)
+
+    def status(name: str) -> int:
+        where = {"name": name, "value": {"lt": 5}, "unit": "angstrom"}
+        include = {"relation": "parameters", "scope": {"where": where}}
+        asked = {"filter": json.dumps({"include": [include]})}
+        return catalogue.client.get("/api/Datasets", params=asked).status_code
+
+    stress = Parameter(name="stress", value=5, unit="MPa")
+    catalogue.now = RELEASE - timedelta(seconds=1)
+    write(stress)
+    assert status("stress") == 200
+    catalogue.now = RELEASE
+    look(catalogue.client)
+    assert status("stress") == 400
+    # A parameter that was added to a public dataset, of which nothing else changed.
+    write(stress, Parameter(name="strain", value=5, unit="mm"), Parameter(name="load", value=5, unit="N"))
+    assert (status("load"), status("strain")) == (400, 200)
 
 
 def test_an_unknown_unit_is_refused(client: httpx2.Client) -> None:
