@@ -1,6 +1,7 @@
 """What a Catalogue becomes: a database, a migration Job, the search API, the ingest worker, and a route."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,9 +47,8 @@ DOIS_SUFFIX = "-dois"
 TOKEN_LENGTH = 43
 """Characters of the administrator's token."""
 PUBLIC_PREFIXES = (
-    # The search API ignores the case of paths, the Gateway API does not: both ways that clients write it.
-    "/api",
-    "/API",
+    # The search API ignores the case of paths, prefixes of the Gateway API do not.
+    *map("".join, product("/", "aA", "pP", "iI")),
     "/docs",
     "/openapi.json",
     "/search",
