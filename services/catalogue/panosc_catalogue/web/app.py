@@ -20,6 +20,7 @@ from panosc_catalogue.oai import server as oai
 from panosc_catalogue.oai.upkeep import Upkeep
 from panosc_catalogue.pages import routes as pages
 from panosc_catalogue.pages.render import Pages
+from panosc_catalogue.revalidation import revalidated
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
 from panosc_catalogue.site import Clock, Site
 from panosc_catalogue.web import explorer, internal, openapi, policy, search
@@ -75,14 +76,14 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
 
     async def describe(request: Request) -> Response:
         """The API for programs."""
-        return OrjsonResponse(description())
+        return OrjsonResponse(description(), headers={"Access-Control-Allow-Origin": "*"})
 
     return Starlette(
         lifespan=lifespan,
         middleware=[Middleware(metrics.RequestMetrics)],
         exception_handlers=pages.exception_handlers(templates),
         routes=[
-            Route("/openapi.json", describe),
+            Route("/openapi.json", revalidated(describe)),
             Route("/healthz", healthy),
             Route("/readyz", ready),
             Route("/metrics", metrics.endpoint),

@@ -1,5 +1,6 @@
 """The search API: `/api/{Datasets,Documents,Instruments}` and what hangs below them."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -22,6 +23,7 @@ from panosc_catalogue.query.measure import refusal
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
 from panosc_catalogue.query.syntax import Filter
+from panosc_catalogue.revalidation import revalidated
 from panosc_catalogue.site import Site
 from panosc_catalogue.web import querystring
 from panosc_catalogue.web.errors import ApiError
@@ -29,12 +31,28 @@ from panosc_catalogue.web.errors import ApiError
 MAX_LINK = 4096
 """Characters of a link to the next page at most: proxies bound the size of all headers."""
 COLLECTIONS = {f"{name}s".lower(): MODELS[name] for name in ("Dataset", "Document", "Instrument")}
+METHODS = ("GET", "HEAD", "OPTIONS")
+# Portals' pages ask from other origins: everything here is public.
+_SHARED = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Retry-After, X-Include-Limit, X-Limit, X-Limit-Capped, "
+    "X-Next-Cursor, X-Ranked-Limit, X-Total-Count",
+}
+_PREFLIGHT = {
+    **_SHARED,
+    "Allow": ", ".join(METHODS),
+    "Access-Control-Allow-Methods": ", ".join(METHODS),
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
 
 
 def routes(site: Site, max_limit: int, max_answer_mib: int) -> list[BaseRoute]:
     """The search API; it ignores the case of paths, which routes do not."""
     search = _Search(site, max_limit, max_answer_mib)
-    return [Route("/api/{rest:path}", search.endpoint), Route("/API/{rest:path}", search.endpoint)]
+    route = Route("/api/{rest:path}", revalidated(search.endpoint), methods=METHODS)
+    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    return [route]
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,14 @@ class _Search:
 
     async def endpoint(self, request: Request) -> Response:
         """`GET /api/…`, of which the part behind `/api/` is still percent-encoded here."""
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        response = await self._told(request)
+        response.headers.update(_SHARED)
+        return response
+
+    async def _told(self, request: Request) -> Response:
+        """The answer, or what hinders it."""
         try:
             querystring.check_encoding(request.scope["query_string"])
             return await self._answer(request)
