@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     gateway_port: Annotated[int, Field(ge=1, le=65535)] = 80
     """Port on which the gateway listens, and which is part of the URLs unless it is the scheme's own."""
 
+    gateway_pod_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port on which the gateway's pods themselves listen; 0: as Envoy Gateway has it."""
+
     gateway_namespace: str = "envoy-gateway-system"
     """Namespace of the pods that carry the gateway's traffic; only they reach the services."""
 
@@ -67,6 +70,13 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
     """Least severe level of log lines."""
+
+    @property
+    def gateway_target_port(self) -> int:
+        """Port of the gateway's pods; Envoy Gateway's may not have one below 1024, and add 10000 to it."""
+        privileged = 1024
+        usual = self.gateway_port + (10000 if self.gateway_port < privileged else 0)
+        return self.gateway_pod_port or usual
 
     @property
     def scheme(self) -> str:

@@ -93,10 +93,11 @@ ACCEPTED = [
         [
             {
                 "name": "other",
-                "scicat": {"url": "http://x/api", "apiVersion": "v3", "credentialsSecret": "a.b"},
+                "scicat": {"url": "https://x/api", "apiVersion": "v3", "credentialsSecret": "a.b"},
             }
         ],
     ),
+    (CATALOGUE, "spec.sources", [{"name": "x" * 63, "searchAPI": {"url": "http://x/api"}}]),
     (CATALOGUE, "spec.database", {"external": {"secret": "postgres"}}),
     (CATALOGUE, "spec.database", {"managed": {}}),
     (CATALOGUE, "metadata.name", "x" * 40),
@@ -223,6 +224,17 @@ REFUSED = [
         },
         "without user, password and query",
     ),
+    (
+        FACILITY,
+        "spec.identifiers.doi",
+        {
+            "prefix": "10.5072",
+            "registrar": {
+                "dataCite": {"credentialsSecret": "datacite", "endpoint": "http://api.datacite.org"}
+            },
+        },
+        "endpoint http://api.datacite.org sends the credentials of Secret datacite in the clear: give",
+    ),
     *(
         (CATALOGUE, "spec.sources", [{"name": "a", "searchAPI": {"url": url}}], "write a web address")
         for url in ("https://x:abc/api", "https://x:99999", "https://x:0/api", "https://")
@@ -321,8 +333,17 @@ REFUSED = [
     (
         CATALOGUE,
         "spec.sources",
-        [{"name": "a" * 52, "icat": {"url": "https://x"}}],
-        "may not be more than 51",
+        [{"name": "a" * 64, "icat": {"url": "https://x"}}],
+        "may not be more than 63",
+    ),
+    *(
+        (
+            CATALOGUE,
+            "spec.sources",
+            [{"name": "a", kind: {"url": "http://x/api", "credentialsSecret": "reader"}}],
+            f"[0].{kind}.url: Invalid value: url http://x/api sends the credentials of Secret reader",
+        )
+        for kind in ("icat", "scicat", "mymdc", "searchAPI", "oaiPmh")
     ),
     (CATALOGUE, "spec.sources", [{"nexus": {"archive": "a"}}], "spec.sources[0].name: Required value"),
     (CATALOGUE, "spec.sources", [{"name": "a", "nexus": {"archive": "A"}}], "write a DNS label"),

@@ -43,12 +43,18 @@ def ready(
 
 
 def await_reason(
-    api: ApiServer, reason: str, kind: str, name: str, namespace: str = "", seconds: float = 15
+    api: ApiServer,
+    reason: str,
+    kind: str,
+    name: str,
+    namespace: str = "",
+    seconds: float = 15,
+    condition: str = "Ready",
 ) -> str:
-    """Wait for a reason of the Ready condition; returns its message."""
-    probe = lambda: ready(api, kind, name, namespace)[1] == reason  # noqa: E731
-    api.wait_for(probe, f"{kind} {name} {reason}, but {ready(api, kind, name, namespace)}", seconds)
-    return ready(api, kind, name, namespace)[2]
+    """Wait for a reason of a condition; returns its message."""
+    now = lambda: ready(api, kind, name, namespace, condition)  # noqa: E731
+    api.wait_for(lambda: now()[1] == reason, f"{kind} {name} {reason}, but {now()}", seconds)
+    return now()[2]
 
 
 def make_all(api: ApiServer, name: str) -> None:

@@ -130,6 +130,19 @@ def immutable(field: str, remedy: str) -> Rule:
     )
 
 
+def encrypted(field: str) -> Rule:
+    """An address of the model to which the credentials in the Secret `credentialsSecret` are sent."""
+    return Rule(
+        rule=f"!has(self.credentialsSecret) || self.{field}.startsWith('https://')",
+        message=f"{field} begins with http://, which sends the credentials in the clear: give one with https://",
+        message_expression=(
+            f"'{field} ' + self.{field} + ' sends the credentials of Secret ' + self.credentialsSecret + "
+            "' in the clear: give an address that begins with https://, or no credentialsSecret'"
+        ),
+        field_path=f".{field}",
+    )
+
+
 def grows_only(field: str, remedy: str) -> Rule:
     """A quantity of the model that may become larger, never smaller."""
     return Rule(

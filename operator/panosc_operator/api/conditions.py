@@ -115,7 +115,10 @@ class CatalogueReason(Described):
         "NoFacility",
         "The namespace belongs to no Facility: make the object in one that does, or the Facility.",
     )
-    ARCHIVE_NOT_FOUND = "ArchiveNotFound", "A source names a DataArchive that isn't in the namespace."
+    ARCHIVE_NOT_FOUND = (
+        "ArchiveNotFound",
+        "A source names a DataArchive that isn't in the namespace; the other sources are read.",
+    )
     ARCHIVE_NOT_READY = "ArchiveNotReady", "The DataArchive of a source has no bound claim yet."
     SOURCE_SECRET_NOT_FOUND = (
         "SourceSecretNotFound",

@@ -6,7 +6,16 @@ from panosc_common.model import Document
 from panosc_common.policy import DataPolicy
 from pydantic import ConfigDict, Field, StringConstraints
 
-from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, exactly_one_of, quoted, rules
+from panosc_operator.api.cel import (
+    ListMap,
+    ListSet,
+    Remedy,
+    Rule,
+    encrypted,
+    exactly_one_of,
+    quoted,
+    rules,
+)
 from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.api.countries import COUNTRY_CODES
 from panosc_operator.api.meta import (
@@ -92,6 +101,8 @@ class Contact(Document):
 
 class DataCiteRegistrar(Document):
     """DataCite's REST API, with the account of the facility's repository."""
+
+    model_config = rules(encrypted("endpoint"))
 
     endpoint: ServiceAddress = "https://api.datacite.org"
     """Address of the API; https://api.test.datacite.org registers nothing for good."""

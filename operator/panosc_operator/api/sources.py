@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from panosc_common.model import Document
 from pydantic import Field, StringConstraints
 
-from panosc_operator.api.cel import ListSet, Remedy, exactly_one_of, rules
+from panosc_operator.api.cel import ListSet, Remedy, encrypted, exactly_one_of, rules
 from panosc_operator.api.meta import DnsLabel, ObjectName, ServiceAddress
 
 NEXUS_PATTERNS = ("*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus")
@@ -28,6 +28,8 @@ class NexusSource(Document):
 
 class RemoteSource(Document):
     """What all catalogues that are read over HTTP have in common."""
+
+    model_config = rules(encrypted("url"))
 
     url: ServiceAddress
     """Address of its interface, as its how-to page says."""
@@ -87,7 +89,7 @@ class Source(Document):
 
     model_config = rules(exactly_one_of("nexus", "icat", "scicat", "mymdc", "searchAPI", "oaiPmh"))
 
-    name: Annotated[DnsLabel, Field(max_length=51)]
+    name: DnsLabel
     """Name of the source; of two catalogues with the same record the one named first describes it."""
 
     nexus: NexusSource | None = None

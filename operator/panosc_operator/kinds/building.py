@@ -269,9 +269,12 @@ def config_volume(name: str, config_map_name: str) -> Object:
     return {"name": name, "configMap": {"name": config_map_name}}
 
 
-def secret_volume(name: str, secret_name: str) -> Object:
-    """A pod's volume from a Secret; the pod waits until that is there."""
-    return {"name": name, "secret": {"secretName": secret_name}}
+def secret_volume(name: str, secret_name: str, *, optional: bool = False) -> Object:
+    """A pod's volume from a Secret; the pod waits until that is there, unless it is `optional`."""
+    secret: Object = {"secretName": secret_name}
+    if optional:
+        secret["optional"] = True
+    return {"name": name, "secret": secret}
 
 
 def http_probe(path: str, port: int, *, period: int, failures: int) -> Object:

@@ -55,6 +55,7 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
     gateway = {
         "className": "envoy",
         "port": 8443,
+        "podPort": 9443,
         "tls": True,
         "clusterIssuer": "letsencrypt",
         "namespace": "gateways",
@@ -71,6 +72,7 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.base_domain == "panosc.localhost"
     assert settings.gateway_class == "envoy"
     assert settings.gateway_namespace == "gateways"
+    assert settings.gateway_target_port == 9443
     assert settings.gateway_cluster_issuer == "letsencrypt"
     assert (settings.dns_namespace, settings.dns_port) == ("openshift-dns", 5353)
     assert settings.metrics_namespace == "monitoring"

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -255,7 +256,6 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
             "archive-index",
         ),
         (CATALOGUE, {"world": without("Facility")}, "NoFacility", True, "spec.namespace: esrf"),
-        (CATALOGUE, {"world": without("DataArchive")}, "ArchiveNotFound", True, "DataArchive archive"),
         (
             CATALOGUE,
             {"change": status_of("StatefulSet catalogue-postgres", {})},
@@ -467,17 +467,71 @@ REMOTE_REPORT = {
 }
 
 
-def test_a_source_without_its_secret_is_named_and_the_others_are_read() -> None:
+def test_a_source_without_its_secret_concerns_no_other() -> None:
+    """Searches are answered, and what can be read is read: one source's Secret is that source's matter."""
     judgement = judge(REMOTE, report=REMOTE_REPORT)
-    assert judgement.finding is not None
-    assert judgement.finding.reason == "SourceSecretNotFound"
-    said = "Secret icat-reader of type panosc.eu/source with the credentials of source legacy"
-    assert said in judgement.finding.message
+    assert judgement.finding is None
     assert condition(judgement) == ("False", "SourceSecretNotFound")
+    said = "Secret icat-reader of type panosc.eu/source with the credentials of source legacy"
+    assert said in judgement.conditions[0].message
     plan = kind_of(REMOTE).plan(observe(REMOTE, [FACILITY, NAMESPACE])) or []
     (config,) = [one for one in plan if one.key.name == "catalogue-config"]
     assert '"open"' in config.manifest["data"]["catalogue.json"]
     assert '"legacy"' not in config.manifest["data"]["catalogue.json"]
+
+
+def test_a_source_without_its_archive_concerns_no_other() -> None:
+    judgement = judge(CATALOGUE, world=without("DataArchive"), report={**INGESTED, "sources": []})
+    assert judgement.finding is None
+    assert condition(judgement) == ("False", "ArchiveNotFound")
+    assert "DataArchive archive" in judgement.conditions[0].message
+    assert "or name another in spec.sources" in judgement.conditions[0].message
+
+
+def test_pods_start_though_a_secret_vanished_since_it_was_looked_for() -> None:
+    plan = kind_of(REMOTE).plan(observe(REMOTE, [FACILITY, NAMESPACE, READER])) or []
+    (worker,) = [one for one in plan if one.key.kind == "Deployment" and one.key.name == "catalogue-ingest"]
+    volumes = worker.manifest["spec"]["template"]["spec"]["volumes"]
+    (secret,) = [volume["secret"] for volume in volumes if "secret" in volume]
+    assert secret == {"secretName": "icat-reader", "optional": True}
+
+
+def test_a_source_may_have_any_name_that_is_a_label() -> None:
+    source = {**REMOTE["spec"]["sources"][0], "name": "s" * 63}
+    plan = kind_of(REMOTE).plan(
+        observe(resource("Catalogue", "catalogue", sources=[source]), [FACILITY, NAMESPACE, READER])
+    )
+    (worker,) = [
+        one for one in plan or [] if one.key.kind == "Deployment" and one.key.name == "catalogue-ingest"
+    ]
+    pod = worker.manifest["spec"]["template"]["spec"]
+    names = [volume["name"] for volume in pod["volumes"]]
+    assert max(map(len, names)) <= 63, "Kubernetes' limit of names of volumes"
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts["credentials-0"] == f"/etc/panosc/credentials/{'s' * 63}"
+    assert set(mounts) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "port"),
+    [
+        ({}, 10080),
+        ({"gateway_port": 443}, 10443),
+        ({"gateway_port": 8080}, 8080),
+        ({"gateway_pod_port": 8443}, 8443),
+    ],
+)
+def test_the_ingest_worker_gets_no_further_than_its_sources(changes: dict[str, int], port: int) -> None:
+    plan = kind_of(REMOTE, **changes).plan(observe(REMOTE, [FACILITY, NAMESPACE, READER], **changes)) or []
+    (gate,) = [one for one in plan if one.key.name == "catalogue-ingest-sources"]
+    outside, gateway = gate.manifest["spec"]["egress"]
+    assert [each["port"] for each in outside["ports"]] == [443]
+    blocks = {peer["ipBlock"]["cidr"]: peer["ipBlock"]["except"] for peer in outside["to"]}
+    for address in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fe80::1", "fd00:ec2::254"):
+        whole = "::/0" if ":" in address else "0.0.0.0/0"
+        assert any(ip_address(address) in ip_network(one) for one in blocks[whole]), address
+    assert [each["port"] for each in gateway["ports"]] == [port], "not the gateway's own interfaces"
 
 
 def test_status_of_a_catalogue_counts_what_sources_have_and_withdrew() -> None:

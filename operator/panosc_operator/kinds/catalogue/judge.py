@@ -63,22 +63,6 @@ def _secret_invalid(case: Case[Observation]) -> Finding | None:
     return Finding(CatalogueReason.DATABASE_SECRET_INVALID, message, stalled=True)
 
 
-def _archive_not_found(case: Case[Observation]) -> Finding | None:
-    # The other sources are read all the same.
-    missing = case.observed.missing_archives
-    if not missing:
-        return None
-    message = f"DataArchive {missing[0]} isn't in the namespace: make it, or name another in spec.sources"
-    return Finding(CatalogueReason.ARCHIVE_NOT_FOUND, message, stalled=True)
-
-
-def _source_secret_not_found(case: Case[Observation]) -> Finding | None:
-    # The other sources are read all the same.
-    for source, secret in case.observed.missing_source_secrets.items():
-        return Finding(CatalogueReason.SOURCE_SECRET_NOT_FOUND, _secret_missing(source, secret), stalled=True)
-    return None
-
-
 def _secret_missing(source: str, secret: str) -> str:
     return (
         f"no Secret {secret} of type {SOURCE_SECRET_TYPE} with the credentials of source {source} is in the "
@@ -124,8 +108,6 @@ _POLICIES = (
     _secret_not_found,
     _secret_invalid,
     policies.refused(CatalogueReason.APPLY_FAILED),
-    _archive_not_found,
-    _source_secret_not_found,
     _database,
     _migration,
     _archive_not_ready,
@@ -139,9 +121,10 @@ _assessment = partial(Assessment, ConditionType.SOURCES_READY)
 
 
 def _sources_ready(observed: Observation) -> Assessment:
-    """Whether the sources can be read; what was ingested before stays searchable."""
+    """Whether the sources can be read. One that can't is no matter of the others, nor of who searches."""
     if observed.missing_archives:
-        message = f"DataArchive {observed.missing_archives[0]} isn't in the namespace"
+        name = observed.missing_archives[0]
+        message = f"DataArchive {name} isn't in the namespace: make it, or name another in spec.sources"
         return _assessment("False", CatalogueReason.ARCHIVE_NOT_FOUND, message)
     for source, secret in observed.missing_source_secrets.items():
         return _assessment("False", CatalogueReason.SOURCE_SECRET_NOT_FOUND, _secret_missing(source, secret))

@@ -44,6 +44,18 @@ REGISTRAR_DIRECTORY = "/etc/panosc/registrar"
 CREDENTIALS_DIRECTORY = "/etc/panosc/credentials"
 INGEST_SUFFIX = "-ingest"
 DOIS_SUFFIX = "-dois"
+_OUTSIDE: list[Object] = [
+    {
+        "ipBlock": {
+            "cidr": "0.0.0.0/0",
+            # Link-local addresses, among them most clouds' metadata services; Azure's and Alibaba's.
+            "except": ["169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"],
+        }
+    },
+    # Link-local addresses; the metadata services of AWS and Google.
+    {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"]}},
+]
+"""Everywhere but the node itself and the metadata service of its cloud."""
 TOKEN_LENGTH = 43
 """Characters of the administrator's token."""
 PUBLIC_PREFIXES = (
@@ -292,13 +304,15 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         if source.remote and source.name not in observed.missing_source_secrets
     }
     accounts = {name: one.credentials_secret for name, one in remote.items() if one.credentials_secret}
+    # By number, as a name of a source is as long as that of a volume may be.
+    volumes = {source: f"credentials-{number}" for number, source in enumerate(accounts)}
     ingest = _container(
         observed,
         "ingest",
         ["ingest", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
         resources("50m", "192Mi", memory_limit="2Gi"),
         archives=True,
-        secrets={f"credentials-{source}": f"{CREDENTIALS_DIRECTORY}/{source}" for source in accounts},
+        secrets={volume: f"{CREDENTIALS_DIRECTORY}/{source}" for source, volume in volumes.items()},
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         **probes(STATUS_PORT),
     )
@@ -306,7 +320,10 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         claim_volume(f"archive-{archive}", data_claim(observed.archives[archive]), read_only=True)
         for archive in sorted(observed.archives)
     ]
-    credentials = [secret_volume(f"credentials-{source}", secret) for source, secret in accounts.items()]
+    # Optional, as one that vanishes meanwhile is no matter of the other sources.
+    credentials = [
+        secret_volume(volumes[source], secret, optional=True) for source, secret in accounts.items()
+    ]
     groups = [
         group for archive in observed.archives.values() for group in archive.spec.storage.supplemental_groups
     ]
@@ -319,8 +336,11 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         config=configuration,
         restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
     )
-    # A source of the same cluster is behind the gateway, whose pods listen on other ports than its URL says.
-    gateway: Object = {"to": [pods_in(observed.settings.gateway_namespace)]}
+    # A source of the same cluster is behind the gateway, whose pods listen on another port than its URL says.
+    gateway: Object = {
+        "to": [pods_in(observed.settings.gateway_namespace)],
+        "ports": [{"port": observed.settings.gateway_target_port, "protocol": "TCP"}],
+    }
     urls = [source.url for source in remote.values()]
     gate = [_gate_to(part, f"{name}-sources", urls, gateway)] if remote else []
     return [worker, service(part, name, STATUS_PORT, port_name="status"), *gate]
@@ -353,13 +373,16 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration
 
 
 def _gate_to(part: Part, name: str, urls: Iterable[str], *others: Object) -> Desired:
-    """A way out to the ports of others' services: where these are is their own matter, and policies know
-    addresses, not names."""
+    """A way out to the ports of others' services. Where these are is their own matter, and policies know
+    addresses, not names; but they are nowhere on the node or at its cloud, which would give it an account."""
     ports = {url.port or (443 if url.scheme == "https" else 80) for url in map(urlsplit, urls)}
     spec = {
         "podSelector": {"matchLabels": dict(part.selector)},
         "policyTypes": ["Egress"],
-        "egress": [{"ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)]}, *others],
+        "egress": [
+            {"to": _OUTSIDE, "ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)]},
+            *others,
+        ],
     }
     return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
 

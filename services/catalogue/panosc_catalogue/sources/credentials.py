@@ -6,9 +6,15 @@ from panosc_catalogue.sources.base import NotAllowed
 
 
 class Credentials:
-    """The credentials of one source; without a directory it has none."""
+    """The credentials of one source; without a directory it has none.
+
+    Raises NotAllowed for a directory without a file: its Secret is gone or empty. Read without the account, a
+    source shows only what is public, and all else would be withdrawn.
+    """
 
     def __init__(self, directory: Path | None) -> None:
+        if directory and not any(file.is_file() for file in directory.glob("*")):
+            raise NotAllowed("the Secret with the source's credentials is gone or empty: make it again")
         self._directory = directory
 
     def get(self, key: str) -> str | None:
