@@ -36,9 +36,8 @@ _OF_DATASET = f"""
 """  # noqa: S608
 _OF_DOCUMENT = f"""
     SELECT d.updated_at, EXISTS (
-        SELECT 1 FROM document_dataset l JOIN dataset s ON s.id = l.dataset_id
-        WHERE l.document_id = v.id AND s.deleted_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM {_DATASETS} o WHERE o.id = s.id)
+        SELECT 1 FROM document_dataset l JOIN visible_dataset({MONTHS}, 'infinity') s ON s.id = l.dataset_id
+        WHERE l.document_id = v.id AND NOT EXISTS (SELECT 1 FROM {_DATASETS} o WHERE o.id = s.id)
     ), {_parameters("document_id")}, '[]'::jsonb
     FROM visible_document({MONTHS}) v JOIN document d ON d.id = v.id WHERE v.pid COLLATE "C" = %(pid)s
 """  # noqa: S608
@@ -85,7 +84,7 @@ class Details:
 
     updated: datetime | None = None
     more_to_come: bool = False
-    """Of a document: some of its data are not public yet."""
+    """Of a document: some of its data are not public yet, but will be."""
     parameters: tuple[Parameter, ...] = ()
     parameter_count: int = 0
     files: tuple[File, ...] = ()

@@ -316,3 +316,23 @@ def test_a_record_without_anything_but_a_title_has_a_page(site: Catalogue) -> No
         for form in ("jsonld", "bibtex", "datacite-xml", "citation", "linkset", "csl-json", "urls"):
             assert site.client.get(path, params={"format": form}).status_code == 200, form
     assert "not public, and no date is known" in site.page("/documents/bare").text
+
+
+def test_further_data_are_announced_only_if_they_will_be_public(site: Catalogue) -> None:
+    def announced() -> bool:
+        return "Further data of this proposal" in site.page("/documents/10.5072/proposal").text
+
+    def add(pid: str, **values: Any) -> None:
+        """A dataset of another proposal that belongs to this one too."""
+        site.add(DocumentRecord.model_validate({**values, "datasets": [{"pid": pid, "title": pid}]}))
+        site.connection.execute(
+            "INSERT INTO document_dataset (document_id, dataset_id) "
+            "SELECT p.id, d.id FROM document p, dataset d WHERE p.pid = '10.5072/proposal' AND d.pid = %s",
+            (pid,),
+        )
+
+    assert not announced()
+    add("paid for", pid="paid", title="Paid", endDate="2023-01-01", proprietary=True)
+    assert not announced()
+    add("young", pid="young", title="Young", endDate="2023-01-01")
+    assert announced()
