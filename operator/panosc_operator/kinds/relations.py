@@ -85,6 +85,11 @@ def data_claim(archive: DataArchive) -> str:
     return archive.spec.storage.existing_claim or f"{archive.metadata.name}-data"
 
 
+def administrator_secret(catalogue: str) -> str:
+    """Name of the Secret with the token by which the staff decides in the Catalogue of this name."""
+    return f"{catalogue}-administrator"
+
+
 def host_of(resource: Resource, domain: str) -> str:
     """Host under which a resource's service is reached."""
     return f"{resource.metadata.name}.{domain}"

@@ -1,12 +1,14 @@
 """What the operator makes of the resources, and that it follows their changes."""
 
 import base64
+import json
 import time
+from functools import partial
 
 import yaml
 from support.apiserver import ApiServer
 from support.operator import Operator
-from support.resources import await_all_ready, await_reason, facility, make_all
+from support.resources import await_all_ready, await_reason, catalogue, facility, make_all
 
 
 def test_facility_archive_and_catalogue_become_ready(api: ApiServer, operator: Operator, name: str) -> None:
@@ -37,17 +39,81 @@ def test_administrators_may_edit_the_kinds_and_read_no_secrets(
     api: ApiServer, operator: Operator, name: str
 ) -> None:
     make_all(api, name)
-
-    def may(verb: str, resource: str, *more: str) -> bool:
-        answer = api.kubectl("auth", "can-i", verb, resource, "--as=eve", f"--as-group={name}-it", *more)
-        return answer.stdout.strip() == "yes"
+    may = partial(may_administrator, api, name)
 
     api.wait_for(lambda: may("update", "catalogues.panosc.eu", "-n", name), "the administrators' rights")
     assert may("get", "pods", "--subresource=log", "-n", name)
     assert may("get", f"facilities.panosc.eu/{name}")
-    assert not may("get", "secrets", "-n", name)
+    for verb in ("get", "list", "watch", "update", "patch", "delete"):
+        assert not may(verb, "secrets", "-n", name)
+    for secret in ("catalogue-postgres", f"{name}-tls", "scicat"):
+        assert not may("get", f"secrets/{secret}", "-n", name)
     assert not may("update", "catalogues.panosc.eu", "-n", "default")
+    assert not may("create", "secrets", "-n", "default")
     assert not may("update", f"facilities.panosc.eu/{name}")
+
+
+def may_administrator(api: ApiServer, name: str, verb: str, resource: str, *more: str) -> bool:
+    answer = api.kubectl("auth", "can-i", verb, resource, *_as_administrator(name), *more)
+    return answer.stdout.strip() == "yes"
+
+
+def _as_administrator(name: str) -> tuple[str, str]:
+    return "--as=eve", f"--as-group={name}-it"
+
+
+def test_administrators_may_do_what_the_how_to_pages_tell_them(
+    api: ApiServer, operator: Operator, name: str
+) -> None:
+    make_all(api, name)
+    staff = "secrets/catalogue-administrator"
+    api.wait_for(lambda: may_administrator(api, name, "get", staff, "-n", name), "the rights to the token")
+
+    def kubectl(*arguments: str) -> str:
+        done = api.kubectl(*_as_administrator(name), "-n", name, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    # docs/how-to/sources.md and its pages
+    secret = ("create", "secret", "generic", "--from-literal=username=a", "--from-literal=password=hidden")
+    kubectl(*secret, "scicat", "--type=panosc.eu/source")
+    source = {"name": "legacy", "scicat": {"url": "https://x.example.org/api", "credentialsSecret": "scicat"}}
+    kubectl("patch", "catalogue/catalogue", "--type=merge", "-p", json.dumps({"spec": {"sources": [source]}}))
+    kubectl("wait", "catalogue/catalogue", "--for=condition=SourcesReady=Unknown", "--timeout=20s")
+    kubectl("get", "catalogue", "catalogue", "-o", "jsonpath={.status.sources}")
+    # Another account: another Secret, since none is read or changed.
+    kubectl(*secret, "scicat-2", "--type=panosc.eu/source")
+    # docs/how-to/dois.md
+    kubectl(*secret, "datacite")
+    assert may_administrator(api, name, "get", "pods", "--subresource=log", "-n", name)
+    assert may_administrator(api, name, "get", "deployments.apps", "-n", name)
+    # docs/how-to/policy.md
+    read = ("get", "secret", "catalogue-administrator", "-o", "jsonpath={.data.token}")
+    token = kubectl(*read)
+    assert token
+    kubectl("delete", "secret", "catalogue-administrator")
+    api.wait_for(lambda: api.get("Secret", "catalogue-administrator", name), "another token")
+    assert kubectl(*read) != token
+    # docs/reference/catalogue.md, MigrationFailed
+    assert may_administrator(api, name, "delete", "jobs.batch", "-n", name)
+
+
+def test_a_catalogue_of_a_fitting_name_opens_no_secret_of_others(
+    api: ApiServer, operator: Operator, name: str
+) -> None:
+    make_all(api, name)
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "grafana-administrator", "namespace": name},
+        "stringData": {"token": "hidden-value"},
+    }
+    api.apply(theirs)
+    api.apply(catalogue(name, "grafana"))
+    await_reason(api, "ApplyFailed", "Catalogue", "grafana", name)
+    opened = "secrets/catalogue-administrator"
+    api.wait_for(lambda: may_administrator(api, name, "get", opened, "-n", name), "the rights to the token")
+    assert not may_administrator(api, name, "get", "secrets/grafana-administrator", "-n", name)
 
 
 def test_changes_reach_those_who_depend_on_them(api: ApiServer, operator: Operator, name: str) -> None:

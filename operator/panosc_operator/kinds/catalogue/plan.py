@@ -34,7 +34,7 @@ from panosc_operator.kinds.building import (
 )
 from panosc_operator.kinds.catalogue.database import database
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
-from panosc_operator.kinds.relations import data_claim, domain_of, host_of
+from panosc_operator.kinds.relations import administrator_secret, data_claim, domain_of, host_of
 
 CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
@@ -78,11 +78,6 @@ PUBLIC_PREFIXES = (
 def ingest_name(catalogue: Catalogue) -> str:
     """Name of the ingest worker's objects."""
     return f"{catalogue.metadata.name}{INGEST_SUFFIX}"
-
-
-def administrator_secret(catalogue: Catalogue) -> str:
-    """Name of the Secret that has the administrator's token."""
-    return f"{catalogue.metadata.name}-administrator"
 
 
 def database_secret(catalogue: Catalogue) -> str:
@@ -276,7 +271,7 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
     served = deployment(
         part,
         name,
-        pod([serve], [*_volumes(observed), secret_volume("administrator", administrator_secret(catalogue))]),
+        pod([serve], [*_volumes(observed), secret_volume("administrator", administrator_secret(name))]),
         replicas=replicas,
         config=configuration,
         restart_on=(database_secret(catalogue),),
@@ -288,7 +283,7 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
 def _administrator(catalogue: Catalogue, part: Part) -> Desired:
     """The token by which the facility's staff decides about its data, until people can log in."""
     manifest = {
-        "metadata": part.metadata(administrator_secret(catalogue)),
+        "metadata": part.metadata(administrator_secret(catalogue.metadata.name)),
         "type": "Opaque",
         "stringData": {"token": "{token}"},
     }

@@ -1,13 +1,23 @@
 """What a Facility depends on: its namespace, other facilities, and the resources that live in it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY
 from panosc_operator.engine.desired import RETAIN, retainer
 from panosc_operator.engine.kind import Reader
-from panosc_operator.engine.resources import NAMESPACE, POD, Object, annotations_of, labels_of
-from panosc_operator.kinds.relations import domain_of, former_status, namespace_of
+from panosc_operator.engine.resources import (
+    NAMESPACE,
+    POD,
+    SECRET,
+    Key,
+    Object,
+    annotations_of,
+    key_of,
+    labels_of,
+)
+from panosc_operator.kinds.relations import administrator_secret, domain_of, former_status, namespace_of
 from panosc_operator.settings import Settings
 
 
@@ -27,6 +37,8 @@ class Observation:
     """A facility that has the same domain, or was the first to want it."""
     residents: tuple[Object, ...] = field(default=())
     """The DataArchives and Catalogues in the namespace."""
+    staff_secrets: tuple[str, ...] = ()
+    """Names of the Secrets with the staff's tokens that the operator made for these Catalogues."""
 
     @property
     def namespace_name(self) -> str:
@@ -71,7 +83,18 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
         namespace_rival=namespace_rival,
         domain_rival=domain_rival,
         residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
+        staff_secrets=tuple(sorted(_staff_secrets(residents, reader))),
     )
+
+
+def _staff_secrets(residents: list[Object], reader: Reader) -> Iterable[str]:
+    """Only what is the Catalogue's own: else one by a fitting name would open somebody else's Secret."""
+    for obj in residents:
+        name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
+        owned = {key_of(each) for each in reader.cache.owned_by(obj["kind"], name, namespace)}
+        secret = Key(SECRET.group, SECRET.kind, namespace, administrator_secret(name))
+        if obj["kind"] == Catalogue.info.kind and secret in owned:
+            yield secret.name
 
 
 def _is_handed_over(namespace: Object, facility: Facility) -> bool:

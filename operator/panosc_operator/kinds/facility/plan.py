@@ -69,7 +69,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         [_annotated(lasting[0], CREATED), *lasting[1:]] if ours else [_annotated(o, KEEP) for o in lasting]
     )
     if spec.administrators.groups:
-        objects += _administration(facility, part)
+        objects += _administration(observed, part)
     quota = _quota(facility, part)
     return [
         *objects,
@@ -104,8 +104,13 @@ def _configuration(observed: Observation, part: Part) -> Desired:
     return config_map(part, FACILITY_CONFIG, {"policy.json": policy}, retain=True)
 
 
-def _administration(facility: Facility, part: Part) -> list[Desired]:
-    """Rights of the facility's own people: its resources, and looking after them; no secrets."""
+def _administration(observed: Observation, part: Part) -> list[Desired]:
+    """Rights of the facility's own people: its resources, and looking after them.
+
+    They make the Secrets with accounts at sources and registrar, and read none of them back: even `patch` and
+    `delete` answer with what is in a Secret. What they replace, they make under another name.
+    """
+    facility = observed.facility
     name = f"panosc-facility-{facility.metadata.name}"
     subjects = [
         {"kind": "Group", "name": group, "apiGroup": ROLE.group}
@@ -120,8 +125,19 @@ def _administration(facility: Facility, part: Part) -> list[Desired]:
         },
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": _READ},
         {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": _READ},
+        # A migration that failed is made again when its Job is gone.
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["delete"]},
         {"apiGroups": [GATEWAY.group], "resources": ["gateways", "httproutes"], "verbs": _READ},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
     ]
+    if observed.staff_secrets:
+        staff = {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": list(observed.staff_secrets),
+            "verbs": ["get", "patch", "delete"],
+        }
+        rules.append(staff)
     own = {
         "apiGroups": [GROUP],
         "resources": ["facilities"],
