@@ -153,7 +153,8 @@ class CatalogueReason(Described):
     DELETING = "Deleting", "The catalogue is being deleted; the message says what is still there."
     STATUS_UNKNOWN = (
         "StatusUnknown",
-        "The ingest worker didn't answer; what is shown is the last known state.",
+        "The ingest worker, or that of the DOIs, doesn't answer, is being replaced, or ended nothing for long: "
+        "the message says which. What is shown is the last known state.",
     )
     INGESTING = "Ingesting", "A source's first scan is still running."
     SOURCE_FAILED = "SourceFailed", "A source can't be read; the message names it and the cause."

@@ -78,9 +78,12 @@ class ServiceStatus(Generic[Resource]):
         said: dict[str, Any] | None = None
         try:
             async with self._slots:
-                # RecursionError: JSON that is nested too deep.
-                with contextlib.suppress(httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
-                    response = await self._client.get(entry.url)
+                # TimeoutError: an answer that never ends. RecursionError: JSON that is nested too deep.
+                with contextlib.suppress(
+                    httpx2.HTTPError, httpx2.InvalidURL, ValueError, TimeoutError, RecursionError
+                ):
+                    async with asyncio.timeout(TIMEOUT_SECONDS):
+                        response = await self._client.get(entry.url)
                     if response.is_success and isinstance(body := response.json(), dict):
                         said = body
         finally:

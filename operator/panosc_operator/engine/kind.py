@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from panosc_operator.api.meta import GROUP, VERSION, Resource
@@ -37,6 +38,10 @@ class Reader(Protocol):
     @property
     def services(self) -> Services:
         """What the resources' services say."""
+
+    @property
+    def now(self) -> datetime:
+        """The time, by which it is judged how old news are."""
 
     async def read(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
         """An object that may not be watched: from the cache, or else from the API server."""

@@ -64,6 +64,11 @@ class Reconciler:
         self._progressed.add(key)
         self._hub.changed(obj, by=key)
 
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return datetime.now(UTC)
+
     async def read(self, kind: ResourceType, namespace: str | None, name: str) -> Object | None:
         """An object from the cache, or else from the API server."""
         cached = self.cache.get(Key(kind.group, kind.kind, namespace, name))

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from panosc_operator.engine.desired import Action, Outcome, marked
 from panosc_operator.engine.kind import Children, Judgement
 from panosc_operator.engine.resources import Key, Object, key_of
-from support.known import Reports, kind_of, observe
+from support.known import Known, Reports, kind_of, observe
 
 _HEALTHY: dict[str, Object] = {
     "Deployment": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
@@ -72,6 +73,7 @@ INGESTED = {
             "ingested": 11,
             "failed": 1,
             "lastScan": "2026-11-24T10:00:00Z",
+            "lastSuccess": "2026-11-24T10:00:00Z",
         }
     ],
 }
@@ -426,7 +428,10 @@ def test_status_of_an_archive_keeps_the_last_known_numbers() -> None:
     [
         ({"state": "Failed", "lastError": "permission denied"}, ("False", "SourceFailed")),
         ({"state": "Scanning"}, ("Unknown", "Ingesting")),
-        ({"state": "Scanning", "lastScan": "2026-11-24T10:00:00Z"}, ("True", "SourcesRead")),
+        (
+            {**INGESTED["sources"][0], "state": "Scanning"},  # type: ignore[index]
+            ("True", "SourcesRead"),
+        ),
     ],
 )
 def test_sources_of_a_catalogue(source: Object, expected: tuple[str, str]) -> None:
@@ -465,6 +470,44 @@ REMOTE_REPORT = {
         for name in ("legacy", "open")
     ],
 }
+
+
+@pytest.mark.parametrize(
+    ("obj", "source", "age", "expected"),
+    [
+        # A scan of a large tree takes hours; one that takes longer has to be looked at.
+        (CATALOGUE, {}, timedelta(hours=23), "True"),
+        (CATALOGUE, {}, timedelta(hours=25), "Unknown"),
+        # A listing of everything has the time until the next one is due: twice 24 hours, and a quarter.
+        (REMOTE, {}, timedelta(hours=48), "True"),
+        (REMOTE, {}, timedelta(hours=49), "Unknown"),
+        (REMOTE, {"state": "Scanning"}, timedelta(hours=49), "Unknown"),
+        (REMOTE, {"lastSuccess": None}, timedelta(0), "Unknown"),
+    ],
+)
+def test_sources_are_not_called_read_by_old_news(
+    obj: Object, source: Object, age: timedelta, expected: str
+) -> None:
+    """A worker may hang, or have been started anew, and still tell what it did days ago."""
+    then = (Known.now - age).isoformat()
+    said = INGESTED if obj is CATALOGUE else REMOTE_REPORT
+    sources = [{**one, "lastScan": then, "lastSuccess": then, **source} for one in said["sources"]]
+    judgement = judge(obj, world=[*WORLD, READER], report={**said, "sources": sources})
+    assert condition(judgement)[0] == expected
+    if expected == "Unknown" and not source:
+        assert condition(judgement)[1] == "StatusUnknown"
+        assert f"since {then}" in judgement.conditions[0].message
+        assert "catalogue-ingest" in judgement.conditions[0].message
+
+
+def test_sources_are_not_called_read_by_news_of_other_sources() -> None:
+    """Of a worker that was started for what the spec said before."""
+    renamed = [{**INGESTED["sources"][0], "name": "former"}]
+    assert condition(judge(CATALOGUE, report={**INGESTED, "sources": renamed})) == ("Unknown", "Ingesting")
+    replaced = judge(
+        CATALOGUE, report=INGESTED, change=status_of("Deployment catalogue-ingest", {"observedGeneration": 0})
+    )
+    assert condition(replaced) == ("Unknown", "StatusUnknown")
 
 
 def test_a_source_without_its_secret_concerns_no_other() -> None:
@@ -576,7 +619,11 @@ def with_dois(registrar: Object, *secrets: str) -> list[Object]:
 
 
 DATACITE: Object = {"dataCite": {"credentialsSecret": "datacite"}}
-COUNTS = {"findable": 0, "registered": 0, "pending": 0, "refused": 0, "local": 0, "lastError": None}
+COUNTS = {
+    **{"findable": 0, "registered": 0, "pending": 0, "refused": 0, "local": 0, "lastError": None},
+    **{"lastSeen": "2026-11-24T12:00:00Z", "lastSuccess": "2026-11-24T12:00:00Z"},
+}
+OLD = {"lastSeen": "2026-11-24T11:40:00Z", "lastSuccess": "2026-11-24T11:40:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -601,6 +648,30 @@ COUNTS = {"findable": 0, "registered": 0, "pending": 0, "refused": 0, "local": 0
         (with_dois(DATACITE, "datacite"), {**COUNTS, "pending": 3}, "Unknown", "Registering", "3"),
         (with_dois(DATACITE, "datacite"), {**COUNTS, "findable": 7}, "True", "DoisRegistered", "7"),
         (with_dois({"none": {}}), {**COUNTS, "local": 7}, "True", "DoisLocal", "local"),
+        # A worker that hangs or doesn't run tells nothing of how it is now.
+        (
+            with_dois(DATACITE, "datacite"),
+            {**COUNTS, **OLD, "findable": 7},
+            "Unknown",
+            "StatusUnknown",
+            "since 2026-11-24T11:40:00Z: see the log of Deployment catalogue-dois",
+        ),
+        (
+            with_dois(DATACITE, "datacite"),
+            {**COUNTS, **OLD, "lastError": "the registrar answers 401"},
+            "Unknown",
+            "StatusUnknown",
+            "since 2026-11-24T11:40:00Z",
+        ),
+        # One with much to do, too, but that is said.
+        (with_dois(DATACITE, "datacite"), {**COUNTS, **OLD, "pending": 3}, "Unknown", "Registering", "3"),
+        (
+            with_dois(DATACITE, "datacite"),
+            {**COUNTS, "lastSuccess": None, "findable": 7},
+            "Unknown",
+            "Registering",
+            "first round",
+        ),
     ],
 )
 def test_dois_have_a_condition_of_their_own(
@@ -613,6 +684,19 @@ def test_dois_have_a_condition_of_their_own(
     assert message in found.message
     if dois:
         assert judgement.status["dois"]["findable"] == dois["findable"]
+
+
+def test_dois_are_not_called_registered_by_a_former_worker() -> None:
+    """It knew another registrar or prefix."""
+    judgement = judge(
+        CATALOGUE,
+        world=with_dois(DATACITE, "datacite"),
+        report={**INGESTED, "dois": {**COUNTS, "findable": 7}},
+        change=status_of("Deployment catalogue-dois", {"observedGeneration": 0}),
+    )
+    (found,) = [each for each in judgement.conditions if each.type == "DoisReady"]
+    assert (found.status, found.reason) == ("Unknown", "StatusUnknown")
+    assert "Deployment catalogue-dois" in found.message
 
 
 def test_without_a_registrar_there_is_no_condition_of_dois() -> None:

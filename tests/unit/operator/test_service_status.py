@@ -1,6 +1,7 @@
 """What services say is followed: news are told, silence is no error, the last word is kept."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -24,11 +25,20 @@ class Service:
         self.code = 200
         self.text: str | None = None
         self.delay = 0.0
+        self.trickles = False
         self.url = ""
 
     async def start(self) -> web.AppRunner:
-        async def answer(_: web.Request) -> web.Response:
+        async def answer(request: web.Request) -> web.StreamResponse:
             await asyncio.sleep(self.delay)
+            if self.trickles:
+                endless = web.StreamResponse()
+                await endless.prepare(request)
+                with contextlib.suppress(ConnectionResetError):
+                    while self.trickles:
+                        await endless.write(b" ")
+                        await asyncio.sleep(0.05)
+                return endless
             if self.text is not None:
                 return web.Response(text=self.text)
             return web.json_response(self.answer, status=self.code)
@@ -69,7 +79,13 @@ def test_news_and_silence() -> None:
         service.answer = {"files": 2}
         await until_told(2)
         assert statuses.latest("a") == ({"files": 2}, True)
-        for trouble in ({"code": 503}, {"answer": ["no object"]}, {"text": "[" * 100_000}, {"delay": 2.0}):
+        for trouble in (
+            {"code": 503},
+            {"answer": ["no object"]},
+            {"text": "[" * 100_000},
+            {"delay": 2.0},
+            {"trickles": True},
+        ):
             before = {name: getattr(service, name) for name in trouble}
             for name, value in trouble.items():
                 setattr(service, name, value)

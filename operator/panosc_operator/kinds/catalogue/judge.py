@@ -1,14 +1,16 @@
 """What the state of a Catalogue means."""
 
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from panosc_operator.api.catalogue import DoiStatus
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
 from panosc_operator.api.facility import DoiIdentifiers
+from panosc_operator.api.sources import Source
 from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import JOB, STATEFUL_SET
+from panosc_operator.engine.resources import DEPLOYMENT, JOB, STATEFUL_SET
 from panosc_operator.kinds import policies
 from panosc_operator.kinds.catalogue.database import host
 from panosc_operator.kinds.catalogue.observe import SOURCE_SECRET_TYPE, Observation, database_name
@@ -22,6 +24,10 @@ from panosc_operator.kinds.catalogue.plan import (
 from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
+SCAN_PATIENCE = timedelta(hours=24)
+"""How old the last scan of an archive may be: one of millions of files takes hours."""
+DOIS_PATIENCE = timedelta(minutes=15)
+"""How old the last word of the DOIs' worker may be, which waits ten minutes at most between two rounds."""
 PROBLEMS_SHOWN = 5
 LINE = 1024
 
@@ -32,8 +38,8 @@ def judge(observed: Observation, children: Children) -> Judgement:
         first_finding(_POLICIES, Case(observed, children)),
         f"the search API answers at {public_url(observed)}/api",
         conditions=(
-            *((_sources_ready(observed),) if observed.catalogue.spec.sources else ()),
-            *((_dois_ready(observed, observed.dois),) if observed.dois else ()),
+            *((_sources_ready(observed, children),) if observed.catalogue.spec.sources else ()),
+            *((_dois_ready(observed, observed.dois, children),) if observed.dois else ()),
         ),
         status=_status(observed),
     )
@@ -120,56 +126,95 @@ _POLICIES = (
 _assessment = partial(Assessment, ConditionType.SOURCES_READY)
 
 
-def _sources_ready(observed: Observation) -> Assessment:
+def _sources_ready(observed: Observation, children: Children) -> Assessment:
     """Whether the sources can be read. One that can't is no matter of the others, nor of who searches."""
     if observed.missing_archives:
         name = observed.missing_archives[0]
         message = f"DataArchive {name} isn't in the namespace: make it, or name another in spec.sources"
         return _assessment("False", CatalogueReason.ARCHIVE_NOT_FOUND, message)
-    for source, secret in observed.missing_source_secrets.items():
-        return _assessment("False", CatalogueReason.SOURCE_SECRET_NOT_FOUND, _secret_missing(source, secret))
-    if observed.report is None or not observed.report_is_current:
-        return _assessment(
-            "Unknown", CatalogueReason.STATUS_UNKNOWN, "the ingest worker doesn't answer at present"
-        )
-    sources = observed.report.get("sources") or []
-    failed = next((one for one in sources if one.get("state") == "Failed"), None)
-    if failed:
-        message = f"source {failed['name']}: {failed.get('lastError') or 'no cause given'}"
-        return _assessment("False", CatalogueReason.SOURCE_FAILED, message[:LINE])
-    if len(sources) < len(observed.catalogue.spec.sources) or any(not one.get("lastScan") for one in sources):
-        return _assessment("Unknown", CatalogueReason.INGESTING, "the first scan is still running")
-    unread = sum(one.get("failed", 0) for one in sources)
+    for name, secret in observed.missing_source_secrets.items():
+        return _assessment("False", CatalogueReason.SOURCE_SECRET_NOT_FOUND, _secret_missing(name, secret))
+    doubt = _doubt(observed, children, INGEST_SUFFIX)
+    if doubt:
+        return _assessment("Unknown", CatalogueReason.STATUS_UNKNOWN, doubt)
+    said = {one["name"]: one for one in (observed.report or {}).get("sources") or []}
+    for name, one in said.items():
+        if one.get("state") == "Failed":
+            message = f"source {name}: {one.get('lastError') or 'no cause given'}"
+            return _assessment("False", CatalogueReason.SOURCE_FAILED, message[:LINE])
+    for source in observed.catalogue.spec.sources:
+        one = said.get(source.name, {})
+        if not (one.get("lastScan") and one.get("lastSuccess")):
+            message = f"the first scan of source {source.name} is still running"
+            return _assessment("Unknown", CatalogueReason.INGESTING, message)
+        if _age(observed, one["lastSuccess"]) > _patience(source):
+            message = f"source {source.name} was not read as a whole since {one['lastSuccess']}: "
+            message += _see_log(observed, INGEST_SUFFIX)
+            return _assessment("Unknown", CatalogueReason.STATUS_UNKNOWN, message)
+    unread = sum(one.get("failed", 0) for one in said.values())
     message = "all sources were read"
     message += f"; {unread} files or records couldn't be" if unread else ""
     return _assessment("True", CatalogueReason.SOURCES_READ, message)
 
 
-def _dois_ready(observed: Observation, dois: DoiIdentifiers) -> Assessment:
+def _dois_ready(observed: Observation, dois: DoiIdentifiers, children: Children) -> Assessment:
     """Whether the registrar has what the catalogue says; records are searchable all the same."""
     assessment = partial(Assessment, ConditionType.DOIS_READY)
     missing = observed.missing_registrar_secret
     if missing:
         message = f"Secret {missing} isn't in the namespace: make it with the keys username and password"
         return assessment("False", CatalogueReason.REGISTRAR_SECRET_NOT_FOUND, message)
-    if observed.report is None or not observed.report_is_current:
-        message = "the ingest worker, which tells of the DOIs, doesn't answer at present"
-        return assessment("Unknown", CatalogueReason.STATUS_UNKNOWN, message)
-    said = observed.report.get("dois")
+    doubt = _doubt(observed, children, INGEST_SUFFIX) or _doubt(observed, children, DOIS_SUFFIX)
+    if doubt:
+        return assessment("Unknown", CatalogueReason.STATUS_UNKNOWN, doubt)
+    said = (observed.report or {}).get("dois")
     if not said:
         return assessment("Unknown", CatalogueReason.REGISTERING, "the first look is still to come")
+    is_old = _age(observed, said["lastSeen"]) > DOIS_PATIENCE
+    if said.get("pending") and (is_old or not (said.get("lastError") or said.get("refused"))):
+        message = f"{said['pending']} are being registered"
+        return assessment("Unknown", CatalogueReason.REGISTERING, message)
+    if is_old:
+        message = f"the DOIs' worker ended no round since {said['lastSeen']}: "
+        return assessment(
+            "Unknown", CatalogueReason.STATUS_UNKNOWN, message + _see_log(observed, DOIS_SUFFIX)
+        )
     if said.get("lastError"):
         return assessment("False", CatalogueReason.REGISTRAR_FAILED, said["lastError"][:LINE])
     if said.get("refused"):
         first: dict[str, Any] = next(iter(said.get("problems") or []), {})
         message = f"{said['refused']} refused, such as that of {first.get('pid')}: {first.get('message')}"
         return assessment("False", CatalogueReason.DOI_REFUSED, message[:LINE])
-    if said.get("pending"):
-        message = f"{said['pending']} are being registered"
-        return assessment("Unknown", CatalogueReason.REGISTERING, message)
+    if not said.get("lastSuccess"):
+        return assessment("Unknown", CatalogueReason.REGISTERING, "the first round is still to end")
     if dois.registrar and dois.registrar.none:
         return assessment("True", CatalogueReason.DOIS_LOCAL, "records have local handles")
     return assessment("True", CatalogueReason.DOIS_REGISTERED, f"{said['findable']} are findable")
+
+
+def _doubt(observed: Observation, children: Children, suffix: str) -> str | None:
+    """Why what is known of a worker may not be true of the one that the spec asks for."""
+    if observed.report is None or not observed.report_is_current:
+        return "the ingest worker, which tells of sources and DOIs, doesn't answer at present"
+    name = f"{observed.name}{suffix}"
+    health = children.health(DEPLOYMENT, name)
+    return None if health.current else f"Deployment {name}: {health.message}"
+
+
+def _age(observed: Observation, instant: str) -> timedelta:
+    return observed.now - datetime.fromisoformat(instant)
+
+
+def _patience(source: Source) -> timedelta:
+    """How old the last success of a source may be: a listing of everything may take until the next is due."""
+    remote = source.remote
+    if remote is None:
+        return SCAN_PATIENCE
+    return timedelta(hours=2 * remote.full_listing_hours, minutes=remote.interval_minutes)
+
+
+def _see_log(observed: Observation, suffix: str) -> str:
+    return f"see the log of Deployment {observed.name}{suffix}"
 
 
 def _status(observed: Observation) -> dict[str, Any]:
@@ -188,7 +233,7 @@ def _status(observed: Observation) -> dict[str, Any]:
         return {name: former[name] for name in (*counts, "sources", "dois") if former.get(name)} | status
     said: dict[str, Any] = {name: report[name] for name in counts if report.get(name) is not None}
     if report.get("dois"):
-        said["dois"] = {name: report["dois"][name] for name in DoiStatus.model_fields}
+        said["dois"] = {name: report["dois"].get(name, 0) for name in DoiStatus.model_fields}
     said["sources"] = [_source(source) for source in (report.get("sources") or [])]
     return {**unless_only_time_passed(former, said), **status}
 

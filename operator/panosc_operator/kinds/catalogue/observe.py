@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
@@ -50,6 +51,8 @@ class Observation:
 
     catalogue: Catalogue
     settings: Settings
+    now: datetime
+    """When it was looked at."""
     facility: Facility | None = None
     """The facility that the namespace belongs to."""
     archives: dict[str, DataArchive] = field(default_factory=dict)
@@ -156,6 +159,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
     return Observation(
         catalogue,
         settings,
+        reader.now,
         facility=facility,
         archives=archives,
         pinned=frozenset(pinned),
