@@ -10,6 +10,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from panosc_common import doi
 from panosc_common.licenses import normalised
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter
 from pydantic.alias_generators import to_camel
@@ -61,6 +62,8 @@ Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float)
 # As long as a dataset's pid gets that is made of its path; an index of the database takes little more.
 Identifier = Annotated[Text, Field(min_length=1, max_length=2200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_input_type=str | float | None)]
+# What is no DOI, such as "pending", is taken for none.
+Doi = Annotated[OptionalText, AfterValidator(lambda value: doi.bare(value) if value else None)]
 License = Annotated[OptionalText, AfterValidator(normalised)]
 Date = Annotated[
     Annotated[datetime, AfterValidator(_utc)] | None,
@@ -214,8 +217,8 @@ class DocumentHeader(Record):
     """Title."""
     summary: OptionalText = None
     """Abstract."""
-    doi: OptionalText = None
-    """DOI."""
+    doi: Doi = None
+    """DOI, bare or as its address."""
     start_date: Date = None
     """Start of the experiment; UTC where no zone is given."""
     end_date: Date = None
@@ -251,8 +254,8 @@ class DatasetRecord(Record):
     """When the measurement ended; counts for the embargo where no document tells the end."""
     size: Size | None = None
     """Bytes; where absent the sum of the files."""
-    doi: OptionalText = None
-    """DOI of its own."""
+    doi: Doi = None
+    """DOI of its own, bare or as its address."""
     license: License = None
     """SPDX identifier of its licence, where it differs from its document's."""
     instrument: Instrument | None = None
