@@ -1,5 +1,6 @@
 """What the public may know of a document or dataset: the one read model behind pages, DOIs and OAI-PMH."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,8 @@ Access = Literal["open", "embargoed", "restricted"]
 State = Literal["live", "withdrawn"]
 
 PANET = "http://purl.org/pan-science/PaNET/"
+PUBLICATION = re.compile("publication|article|paper|thesis", re.IGNORECASE)
+"""In the type of a document that is a publication; as PostgreSQL understands it, too."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,14 @@ from typing import Any
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from panosc_catalogue.datacite.description import PANET, Description, Organisation, Person, Related
+from panosc_catalogue.datacite.description import (
+    PANET,
+    PUBLICATION,
+    Description,
+    Organisation,
+    Person,
+    Related,
+)
 from panosc_catalogue.datacite.rights import rights
 
 NAMESPACE = "http://datacite.org/schema/kernel-4"
@@ -56,12 +63,8 @@ def _types(described: Description) -> dict[str, str]:
     as a project (4.6) they would not."""
     if described.kind == "datasets":
         return {"resourceTypeGeneral": "Dataset", "resourceType": "Experimental data"}
-    general = "Text" if _is_publication(described.type) else "Collection"
+    general = "Text" if PUBLICATION.search(described.type) else "Collection"
     return {"resourceTypeGeneral": general, "resourceType": described.type.capitalize()}
-
-
-def _is_publication(kind: str) -> bool:
-    return any(word in kind.lower() for word in ("publication", "article", "paper", "thesis"))
 
 
 def _publisher(facility: Organisation) -> dict[str, str]:
@@ -179,10 +182,10 @@ def _second(instant: datetime) -> str:
 def _relations(described: Description) -> list[dict[str, str]]:
     relations = []
     for document in described.documents:
-        kind = "IsReferencedBy" if _is_publication(document.type) else "IsPartOf"
+        kind = "IsReferencedBy" if PUBLICATION.search(document.type) else "IsPartOf"
         relations.append(_relation(kind, document))
     for dataset in described.datasets:
-        kind = "References" if _is_publication(described.type) else "HasPart"
+        kind = "References" if PUBLICATION.search(described.type) else "HasPart"
         relations.append({**_relation(kind, dataset), "resourceTypeGeneral": "Dataset"})
     for instrument in described.instruments:
         if (identified := _identifier_type(instrument.pid)) is not None:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
+
+from panosc_common import doi
 
 from panosc_catalogue.datacite.description import (
     MAX_PARTS,
@@ -151,11 +153,24 @@ _WITHDRAWN: dict[Kind, str] = {
 }
 
 
-# Row of the record whose name this is while no registrar knows it.
-_LOCAL = """(
-    SELECT record FROM doi_registration r
-    WHERE r.kind = %(kind)s AND r.doi = lower(%(doi)s) AND r.state = 'local'
-)"""
+# Records that have this DOI, or had this name of ours.
+_BEARERS = " UNION ALL ".join(
+    f"""
+    SELECT '{kind}' AS kind, d.pid, EXISTS (SELECT FROM {live} v WHERE v.id = d.id) AS live,
+        EXISTS (SELECT FROM {withdrawn} w WHERE w.id = d.id) AS withdrawn,
+        was_exposed('{kind}', d.id) AS exposed
+    FROM {table} d WHERE lower(d.doi) = %(doi)s
+    OR d.id = (SELECT n.record FROM doi_name n WHERE n.doi = %(doi)s AND n.kind = '{kind}')
+    """  # noqa: S608
+    for kind, table, live, withdrawn in (
+        ("documents", "document", _DOCUMENTS, _WITHDRAWN_DOCUMENTS),
+        ("datasets", "dataset", _DATASETS, _WITHDRAWN_DATASETS),
+    )
+)
+_BY_DOI = f"""
+SELECT kind, pid FROM ({_BEARERS}) bearer WHERE live OR withdrawn OR exposed
+ORDER BY live DESC, withdrawn DESC, kind DESC LIMIT 1
+"""  # noqa: S608
 
 
 async def find(site: Site, kind: Kind, pid: str) -> Description | None:
@@ -169,14 +184,19 @@ async def find(site: Site, kind: Kind, pid: str) -> Description | None:
     return None
 
 
-async def find_by_doi(site: Site, doi: str) -> Description | None:
-    """The record with this DOI or local handle, whose case does not matter; otherwise as `find`."""
-    for statements in (_LIVE, _WITHDRAWN):
-        for kind in get_args(Kind):
-            sql = f"{statements[kind]} WHERE lower(d.doi) = lower(%(doi)s) OR d.id = {_LOCAL} LIMIT 1"
-            if rows := await site.rows(sql, {"doi": doi, "kind": kind}):
-                return _description(site, kind, rows[0][1])
-    return None
+async def address_of(site: Site, written: str) -> str | None:
+    """Address of the page about the record that has this DOI, or ever had this name of ours.
+
+    None where there is no such record, or it was never public; otherwise as `find`.
+    """
+    rows = await site.rows(_BY_DOI, {"doi": doi.key(written)})
+    return site.config.landing_url(*rows[0]) if rows else None
+
+
+async def was_public(site: Site, kind: Kind, pid: str) -> bool:
+    """Whether the record with this pid was ever shown; otherwise as `find`."""
+    sql = "SELECT FROM oai_record WHERE kind = %(kind)s AND pid = %(pid)s AND state <> 'hidden'"
+    return bool(await site.rows(sql, {"kind": kind, "pid": pid}))
 
 
 async def by_row(site: Site, kind: Kind, ids: Sequence[int]) -> dict[int, Description]:

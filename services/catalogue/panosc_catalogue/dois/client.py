@@ -81,9 +81,9 @@ class Client:
         """Give it these attributes, and make it findable."""
         await self._put(doi, State.FINDABLE, {**attributes, "event": "publish"})
 
-    async def hide(self, doi: str) -> None:
-        """Make it only registered."""
-        await self._put(doi, State.REGISTERED, {"event": "hide"})
+    async def hide(self, doi: str, url: str) -> None:
+        """Make it only registered, with its page there."""
+        await self._put(doi, State.REGISTERED, {"event": "hide", "url": url})
 
     async def _put(self, doi: str, expected: State, attributes: Mapping[str, Any]) -> None:
         state = _attributes(await self._send("PUT", _path(doi), {**attributes, "doi": doi})).get("state")

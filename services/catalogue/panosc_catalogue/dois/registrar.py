@@ -59,5 +59,5 @@ class Registrar(Protocol):
     async def publish(self, doi: str, attributes: Mapping[str, Any]) -> None:
         """Give a DOI that is there these attributes, and make it findable."""
 
-    async def hide(self, doi: str) -> None:
-        """Make a findable DOI only registered: it goes on leading to its page."""
+    async def hide(self, doi: str, url: str) -> None:
+        """Make a findable DOI only registered: it goes on leading to its page, which is there."""

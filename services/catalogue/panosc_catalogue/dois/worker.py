@@ -8,7 +8,7 @@ published or hidden twice is as if it were once. The record itself gets its DOI 
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from itertools import product
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from prometheus_client import Gauge
 from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.datacite import kernel, reading
 from panosc_catalogue.datacite.description import Kind
-from panosc_catalogue.dois.book import Book, Task
+from panosc_catalogue.dois.book import EVER, Book, Task
 from panosc_catalogue.dois.registrar import NotAllowed, Refused, Registrar, RegistrarError, Unavailable
 from panosc_catalogue.oai.upkeep import Behind, Upkeep
 from panosc_catalogue.settings import Dois
@@ -32,6 +32,8 @@ MAX_WAIT_SECONDS = 600.0
 """Time at most between two tries with a registrar that fails."""
 MAX_FAILING = 5
 """Records in a row that may fail before the round ends: then it is the registrar."""
+_KINDS: tuple[Kind, ...] = ("documents", "datasets")
+"""Proposals first: their datasets name them by their DOIs."""
 _DATABASE = (Problem, DatabaseUnavailable, QueryTimeout, psycopg.Error)
 
 LAST_SUCCESS = Gauge(
@@ -55,9 +57,12 @@ class Worker:
         self._registrar = registrar
         self._interval = interval_seconds
         data_cite = dois.registrar.data_cite
-        self._book = Book(site.database, data_cite.endpoint.rstrip("/") if data_cite else None)
+        self._book = Book(
+            site.database, data_cite.endpoint.rstrip("/") if data_cite else None, site.config.public_url
+        )
         self._upkeep = Upkeep(site, interval_seconds)
-        self._settled: datetime | None = None
+        self._since = EVER
+        """What changed before that, the book knows."""
         # Of this round: whether the registrar did anything, how many records failed in a row, last failure.
         self._works = False
         self._failing = 0
@@ -73,6 +78,7 @@ class Worker:
                 failures = 0
             except RegistrarError as error:
                 asked = error.retry_after if isinstance(error, Unavailable) else None
+                failures = 0 if self._works else failures
                 wait = min(MAX_WAIT_SECONDS, max(asked or 0.0, self._interval * 2.0 ** min(failures, 10)))
                 failures += 1
                 log.error("registrar failed", why=str(error), again_in_seconds=wait)
@@ -87,39 +93,42 @@ class Worker:
 
     async def round(self) -> None:
         """Do all that is to be done now. Raises RegistrarError, and what Site and Upkeep raise."""
-        looked = await self._upkeep.now()
-        # Most rounds find nothing, and comparing a million records for that would keep the database busy.
-        if self._settled is None or not await self._book.is_settled(self._settled):
-            await self._catch_up()
-        self._settled = looked
+        self._works, self._failing, self._failure = False, 0, None
+        due = await self._book.now()
+        await self._follow()
+        if self._registrar is not None:
+            # What failed before comes last, so that it holds up no others.
+            for failed, kind in product((False, True), _KINDS):
+                async for tasks in self._book.waiting(kind, due, failed=failed):
+                    await self._do(self._registrar, tasks)
+                    # A round may take days: what is closed meanwhile is not found for as long.
+                    await self._follow()
+            if self._failure and not self._works:
+                raise self._failure
         await self._book.report(None)
         LAST_SUCCESS.set_to_current_time()
 
-    async def _catch_up(self) -> None:
-        kinds: dict[Kind, bool] = {
-            "documents": self._dois.mint.documents,
-            "datasets": self._dois.mint.datasets,
-        }
-        minted: list[Kind] = [kind for kind, is_minted in kinds.items() if is_minted]
-        if self._registrar is not None:
+    async def _follow(self) -> None:
+        """Do what follows from the changes since the last time: names, and what is registered already."""
+        await self._book.seen()
+        looked = await self._upkeep.now()
+        if self._registrar is not None and self._since == EVER:
             await self._book.adopt_local()
-        while await self._book.forget(self._dois.prefix):
-            pass
-        while await self._book.intend(self._dois.prefix, minted, local=self._registrar is None):
-            pass
+        is_minted = {"documents": self._dois.mint.documents, "datasets": self._dois.mint.datasets}
+        for kind in _KINDS:
+            await self._book.forget(self._dois.prefix, kind, self._since)
+            if is_minted[kind]:
+                local = self._registrar is None
+                await self._book.intend(self._dois.prefix, kind, self._since, local=local)
         if self._registrar is not None:
-            self._works, self._failing, self._failure = False, 0, None
-            # Proposals first: their datasets name them by their DOIs.
-            for kind in kinds:
-                after = 0
-                while tasks := await self._book.tasks(kind, after):
+            for kind in _KINDS:
+                async for tasks in self._book.changed(kind, self._since):
                     await self._do(self._registrar, tasks)
-                    after = tasks[-1].record
-            if self._failure and not self._works:
-                raise self._failure
+        self._since = looked
 
     async def _do(self, registrar: Registrar, tasks: list[Task]) -> None:
         for task in tasks:
+            await self._book.seen()
             try:
                 if await self._step(registrar, task):
                     self._works, self._failing = True, 0
@@ -136,8 +145,6 @@ class Worker:
         """Go on with the others, since it may be for this record only: raise it when it plainly isn't."""
         if isinstance(error, Unavailable):
             log.warning("registrar fails for a record", doi=task.doi, why=str(error))
-            if error.retry_after is not None:
-                raise error
             why = str(error)
         else:
             log.exception("a record failed unexpectedly", doi=task.doi)
@@ -145,13 +152,14 @@ class Worker:
         await self._book.failed(task, why)
         self._failing += 1
         self._failure = error
-        if self._failing == MAX_FAILING:
+        is_told_to_wait = isinstance(error, Unavailable) and error.retry_after is not None
+        if is_told_to_wait or self._failing == MAX_FAILING:
             raise error
 
     async def _step(self, registrar: Registrar, task: Task) -> bool:
         """Do what there is to do for a record; whether the registrar was asked for it."""
         if not task.is_live:
-            await registrar.hide(task.doi)
+            await registrar.hide(task.doi, self._site.config.landing_url(task.kind, task.pid))
             await self._book.hidden(task)
             return True
         return await self._publish(registrar, task)

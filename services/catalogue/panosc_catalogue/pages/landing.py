@@ -18,7 +18,7 @@ from panosc_catalogue.pages.formats import Format
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.site import Site
 
-WITHDRAWN = 410
+GONE = 410
 
 
 class Landing:
@@ -39,14 +39,19 @@ class Landing:
 
     async def doi(self, request: Request) -> Response:
         """`GET /doi/{doi}`."""
-        description = await reading.find_by_doi(self._site, request.path_params["doi"])
-        if description is None:
+        address = await reading.address_of(self._site, request.path_params["doi"])
+        if address is None:
             raise Problem(404, "there is no public record with this DOI")
-        return RedirectResponse(description.url, 302)
+        return RedirectResponse(address, 302)
 
     async def _answer(self, request: Request, kind: Kind) -> Response:
         form = formats.chosen(request)
-        description = await reading.find(self._site, kind, request.path_params["pid"])
+        pid = request.path_params["pid"]
+        description = await reading.find(self._site, kind, pid)
+        if description is None and await reading.was_public(self._site, kind, pid):
+            raise Problem(
+                GONE, "this record was public, and the facility has closed it again; ask the facility for it"
+            )
         if description is None:
             raise Problem(
                 404, "there is no public record under this address; data under embargo have none yet"
@@ -63,7 +68,7 @@ class Landing:
         withdrawn = description.state == "withdrawn"
         return self._pages.page(
             "tombstone.html" if withdrawn else "landing.html",
-            WITHDRAWN if withdrawn else 200,
+            GONE if withdrawn else 200,
             {"Link": signposting.header(description, found)},
             record=description,
             details=found,
@@ -108,7 +113,7 @@ class Landing:
             content = makers[form]()
         return Response(
             content,
-            WITHDRAWN if description.state == "withdrawn" else 200,
+            GONE if description.state == "withdrawn" else 200,
             media_type=form.media_type,
             headers={
                 "Link": signposting.header_of_metadata(description),

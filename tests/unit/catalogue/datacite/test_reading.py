@@ -134,10 +134,15 @@ def test_of_what_is_under_embargo_only_the_document_tells_and_nothing_of_its_dat
     assert (found.datasets, found.dataset_count, found.techniques) == ((), 0, ())
 
 
-def test_by_doi_whatever_its_case(given: Given) -> None:
-    found = given.ask(lambda site: reading.find_by_doi(site, "10.5072/p"))
-    assert found.pid == "10.5072/p"
-    assert given.ask(lambda site: reading.find_by_doi(site, "10.5072/none")) is None
+@pytest.mark.parametrize("written", ["10.5072/p", "10.5072/P", "doi:10.5072/p", "https://doi.org/10.5072/P"])
+def test_by_doi_however_it_is_written(given: Given, written: str) -> None:
+    found = given.ask(lambda site: reading.address_of(site, written))
+    assert found == "https://catalogue.example.org/documents/10.5072/p"
+
+
+@pytest.mark.parametrize("written", ["10.5072/none", "none"])
+def test_by_a_doi_that_nothing_has(given: Given, written: str) -> None:
+    assert given.ask(lambda site: reading.address_of(site, written)) is None
 
 
 def test_withdrawn_is_what_was_public_once(given: Given) -> None:

@@ -167,3 +167,52 @@ def test_a_record_hidden_before_its_doi_was_published_is_not_waited_for(
     registry.round()
     registry.round()
     assert registry.status()["pending"] == 0
+
+
+def test_a_record_for_which_the_registrar_is_always_busy_holds_up_no_others(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.catalogue.now = END
+    others = [f"doc{number}" for number in range(2, 6)]
+    add(registry, *others)
+    publish, busy = Client.publish, {DOCUMENT, SECOND}
+
+    async def publish_some(self: Client, doi: str, attributes: Mapping[str, Any]) -> None:
+        if doi in busy:
+            raise Unavailable("the registrar answers 503", retry_after=3600)
+        await publish(self, doi, attributes)
+
+    monkeypatch.setattr(Client, "publish", publish_some)
+    for _ in busy:
+        with pytest.raises(Unavailable):
+            registry.round()
+    rewind(registry)
+    with pytest.raises(Unavailable):
+        registry.round()
+    assert {doi for doi, state in registry.states().items() if state == State.DRAFT} == busy
+    busy.clear()
+    rewind(registry)
+    registry.round()
+    assert set(registry.states().values()) == {State.FINDABLE}
+
+
+def test_what_is_closed_is_hidden_before_all_that_waits_is_registered(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.catalogue.now = END
+    registry.round()
+    add(registry, "doc2", "doc3", "doc4")
+    monkeypatch.setattr("panosc_catalogue.dois.book.BATCH", 1)
+    once(registry, monkeypatch, "UPDATE document SET proprietary_decided = true WHERE pid = 'doc'")
+    registry.round()
+    last = name("10.5072", "documents", "doc4")
+    history = registry.repository.history
+    assert history.index((DOCUMENT, "registered")) < history.index((last, "draft"))
+
+
+def test_a_record_is_found_by_its_doi_once_it_has_one(registry: Registry) -> None:
+    registry.catalogue.now = RELEASE
+    registry.round()
+    for doi, pid in ((DOCUMENT, "doc"), (DATASET, "d/1")):
+        found = registry.catalogue.client.get("/search", params={"query": doi.split("/")[1]}).text
+        assert f"/{pid}" in found

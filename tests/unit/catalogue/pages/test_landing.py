@@ -220,15 +220,22 @@ def test_what_was_never_public_leaves_nothing(site: Catalogue) -> None:
 
 @pytest.mark.parametrize("was_public", [False, True])
 def test_a_dataset_under_embargo_leaves_nothing_whatever_its_doi(site: Catalogue, was_public: bool) -> None:
+    """Where it was public once, its identifiers lead to a page, which says no more than that."""
+    status = 410 if was_public else 404
     if was_public:
         site.harvest()
     site.now = RELEASE - SECOND
     site.harvest()
     site.connection.execute("UPDATE dataset SET doi = '10.5072/run', deleted_at = now()")
-    assert site.page(RUN).status_code == 404
+    assert site.page(RUN).status_code == status
     for form in ("jsonld", "datacite-xml", "datacite-json", "bibtex", "csl-json", "citation"):
-        assert site.client.get(RUN, params={"format": form}).status_code == 404
-    assert site.client.get("/doi/10.5072/run").status_code == 404
+        answer = site.client.get(RUN, params={"format": form})
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json().keys() == {"type", "title", "status", "detail"}
+    answer = site.client.get("/doi/10.5072/run", follow_redirects=False)
+    assert answer.status_code == (302 if was_public else 404)
+    assert not was_public or answer.headers["location"].endswith(RUN)
 
 
 def test_proprietary_beamtime_is_nowhere(site: Catalogue) -> None:

@@ -7,6 +7,7 @@ CREATE TABLE doi_registration (
     state text NOT NULL DEFAULT 'intended'
         CHECK (state IN ('intended', 'draft', 'findable', 'registered', 'local')), -- local: without a registrar
     endpoint text,                          -- of the registrar that has it; null: none was asked yet
+    public_url text,                        -- the catalogue's, below which it leads; of a hidden one only
     seen bytea,                             -- oai_record.digest of what was last compared with the registrar's
     sent bytea,                             -- digest of the attributes that the registrar last took
     failures integer NOT NULL DEFAULT 0,    -- refusals and failures in a row
@@ -15,7 +16,16 @@ CREATE TABLE doi_registration (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (kind, record)
 );
-CREATE INDEX ON doi_registration (not_before) WHERE state IN ('intended', 'draft') OR last_error IS NOT NULL;
+-- What waits for the registrar: those that never failed first.
+CREATE INDEX ON doi_registration ((failures > 0), kind, record)
+    WHERE state IN ('intended', 'draft') OR last_error IS NOT NULL;
+
+-- Every name that a record was ever given: it leads to the record for ever, whatever its DOI is now.
+CREATE TABLE doi_name (
+    doi text COLLATE "C" PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('documents', 'datasets')),
+    record bigint NOT NULL
+);
 
 -- What the worker last said about itself.
 CREATE TABLE doi_worker (
