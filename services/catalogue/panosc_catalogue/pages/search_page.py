@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from panosc_catalogue.pages import search_form
+from panosc_catalogue.pages.choices import Choices
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.pages.search_form import Form
 from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query.errors import FilterError
-from panosc_catalogue.query.model import CLOCK, MODELS, MONTHS
+from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
 from panosc_catalogue.query.syntax import Filter
 from panosc_catalogue.site import Site
 
-_MOST_CHOICES = 500
 _COLUMNS = (
     "pid",
     "title",
@@ -39,13 +39,6 @@ _COLUMNS = (
     "bytes",
     "license",
 )
-_INSTRUMENTS = "SELECT pid, name, facility FROM visible_instrument ORDER BY name, pid LIMIT %(most)s"
-_TECHNIQUES = f"""
-    SELECT DISTINCT t.name, t.panet_key FROM technique t WHERE EXISTS (
-        SELECT 1 FROM dataset_technique l JOIN visible_dataset({MONTHS}, {CLOCK}) d ON d.id = l.dataset_id
-        WHERE l.technique_id = t.id)
-    ORDER BY 1 LIMIT %(most)s
-"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,7 @@ class SearchPage:
     def __init__(self, site: Site, pages: Pages) -> None:
         self._site = site
         self._pages = pages
+        self._choices = Choices(site)
 
     async def get(self, request: Request) -> Response:
         """`GET /search`."""
@@ -102,8 +96,8 @@ class SearchPage:
             sorts=search_form.SORTS,
             sizes=search_form.PAGE_SIZES,
             most=search_form.MAX_HITS,
-            instruments=await self._site.rows(_INSTRUMENTS, {"most": _MOST_CHOICES}),
-            techniques=await self._techniques(),
+            instruments=await self._choices.instruments(),
+            techniques=await self._choices.techniques(),
             api=f"/api/{form.model}s?filter={quote(orjson.dumps(api_filter).decode())}",
         )
 
@@ -127,19 +121,6 @@ class SearchPage:
         found = sql.count(query, search_form.MAX_HITS + 1)
         ((total,),) = await self._site.rows(found.sql, found.parameters)
         return int(total)
-
-    async def _techniques(self) -> list[str]:
-        """Names of the techniques of open data, and of the more general ones above them."""
-        found = await self._site.rows(_TECHNIQUES, {"most": _MOST_CHOICES})
-        terms = self._site.panet.terms
-        seen: set[str] = set()
-        fresh = {key for _, key in found if key in terms}
-        while fresh:
-            seen |= fresh
-            # Terms that are equivalent stand above each other.
-            fresh = {parent for key in fresh for parent in terms[key].parents} - seen
-        names = {name for name, _ in found} | {terms[key].label for key in seen}
-        return sorted(names, key=str.casefold)
 
 
 def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:

@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import re
+import time
 from datetime import timedelta
 from html import unescape
+from types import SimpleNamespace
 from urllib.parse import unquote
 
+import pytest
+from panosc_catalogue.pages import choices
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from unit.catalogue.pages.conftest import PUBLIC, RELEASE, SAXS, Catalogue
 
@@ -88,10 +92,31 @@ def test_each_field_narrows_the_list(site: Catalogue) -> None:
     assert titles(site, q="silica", instrument="aurora/A-TOMO") == []
 
 
+def offered(site: Catalogue) -> set[str]:
+    """Techniques that the form offers."""
+    return set(re.findall(r'<option value="([^"]+)"></option>', site.page("/search").text))
+
+
 def test_techniques_are_offered_with_those_above_them(site: Catalogue) -> None:
-    offered = re.findall(r'<option value="([^"]+)"></option>', site.page("/search").text)
-    assert {"small angle x-ray scattering", "small angle scattering"} <= set(offered)
-    assert "x-ray tomography" not in offered
+    found = offered(site)
+    assert {"small angle x-ray scattering", "small angle scattering"} <= found
+    assert "x-ray tomography" not in found
+
+
+def test_techniques_are_not_looked_for_on_every_view(
+    site: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered(site)
+    fill(site)
+    assert "x-ray tomography" not in offered(site)
+    later = time.monotonic() + choices.KEPT_SECONDS
+    monkeypatch.setattr(choices, "time", SimpleNamespace(monotonic=lambda: later))
+    assert "x-ray tomography" in offered(site)
+
+
+def test_a_technique_of_hidden_data_alone_is_not_offered(site: Catalogue) -> None:
+    site.now = RELEASE - timedelta(seconds=1)
+    assert offered(site) == set()
 
 
 def test_proposals_under_embargo_are_found_with_the_day_it_ends(site: Catalogue) -> None:
