@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.dmp.plan import Proposal, document
 from panosc_catalogue.pages.render import Pages, wants_page
+from panosc_catalogue.revalidation import revalidated
 from panosc_catalogue.site import Site
 
 _MODIFIED = """
@@ -27,7 +28,7 @@ _FORMATS = ("html", "json")
 
 def routes(site: Site, pages: Pages) -> list[BaseRoute]:
     """The plans of one catalogue's proposals."""
-    return [Route("/dmp/{pid:path}", _Plans(site, pages).get)]
+    return [Route("/dmp/{pid:path}", revalidated(_Plans(site, pages).get))]
 
 
 class _Plans:

@@ -15,6 +15,7 @@ from starlette.types import ExceptionHandler
 from panosc_catalogue.pages.landing import Landing
 from panosc_catalogue.pages.render import STATIC, Pages, wants_page
 from panosc_catalogue.pages.search_page import SearchPage
+from panosc_catalogue.revalidation import revalidated
 from panosc_catalogue.site import Site
 
 _HEADINGS = {404: "Not found", 400: "The request is not valid", 503: "Busy at the moment"}
@@ -25,11 +26,11 @@ def routes(site: Site, pages: Pages) -> list[BaseRoute]:
     search = SearchPage(site, pages)
     landing = Landing(site, pages)
     return [
-        Route("/", search.get),
-        Route("/search", search.get),
-        Route("/documents/{pid:path}", landing.document),
-        Route("/datasets/{pid:path}", landing.dataset),
-        Route("/doi/{doi:path}", landing.doi),
+        Route("/", revalidated(search.get)),
+        Route("/search", revalidated(search.get)),
+        Route("/documents/{pid:path}", revalidated(landing.document)),
+        Route("/datasets/{pid:path}", revalidated(landing.dataset)),
+        Route("/doi/{doi:path}", revalidated(landing.doi)),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -41,6 +42,8 @@ def exception_handlers(pages: Pages) -> Mapping[Any, ExceptionHandler]:
         async def handle(request: Request, error: Exception) -> Response:
             answer = await document(request, error)
             if not wants_page(request.headers.get("accept", "")):
+                # What is missing now may be public in a second.
+                answer.headers.setdefault("Cache-Control", "no-cache")
                 return answer
             heading = _HEADINGS.get(answer.status_code, HTTPStatus(answer.status_code).phrase)
             headers = {k: v for k, v in answer.headers.items() if k not in ("content-type", "content-length")}
