@@ -33,9 +33,21 @@ FILE_LIST = Format("urls", "text/uri-list", "File addresses")
 METADATA = (JSON_LD, DATACITE_JSON, DATACITE_XML, BIBTEX, CSL_JSON)
 """Forms that describe the record as a whole."""
 ALL = (HTML, *METADATA, CITATION, LINKSET, FILE_LIST)
-_BY_NAME = {form.name: form for form in ALL}
+# What people try first, too.
+_BY_NAME = {
+    "json": JSON_LD,
+    "xml": DATACITE_XML,
+    "bib": BIBTEX,
+    "csl": CSL_JSON,
+    **{form.name: form for form in ALL},
+}
 # From the least to the most wanted among equals, as mimeparse takes them.
-_BY_TYPE = {form.media_type: form for form in reversed(ALL)}
+_BY_TYPE = {
+    "application/json": JSON_LD,
+    "application/xml": DATACITE_XML,
+    "text/xml": DATACITE_XML,
+    **{form.media_type: form for form in reversed(ALL)},
+}
 
 
 def chosen(request: Request) -> Format:
@@ -45,14 +57,17 @@ def chosen(request: Request) -> Format:
     """
     name = request.query_params.get("format")
     if name is not None:
-        if name not in _BY_NAME:
-            raise Problem(400, f"there is no format {name[:40]!r}; there are {', '.join(_BY_NAME)}")
-        return _BY_NAME[name]
+        if name.lower() not in _BY_NAME:
+            names = ", ".join(form.name for form in ALL)
+            raise Problem(400, f"there is no format {name[:40]!r}; there are {names}")
+        return _BY_NAME[name.lower()]
     accept = request.headers.get("accept") or "*/*"
     try:
         best = mimeparse.best_match(list(_BY_TYPE), accept)
     except mimeparse.MimeTypeParseException as error:
-        raise Problem(400, "the Accept header is not valid") from error
+        raise Problem(
+            400, f"the Accept header {accept[:64]!r} names no media types; give some, or ?format= instead"
+        ) from error
     if not best:
         raise Problem(406, f"this is available as {', '.join(form.media_type for form in ALL)}")
     return _BY_TYPE[best]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 from panosc_common.problem import Problem
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from panosc_catalogue.pages import search_form
 from panosc_catalogue.pages.choices import Choices
@@ -23,6 +23,7 @@ from panosc_catalogue.query.parse import parse_filter
 from panosc_catalogue.query.syntax import Filter
 from panosc_catalogue.site import Site
 
+_FORMATS = ("html", "csv", "json")
 _COLUMNS = (
     "pid",
     "title",
@@ -73,9 +74,15 @@ class SearchPage:
         """`GET /search`."""
         form = search_form.read(request.query_params)
         now = self._site.clock() or datetime.now(UTC)
-        if request.query_params.get("format") == "csv":
+        asked = request.query_params.get("format", "html")
+        if asked not in _FORMATS:
+            raise Problem(400, f"there is no format {asked[:40]!r}; there are {', '.join(_FORMATS)}")
+        if asked == "csv":
             return await self._csv(form, now)
         skip = (form.page - 1) * form.size
+        api = self._api(form, now, skip)
+        if asked == "json":
+            return RedirectResponse(api, 302)
         rows: list[Row] = []
         total = 0
         try:
@@ -85,7 +92,6 @@ class SearchPage:
         else:
             rows = await self._rows(form, query, now)
             total = await self._count(query)
-        api_filter = search_form.filter_of(form, self._site.panet, now, limit=form.size, skip=skip)
         return self._pages.page(
             "search.html",
             form=form,
@@ -98,8 +104,13 @@ class SearchPage:
             most=search_form.MAX_HITS,
             instruments=await self._choices.instruments(),
             techniques=await self._choices.techniques(),
-            api=f"/api/{form.model}s?filter={quote(orjson.dumps(api_filter).decode())}",
+            api=api,
         )
+
+    def _api(self, form: Form, now: datetime, skip: int) -> str:
+        """Address of the same search in the search API."""
+        asked = search_form.filter_of(form, self._site.panet, now, limit=form.size, skip=skip)
+        return f"/api/{form.model}s?filter={quote(orjson.dumps(asked).decode())}"
 
     async def _csv(self, form: Form, now: datetime) -> Response:
         try:

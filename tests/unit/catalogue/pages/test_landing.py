@@ -329,13 +329,13 @@ def test_further_data_are_announced_only_if_they_will_be_public(site: Catalogue)
     def announced() -> bool:
         return "Further data of this proposal" in site.page("/documents/10.5072/proposal").text
 
-    def add(pid: str, **values: Any) -> None:
+    def add(dataset: str, **values: Any) -> None:
         """A dataset of another proposal that belongs to this one too."""
-        site.add(DocumentRecord.model_validate({**values, "datasets": [{"pid": pid, "title": pid}]}))
+        site.add(DocumentRecord.model_validate({**values, "datasets": [{"pid": dataset, "title": dataset}]}))
         site.connection.execute(
             "INSERT INTO document_dataset (document_id, dataset_id) "
             "SELECT p.id, d.id FROM document p, dataset d WHERE p.pid = '10.5072/proposal' AND d.pid = %s",
-            (pid,),
+            (dataset,),
         )
 
     assert not announced()
@@ -343,3 +343,30 @@ def test_further_data_are_announced_only_if_they_will_be_public(site: Catalogue)
     assert not announced()
     add("young", pid="young", title="Young", endDate="2023-01-01")
     assert announced()
+
+
+@pytest.mark.parametrize(
+    ("asked", "media_type"),
+    [
+        ("json", "ld+json"),
+        ("JSON", "ld+json"),
+        ("xml", "datacite+xml"),
+        ("bib", "bibtex"),
+        ("csl", "csl+json"),
+    ],
+)
+def test_forms_have_the_names_that_people_try(site: Catalogue, asked: str, media_type: str) -> None:
+    answer = site.client.get(RUN, params={"format": asked})
+    assert (answer.status_code, media_type in answer.headers["Content-Type"]) == (200, True)
+
+
+def test_plain_json_and_xml_are_answered_in_the_form_that_is_one(site: Catalogue) -> None:
+    for asked, given in {
+        "application/json": "application/ld+json",
+        "application/xml": "application/vnd.datacite.datacite+xml",
+        "text/xml": "application/vnd.datacite.datacite+xml",
+        "application/json, */*": "application/ld+json",
+        "*/*": "text/html",
+    }.items():
+        answer = site.client.get(RUN, headers={"Accept": asked})
+        assert answer.headers["Content-Type"].split(";")[0] == given, asked

@@ -195,3 +195,14 @@ def test_nonsense_is_answered_with_what_is_wrong(site: Catalogue) -> None:
     assert site.page("/search", to="9999-12-31").status_code == 200
     assert "more than 32 words" in site.page("/search", q="a b " * 40).text
     assert site.client.get("/search", params={"q": "a b " * 40, "format": "csv"}).status_code == 400
+
+
+def test_other_forms_of_the_list(site: Catalogue) -> None:
+    asked = site.client.get("/search", params={"q": "silica", "format": "json"})
+    assert asked.status_code == 302
+    assert [item["title"] for item in site.client.get(asked.headers["Location"]).json()] == [
+        "Silica at 293 K"
+    ]
+    wrong = site.client.get("/search", params={"format": "pdf"})
+    assert wrong.status_code == 400
+    assert wrong.json()["detail"] == "there is no format 'pdf'; there are html, csv, json"
