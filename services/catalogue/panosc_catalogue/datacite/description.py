@@ -10,6 +10,8 @@ Access = Literal["open", "embargoed", "restricted"]
 State = Literal["live", "withdrawn"]
 
 PANET = "http://purl.org/pan-science/PaNET/"
+UNKNOWN = "unknown"
+"""The type of a document whose source names none."""
 PUBLICATION = re.compile("publication|article|paper|thesis", re.IGNORECASE)
 """In the type of a document that is a publication; as PostgreSQL understands it, too."""
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from lxml import etree
 from lxml.builder import ElementMaker
+from panosc_common import doi
 
 from panosc_catalogue.datacite.description import (
     PANET,
     PUBLICATION,
+    UNKNOWN,
     Description,
     Organisation,
     Person,
@@ -34,12 +36,15 @@ Attributes = dict[str, Any]
 
 
 def attributes(described: Description) -> Attributes:
-    """The attributes of DataCite's REST API, without `event`; `doi` only where the record has one."""
+    """The attributes of DataCite's REST API, without `event`; `doi` only where the record has one.
+
+    Texts keep what XML can hold, as DataCite makes XML of them.
+    """
     given: Attributes = {
         "doi": described.doi,
         "url": described.url,
         "creators": _creators(described),
-        "titles": [{"title": described.title.strip() or described.pid}],
+        "titles": [{"title": printable(described.title).strip() or described.pid}],
         "publisher": _publisher(described.facility),
         "publicationYear": described.publication_year,
         "types": _types(described),
@@ -55,7 +60,7 @@ def attributes(described: Description) -> Attributes:
         "descriptions": _descriptions(described),
         "schemaVersion": NAMESPACE,
     }
-    return {name: value for name, value in given.items() if value not in (None, [])}
+    return {name: _printable(value) for name, value in given.items() if value not in (None, [])}
 
 
 def _types(described: Description) -> dict[str, str]:
@@ -63,6 +68,8 @@ def _types(described: Description) -> dict[str, str]:
     as a project (4.6) they would not."""
     if described.kind == "datasets":
         return {"resourceTypeGeneral": "Dataset", "resourceType": "Experimental data"}
+    if described.type == UNKNOWN:
+        return {"resourceTypeGeneral": "Collection", "resourceType": "Experimental data"}
     general = "Text" if PUBLICATION.search(described.type) else "Collection"
     return {"resourceTypeGeneral": general, "resourceType": described.type.capitalize()}
 
@@ -137,7 +144,7 @@ def _subjects(described: Description) -> list[dict[str, str]]:
     """Techniques in the form of https://fairsharing.org/6465, which looks for PaNET; then keywords."""
     subjects: list[dict[str, str]] = []
     for technique in described.techniques:
-        subject = {"subject": technique.name.strip() or technique.pid}
+        subject = {"subject": printable(technique.name).strip() or technique.pid}
         if technique.panet and technique.iri:
             subject |= {
                 "subjectScheme": "PaNET",
@@ -146,7 +153,7 @@ def _subjects(described: Description) -> list[dict[str, str]]:
                 "classificationCode": technique.panet,
             }
         subjects.append(subject)
-    return subjects + [{"subject": keyword} for keyword in described.keywords if keyword.strip()]
+    return subjects + [{"subject": keyword} for keyword in described.keywords if printable(keyword).strip()]
 
 
 def _dates(described: Description) -> list[dict[str, str]]:
@@ -207,11 +214,8 @@ def _relation(kind: str, related: Related) -> dict[str, str]:
 
 
 def _identifier_type(pid: str) -> tuple[str, str] | None:
-    for prefix in ("https://doi.org/", "http://doi.org/", "doi:"):
-        if pid.lower().startswith(prefix):
-            return pid[len(prefix) :], "DOI"
-    if pid.startswith("10.") and "/" in pid:
-        return pid, "DOI"
+    if found := doi.bare(pid):
+        return found, "DOI"
     return (pid, "URL") if pid.startswith(("https://", "http://")) else None
 
 
@@ -247,10 +251,11 @@ _XML_NAMES = {
 
 
 def xml(given: Attributes) -> etree._Element:
-    """The attributes as a `resource` element that kernel 4.6 describes; text keeps what XML can hold."""
-    doi = given.get("doi")
+    """The attributes as a `resource` element that kernel 4.6 describes."""
     resource = _E.resource(
-        _text("identifier", doi or given["url"], identifierType="DOI" if doi else "URL"),
+        _text(
+            "identifier", given.get("doi") or given["url"], identifierType="DOI" if "doi" in given else "URL"
+        ),
         _E.creators(*(_named("creator", "creatorName", creator) for creator in given["creators"])),
         _E.titles(*(_text("title", title["title"]) for title in given["titles"])),
         _entry("publisher", given["publisher"], "name"),
@@ -301,12 +306,21 @@ def _entry(element: str, given: Mapping[str, str], content: str) -> etree._Eleme
 
 
 def _text(element: str, text: str, **attributes: str) -> etree._Element:
-    made = _E(element, printable(text))
+    made = _E(element, text)
     for name, value in attributes.items():
-        made.set(name, printable(value))
+        made.set(name, value)
     return made
 
 
 def printable(text: str) -> str:
     """The text without the characters that XML 1.0 cannot hold, such as form feeds from pasted abstracts."""
     return _UNPRINTABLE.sub("", text)
+
+
+def _printable(value: Any) -> Any:
+    """The same with all texts printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    return {name: _printable(one) for name, one in value.items()} if isinstance(value, dict) else value

@@ -216,3 +216,31 @@ _descriptions = st.builds(
 @given(described=_descriptions)
 def test_whatever_a_record_holds_its_xml_is_valid(described: Any) -> None:
     valid(etree.tostring(kernel.xml(kernel.attributes(described))))
+
+
+def test_what_no_xml_can_hold_reaches_no_registrar() -> None:
+    """DataCite makes XML of the attributes, and refuses a record of which it cannot."""
+    author = replace(ADA, family="Love\x02lace", affiliations=(Organisation("In\x03stitute"),))
+    pasted = replace(DATASET, title="\x01", summary="page 1\x0cpage 2", keywords=("\x04", "r\x05ust"))
+    made = kernel.attributes(replace(pasted, people=(author,), license="own\ufffewords"))
+    assert made["titles"] == [{"title": "20.500/1"}]
+    assert made["descriptions"][0]["description"] == "page 1page 2"
+    assert made["subjects"][-1] == {"subject": "rust"}
+    assert made["creators"][0]["name"] == "Lovelace, Ada"
+    assert made["creators"][0]["affiliation"] == [{"name": "Institute"}]
+    assert made["rightsList"][0] == {"rights": "ownwords"}
+    valid(etree.tostring(kernel.xml(made)))
+
+
+def test_what_kind_of_document_it_is_is_not_guessed() -> None:
+    assert kernel.attributes(replace(PROPOSAL, type="unknown"))["types"] == {
+        "resourceTypeGeneral": "Collection",
+        "resourceType": "Experimental data",
+    }
+
+
+def test_instruments_are_named_by_their_dois_however_these_are_written() -> None:
+    for pid in ("10.5072/ID21", "doi:10.5072/ID21", "HTTPS://dx.doi.org/10.5072/ID21"):
+        made = kernel.attributes(replace(DATASET, instruments=(Instrument("ID21", pid),)))
+        (relation,) = [one for one in made["relatedIdentifiers"] if one["relationType"] == "IsCollectedBy"]
+        assert (relation["relatedIdentifier"], relation["relatedIdentifierType"]) == ("10.5072/ID21", "DOI")
