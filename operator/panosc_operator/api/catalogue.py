@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
+from panosc_common.catalogue import TechniqueOntology
 from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -64,13 +65,6 @@ class Database(Document):
 
     external: ExternalDatabase | None = None
     """A PostgreSQL that somebody else runs."""
-
-
-class TechniqueOntology(Document):
-    """The ontology by which searches for a technique also find what is below it."""
-
-    version: Literal["1.2.0", "1.3.0"] = "1.3.0"
-    """Release of PaNET; another one holds as soon as the pods that answer searches are replaced."""
 
 
 class CatalogueSpec(Document):

@@ -153,7 +153,7 @@ class CatalogueReason(Described):
     DELETING = "Deleting", "The catalogue is being deleted; the message says what is still there."
     STATUS_UNKNOWN = (
         "StatusUnknown",
-        "The ingest worker, or that of the DOIs, doesn't answer, is being replaced, or ended nothing for long: "
+        "The ingest worker, or that of the DOIs, doesn't answer, is being replaced, or came to no end: "
         "the message says which. What is shown is the last known state.",
     )
     INGESTING = "Ingesting", "A source's first scan is still running."

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
+from panosc_common.catalogue import Layout
 from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -121,7 +122,7 @@ class StateClaim(Document):
     """StorageClass of the volume; the cluster's default if unset. It must be safe for SQLite: no NFS."""
 
 
-class Layout(Document):
+class ArchiveLayout(Layout):
     """What the folders of the archive mean."""
 
     model_config = rules(
@@ -131,12 +132,6 @@ class Layout(Document):
             field_path=".datasetDirectory",
         ),
     )
-
-    proposal_directory: Annotated[int, Field(ge=1, le=16)] = 1
-    """Which component of a file's path, counted from 1 at the archive's root, names its proposal."""
-
-    dataset_directory: Annotated[int, Field(ge=1, le=16)] | None = None
-    """Which component of a file's path names its dataset; if unset, each NeXus file is one."""
 
 
 class Fixity(Document):
@@ -155,7 +150,7 @@ class DataArchiveSpec(Document):
     state: StateClaim = Field(default_factory=StateClaim)
     """The small volume for the fixity manifest."""
 
-    layout: Layout = Field(default_factory=Layout)
+    layout: ArchiveLayout = Field(default_factory=ArchiveLayout)
     """What the folders of the archive mean."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 1

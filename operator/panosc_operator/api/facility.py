@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
+from panosc_common.catalogue import DataCiteInterface, Mint
 from panosc_common.model import Document
 from panosc_common.policy import DataPolicy
 from pydantic import ConfigDict, Field, StringConstraints
@@ -28,7 +29,6 @@ from panosc_operator.api.meta import (
     PrinterColumn,
     Quantity,
     Resource,
-    ServiceAddress,
     Status,
     WebAddress,
     name_rule,
@@ -99,13 +99,10 @@ class Contact(Document):
     """What to write about, such as data, accounts or security."""
 
 
-class DataCiteRegistrar(Document):
+class DataCiteRegistrar(DataCiteInterface):
     """DataCite's REST API, with the account of the facility's repository."""
 
     model_config = rules(encrypted("endpoint"))
-
-    endpoint: ServiceAddress = "https://api.datacite.org"
-    """Address of the API; https://api.test.datacite.org registers nothing for good."""
 
     credentials_secret: ObjectName
     """Name of the Secret in the facility's namespace with the account's `username` and `password`."""
@@ -125,16 +122,6 @@ class Registrar(Document):
 
     none: NoRegistrar | None = None
     """Nobody: records get local handles, which resolve at their catalogue and are called DOIs nowhere."""
-
-
-class Mint(Document):
-    """What gets DOIs; DOIs that are there stay, and are kept up to date, whatever this says."""
-
-    documents: bool = True
-    """Whether proposals get DOIs, from the start: their metadata are public from the start."""
-
-    datasets: bool = True
-    """Whether datasets get DOIs, from when they are public."""
 
 
 class DoiIdentifiers(Document):

@@ -49,16 +49,6 @@ WebAddress = Annotated[
     StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048),
     Remedy("a web address that begins with https:// or http://"),
 ]
-_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
-ServiceAddress = Annotated[
-    str,
-    StringConstraints(
-        pattern=rf"^https?://(\[[0-9a-fA-F:.]+\]|[^\s@?#/:]+)(:({_PORT}))?(/[^\s@?#]*)?$", max_length=2048
-    ),
-    Remedy("a web address without user, password and query, such as https://scicat.example.org/api"),
-]
-"""Address of an interface that our services call: what may be secret in it would be shown in many places."""
-
 _QUANTITY_RULE = Rule(
     rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",
     message="give a positive Kubernetes quantity, such as 20Gi or 10Ti",

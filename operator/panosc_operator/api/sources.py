@@ -1,65 +1,47 @@
 """Where the records of a Catalogue come from: files of an archive, or another catalogue."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
+from panosc_common.catalogue import IcatOptions, NexusFiles, OaiPmhOptions, RemoteInterface, SciCatOptions
 from panosc_common.model import Document
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from panosc_operator.api.cel import ListSet, Remedy, encrypted, exactly_one_of, rules
-from panosc_operator.api.meta import DnsLabel, ObjectName, ServiceAddress
-
-NEXUS_PATTERNS = ("*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus")
-"""Names that NeXus files usually have."""
-
-FilePattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+from panosc_operator.api.cel import encrypted, exactly_one_of, rules
+from panosc_operator.api.meta import DnsLabel, ObjectName
 
 
-class NexusSource(Document):
+class NexusSource(NexusFiles):
     """NeXus files of a DataArchive."""
 
     archive: DnsLabel
-    """Name of the DataArchive in the same namespace whose files are read."""
-
-    include: Annotated[list[FilePattern], ListSet(), Field(min_length=1, max_length=32)] = Field(
-        default_factory=lambda: list(NEXUS_PATTERNS)
-    )
-    """Shell patterns of the names of files that are read, such as `*.nxs`."""
+    """Name of the DataArchive in the same namespace whose files are read. With another one, what the former
+    had is withdrawn."""
 
 
-class RemoteSource(Document):
+class RemoteSource(RemoteInterface):
     """What all catalogues that are read over HTTP have in common."""
 
     model_config = rules(encrypted("url"))
 
-    url: ServiceAddress
-    """Address of its interface, as its how-to page says."""
-
     credentials_secret: ObjectName | None = None
     """Name of the Secret in the namespace, of type `panosc.eu/source`, with the credentials and, where the
-    source's CA is private, `ca.crt`."""
+    source's certificate is of a private CA, `ca.crt`. Without one, what is public is read. `url` has to
+    begin with https:// then. When it changes, the ingest worker restarts."""
 
     interval_minutes: Annotated[int, Field(ge=1, le=10080)] = 15
-    """Minutes between two looks at what changed."""
+    """Minutes between two looks at what changed: how long a change at the source takes to be seen here."""
 
     full_listing_hours: Annotated[int, Field(ge=1, le=8760)] = 24
-    """Hours between two listings of everything, which alone show what was deleted."""
-
-    requests_per_second: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Requests that are made at most."""
+    """Hours between two listings of everything, which with most kinds of sources alone show what was deleted.
+    A listing should take less: count the records against `requestsPerSecond`."""
 
 
-class IcatSource(RemoteSource):
+class IcatSource(IcatOptions, RemoteSource):
     """An ICAT server; the Secret has `username` and `password`."""
 
-    authenticator: Annotated[str, StringConstraints(min_length=1, max_length=63)] = "anon"
-    """Which of the server's authenticators knows the account; `anon` needs none."""
 
-
-class SciCatSource(RemoteSource):
+class SciCatSource(SciCatOptions, RemoteSource):
     """A SciCat backend; the Secret has `token`, or `username` and `password`; without it, what is public."""
-
-    api_version: Literal["v3", "v4"] = "v4"
-    """Version of its interface."""
 
 
 class MyMdcSource(RemoteSource):
@@ -70,18 +52,8 @@ class SearchApiSource(RemoteSource):
     """A PaNOSC search API; everything is listed each time, as it can't tell what changed."""
 
 
-class OaiPmhSource(RemoteSource):
+class OaiPmhSource(OaiPmhOptions, RemoteSource):
     """An OAI-PMH repository."""
-
-    metadata_prefix: Annotated[
-        str,
-        StringConstraints(pattern=r"^[A-Za-z0-9_.!~*'()-]+$", max_length=100),
-        Remedy("a prefix that the repository lists with verb=ListMetadataFormats, such as oai_datacite"),
-    ] = "oai_datacite"
-    """Format in which the records are asked for."""
-
-    set: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    """The set that is harvested; everything if unset."""
 
 
 class Source(Document):
@@ -90,7 +62,8 @@ class Source(Document):
     model_config = rules(exactly_one_of("nexus", "icat", "scicat", "mymdc", "searchAPI", "oaiPmh"))
 
     name: DnsLabel
-    """Name of the source; of two catalogues with the same record the one named first describes it."""
+    """Name of the source, by which status and metrics call it, and part of the identifiers of records that
+    have none of their own. Under another name it is another source; the former's records stay."""
 
     nexus: NexusSource | None = None
     """NeXus files of a DataArchive."""

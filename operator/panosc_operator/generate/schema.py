@@ -90,6 +90,9 @@ def _rewrite(raw: Schema, definitions: Mapping[str, Schema], path: str) -> Schem
         schema[VALIDATIONS] = [
             {key: rule[key] for key in _RULE if key in rule} for rule in schema[VALIDATIONS]
         ]
+    if "description" in schema:
+        # Written in lines of the source's length; rows of a table have one.
+        schema["description"] = " ".join(schema["description"].split())
     if schema.get("default", ...) in (None, []):  # absent says the same
         del schema["default"]
     if "properties" in schema:

@@ -5,6 +5,17 @@ from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 import structlog
+from panosc_common.catalogue import (
+    DataCiteInterface,
+    IcatOptions,
+    Layout,
+    Mint,
+    NexusFiles,
+    OaiPmhOptions,
+    RemoteInterface,
+    SciCatOptions,
+    TechniqueOntology,
+)
 from panosc_common.model import Document
 from panosc_common.policy import DataPolicy
 from pydantic import Field, SecretStr, StringConstraints, model_validator
@@ -95,16 +106,7 @@ class Facility(Document):
         return self.abbreviation or self.display_name
 
 
-class Layout(Document):
-    """Which components of a path, counted from 1 below the root, name the proposal and the dataset."""
-
-    proposal_directory: int | None = Field(default=1, ge=1, le=32)
-    """The component that names the proposal."""
-    dataset_directory: int | None = Field(default=None, ge=1, le=32)
-    """The component that groups files to a dataset; absent: each NeXus file is a dataset."""
-
-
-class NexusSource(Document):
+class NexusSource(NexusFiles):
     """NeXus files in an archive."""
 
     archive: Name
@@ -115,39 +117,25 @@ class NexusSource(Document):
     """Public address of the archive."""
     layout: Layout = Field(default_factory=Layout)
     """How paths tell proposals and datasets."""
-    include: list[str] = Field(
-        default=["*.nxs", "*.h5", "*.hdf5", "*.hdf", "*.nx5", "*.nexus"], min_length=1, max_length=64
-    )
-    """Patterns of the names of NeXus files."""
 
 
-class RemoteSource(Document):
+class RemoteSource(RemoteInterface):
     """What all catalogues that are read over HTTP have in common."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=2048)]
-    """Address of its interface."""
     credentials: Path | None = None
     """Directory with a file for each credential, and `ca.crt` where its certificate is of a private CA."""
     interval_seconds: float = Field(default=900, gt=0)
     """Time between two looks at what changed."""
     full_listing_seconds: float = Field(default=86_400, gt=0)
     """Time after which everything is listed again: only that shows what was deleted."""
-    requests_per_second: float = Field(default=5, gt=0, le=1000)
-    """Requests that are made at most."""
 
 
-class IcatSource(RemoteSource):
-    """An ICAT server."""
-
-    authenticator: Annotated[str, StringConstraints(min_length=1, max_length=63)] = "anon"
-    """Which of its authenticators knows the account; credentials: `username`, `password`."""
+class IcatSource(IcatOptions, RemoteSource):
+    """An ICAT server; credentials: `username`, `password`."""
 
 
-class SciCatSource(RemoteSource):
+class SciCatSource(SciCatOptions, RemoteSource):
     """A SciCat backend; credentials: `token`, or `username` and `password`; without any what is public."""
-
-    api_version: Literal["v3", "v4"] = "v4"
-    """Version of its interface."""
 
 
 class MyMdcSource(RemoteSource):
@@ -158,15 +146,8 @@ class SearchApiSource(RemoteSource):
     """A PaNOSC search API."""
 
 
-class OaiPmhSource(RemoteSource):
+class OaiPmhSource(OaiPmhOptions, RemoteSource):
     """An OAI-PMH repository."""
-
-    metadata_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.!~*'()-]+$", max_length=100)] = (
-        "oai_datacite"
-    )
-    """Format of the records."""
-    set: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    """The set that is harvested; absent: everything."""
 
 
 class Source(Document):
@@ -207,22 +188,6 @@ class Source(Document):
         return self
 
 
-class OntologyConfig(Document):
-    """Which release of the ontology of techniques the search goes by."""
-
-    version: Literal["1.2.0", "1.3.0"] = "1.3.0"
-    """Release of PaNET."""
-
-
-class DataCite(Document):
-    """DataCite's REST API."""
-
-    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=2048)] = (
-        "https://api.datacite.org"
-    )
-    """Address of the API."""
-
-
 class LocalHandles(Document):
     """No registrar: names that resolve at this catalogue only, and that nothing calls DOIs."""
 
@@ -230,7 +195,7 @@ class LocalHandles(Document):
 class Registrar(Document):
     """Who registers DOIs: exactly one."""
 
-    data_cite: DataCite | None = None
+    data_cite: DataCiteInterface | None = None
     """DataCite; credentials in files beside each other."""
     none: LocalHandles | None = None
     """Nobody."""
@@ -240,15 +205,6 @@ class Registrar(Document):
         if (self.data_cite is None) == (self.none is None):
             raise ValueError("give exactly one of dataCite and none")
         return self
-
-
-class Mint(Document):
-    """Which records get DOIs."""
-
-    documents: bool = True
-    """Proposals, from the start."""
-    datasets: bool = True
-    """Datasets, from when they are public."""
 
 
 class Dois(Document):
@@ -278,7 +234,7 @@ class CatalogueConfig(Document):
     """Public address of the catalogue."""
     sources: list[Source] = Field(default=[], max_length=100)
     """Where records come from."""
-    ontology: OntologyConfig = Field(default_factory=OntologyConfig)
+    ontology: TechniqueOntology = Field(default_factory=TechniqueOntology)
     """The ontology of techniques."""
 
     identifiers: Identifiers = Field(default_factory=Identifiers)

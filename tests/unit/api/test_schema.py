@@ -43,6 +43,11 @@ def test_a_model_is_written_in_place_with_the_fields_own_description() -> None:
     assert "required" not in schema
 
 
+def test_a_description_is_one_line() -> None:
+    """Rows of a Markdown table are."""
+    assert schema_of(int, description="Of two\nlines.")["description"] == "Of two lines."
+
+
 def test_a_rule_on_a_use_of_a_model_comes_after_the_models_own_and_stays_there() -> None:
     own, added = schema_of(Annotated[Inner, Rule("self.one > 1", "too small")])["x-kubernetes-validations"]
     assert own["message"] == "set exactly one of: one, two"

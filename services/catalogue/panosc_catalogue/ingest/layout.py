@@ -33,7 +33,7 @@ def place(path: str, source: NexusSource) -> Place:
     is_grouped = group is not None and len(directories) >= group
     return Place(
         dataset="/".join(directories[:group]) if is_grouped else path,
-        proposal=directories[proposal - 1] if proposal and len(directories) >= proposal else None,
+        proposal=directories[proposal - 1] if len(directories) >= proposal else None,
         is_nexus=is_nexus,
         is_grouped=is_grouped,
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
-VERSIONS = ("1.2.0", "1.3.0")
+Version = Literal["1.2.0", "1.3.0"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
 """The releases that are bundled, oldest first."""
 LATEST = VERSIONS[-1]
 IRI = "http://purl.org/pan-science/PaNET/"
