@@ -30,7 +30,9 @@ from panosc_catalogue.site import Site
 log = structlog.stdlib.get_logger(__name__)
 
 BATCH = 2000
-"""Records that one look compares."""
+"""Records that one look compares; fewer where that takes longer than a statement may."""
+ONE_SECONDS = 600
+"""How long a look may take that compares only one record: a proposal may have a million datasets."""
 PATIENCE_SECONDS = 5.0
 """How long a harvester waits for looks before it is asked to come back."""
 _LOCK = 0x0A1_0A1
@@ -49,6 +51,7 @@ class Upkeep:
         self._site = site
         self._interval_seconds = interval_seconds
         self._running: asyncio.Task[datetime] | None = None
+        self._halvings = 0
 
     @asynccontextmanager
     async def regular(self) -> AsyncIterator[None]:
@@ -86,12 +89,24 @@ class Upkeep:
 
     async def _catch_up(self) -> datetime:
         while True:
-            async with self._site.database.writing() as connection:
-                look = await self._begin(connection)
-                if not await look.compare():
-                    return look.time
+            batch = max(1, BATCH >> self._halvings)
+            try:
+                async with self._site.database.writing() as connection:
+                    look = await self._begin(connection, batch)
+                    is_done = not await look.compare()
+            except QueryTimeout:
+                if batch == 1:
+                    raise
+                log.warning("a look took too long; the next ones compare fewer records", records=batch)
+                self._halvings += 1
+                continue
+            self._halvings = max(0, self._halvings - 1)
+            if is_done:
+                return look.time
 
-    async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> "_Look":
+    async def _begin(self, connection: psycopg.AsyncConnection[Any], batch: int) -> "_Look":
+        # Another process may have the lock for as long, too.
+        await connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{ONE_SECONDS}s",))
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         # Not before the lock is held: answers that were given meanwhile have an earlier time.
         cursor = await connection.execute("SELECT coalesce(%s, clock_timestamp())", (self._site.clock(),))
@@ -101,7 +116,8 @@ class Upkeep:
         config = self._site.config
         said = (_MAPPING, policy.license, config.facility, config.public_url, config.ontology)
         presentation = hashlib.sha256(repr(said).encode()).digest()
-        return _Look(connection, row[0].astimezone(UTC), policy.embargo.months, presentation)
+        timeout = ONE_SECONDS if batch == 1 else self._site.database.timeout_seconds
+        return _Look(connection, row[0].astimezone(UTC), policy.embargo.months, presentation, batch, timeout)
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,8 @@ class _Look:
     months: int
     presentation: bytes
     """Digest of what all descriptions have in common."""
+    batch: int
+    timeout_seconds: float
 
     @property
     def time(self) -> datetime:
@@ -121,17 +139,21 @@ class _Look:
         await self._execute(_BASIS, basis=f"{self.months} {self.presentation.hex()}")
         await self._execute(_DUE)
         taken = await self._execute(_TAKE)
+        timeout = f"{int(self.timeout_seconds * 1000)}ms"
+        await self._execute("SELECT set_config('statement_timeout', %(timeout)s, true)", timeout=timeout)
         for kind in ("datasets", "documents"):
             if rows := [row for of, row in taken if of == kind]:
                 await self._compare(kind, rows)
         return bool(taken)
 
     async def _compare(self, kind: Kind, rows: list[int]) -> None:
+        if kind == "datasets":
+            await self._execute(_FORESEE, rows=rows, stamp=self.time)
         await self._execute(_COMPARE[kind], rows=rows, presentation=self.presentation, stamp=self.time)
         await self._execute(measure.KNOWN[kind], rows=rows)
 
     async def _execute(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        given = {**parameters, "embargo_months": self.months, "clock": self.clock, "batch": BATCH}
+        given = {**parameters, "embargo_months": self.months, "clock": self.clock, "batch": self.batch}
         cursor = await self.connection.execute(sql, given)
         return await cursor.fetchall() if cursor.description else []
 
@@ -219,6 +241,16 @@ _INHERITED: dict[Kind, str] = {
         concat(to_jsonb(t) - '{{updated_at,fetched_at}}'::text[], {_OWN_PEOPLE}), 'UTF8'
     ))""",
 }
+
+# What datasets are about to take from documents at which nobody looked yet: when somebody does, it is known
+# whether it changed meanwhile.
+_FORESEE = f"""
+INSERT INTO oai_record (kind, record, pid, state, inherited, datestamp)
+SELECT 'documents', t.id, t.pid, 'hidden', {_INHERITED["documents"]}, %(stamp)s
+FROM document t
+WHERE t.id IN (SELECT l.document_id FROM document_dataset l WHERE l.dataset_id = ANY(%(rows)s))
+AND NOT EXISTS (SELECT FROM oai_record o WHERE o.kind = 'documents' AND o.record = t.id)
+"""  # noqa: S608
 
 _COMPARE: dict[Kind, str] = {
     "datasets": _compare(

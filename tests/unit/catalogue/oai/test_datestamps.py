@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from panosc_catalogue.oai import upkeep
 from panosc_catalogue.web.app import create_app
 from unit.catalogue.oai.harvester import OAI, Catalogue
 from unit.catalogue.service import serving, settings
@@ -232,6 +233,58 @@ def test_stamped_is_also_what_nobody_harvests(database_url: str, tmp_path: Path)
         connection.execute("INSERT INTO document (pid, type, title) VALUES ('d', 'proposal', 'D')")
         for _ in range(200):
             if connection.execute("SELECT 1 FROM oai_record WHERE state = 'live'").fetchone():
+                return
+            time.sleep(0.1)
+    pytest.fail("nothing was stamped")
+
+
+def test_a_change_between_the_first_looks_at_a_dataset_and_at_its_document_is_seen(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dataset is compared in one transaction, its document in the next one, which is new to it, too."""
+    monkeypatch.setattr("panosc_catalogue.oai.upkeep.BATCH", 1)
+    compare, waiting = upkeep._Look.compare, ["UPDATE person SET full_name = 'Grace'"]
+
+    async def compare_then_change(self: upkeep._Look) -> bool:
+        if (
+            waiting
+            and catalogue.connection.execute("SELECT FROM oai_record WHERE kind = 'datasets'").rowcount
+        ):
+            catalogue.connection.execute(waiting.pop())
+        return await compare(self)
+
+    monkeypatch.setattr(upkeep._Look, "compare", compare_then_change)
+    catalogue.now = FIRST
+    catalogue.write(**proposal(isPublic=True))
+    assert catalogue.stamps() == {DOCUMENT: stamp(FIRST), DATASET: stamp(FIRST)}
+    assert waiting == []
+    catalogue.now = LATER
+    monkeypatch.setattr("panosc_catalogue.oai.upkeep.BATCH", 1000)
+    assert catalogue.stamps() == {DOCUMENT: stamp(FIRST), DATASET: stamp(FIRST)}, "all was told at FIRST"
+    digests = "SELECT kind, digest FROM oai_record ORDER BY kind"
+    told = catalogue.connection.execute(digests).fetchall()
+    catalogue.connection.execute("INSERT INTO oai_stale SELECT kind, record FROM oai_record")
+    catalogue.stamps()
+    assert catalogue.connection.execute(digests).fetchall() == told, "a look would find nothing new"
+
+
+def test_what_takes_too_long_for_one_look_takes_more_of_them(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here each record takes longer than a statement may, so that no batch of two ends in time."""
+    monkeypatch.setattr(upkeep, "ONE_SECONDS", 30)
+    slow = upkeep._COMPARE["documents"].replace(
+        "WHERE num_nonnulls(t.id, o.id) > 0",
+        "WHERE num_nonnulls(t.id, o.id) > 0 AND pg_sleep(0.6) IS NOT NULL",
+    )
+    monkeypatch.setitem(upkeep._COMPARE, "documents", slow)
+    given = settings(database_url, tmp_path, statement_timeout_seconds=0.5, stamp_seconds=0.1)
+    with psycopg.connect(database_url, autocommit=True) as connection, serving(create_app(given)):
+        connection.execute(
+            "INSERT INTO document (pid, type, title) SELECT n, 'proposal', n FROM generate_series(1, 5) AS n"
+        )
+        for _ in range(300):
+            if connection.execute("SELECT FROM oai_record WHERE state = 'live'").rowcount == 5:
                 return
             time.sleep(0.1)
     pytest.fail("nothing was stamped")

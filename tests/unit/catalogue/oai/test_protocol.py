@@ -269,3 +269,19 @@ def test_embargo_in_the_words_of_openaire_and_coar(filled: Catalogue) -> None:
     assert "http://purl.org/coar/access_right/c_abf2" in list(
         filled.record("documents/10.5072/open", "oai_dc").itertext()
     )
+
+
+def test_an_instrument_has_a_set_whatever_it_is_called(catalogue: Catalogue) -> None:
+    names = {"束線", "光", "Ångström", "-"}
+    for pid in names:
+        instrument = {"pid": pid, "name": pid, "facility": "F"}
+        dataset = {"pid": pid, "title": "Run", "isPublic": True, "instrument": instrument}
+        catalogue.write(pid=pid, title="Proposal", datasets=[dataset])
+    catalogue.stamps()
+    sets = {
+        one.findtext(f"{OAI}setName", ""): one.findtext(f"{OAI}setSpec", "")
+        for one in catalogue.ask("verb=ListSets").iter(f"{OAI}set")
+    }
+    for pid in names:
+        assert len(catalogue.stamps(set=sets[pid])) == 2
+    assert len({sets[pid] for pid in names}) == len(names)

@@ -21,10 +21,14 @@ CREATE INDEX ON oai_record (datestamp) WHERE state <> 'hidden';
 CREATE INDEX ON oai_record (due) WHERE due IS NOT NULL;
 CREATE INDEX ON oai_record USING gin (sets) WHERE state <> 'hidden';
 
--- The part of a set's name that stands for an instrument: of its pid, what names of sets may hold.
+-- The part of a set's name that stands for an instrument: of its pid, what names of sets may hold; where that is
+-- nothing, a digest.
 CREATE FUNCTION oai_set_name(pid text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN trim(BOTH '-' FROM regexp_replace(lower(pid), '[^a-z0-9_.!~*()]+', '-', 'g'));
+RETURN coalesce(
+    nullif(trim(BOTH '-' FROM regexp_replace(lower(pid), '[^a-z0-9_.!~*()]+', '-', 'g')), ''),
+    left(md5(pid), 12)
+);
 
 -- The sets of a record, from its content as panosc_catalogue.datacite.reading selects it.
 CREATE FUNCTION oai_sets(kind text, record jsonb) RETURNS text[]
