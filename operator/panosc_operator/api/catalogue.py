@@ -36,17 +36,20 @@ class ManagedDatabase(Document):
     )
 
     size: Quantity = "10Gi"
-    """Size of the database's volume; it may grow later if the storage class allows it, never shrink."""
+    """Size of the database's volume, such as `20Gi`; it may grow later if the storage class allows it, never
+    shrink."""
 
     storage_class: ObjectName | None = None
-    """StorageClass of the database's volume; the cluster's default if unset."""
+    """StorageClass of the database's volume; the cluster's default if unset. It can't be changed."""
 
 
 class ExternalDatabase(Document):
     """A PostgreSQL that somebody else runs."""
 
     secret: ObjectName
-    """Name of the Secret in the namespace whose key `uri` has the connection, such as postgresql://user:password@host/db."""
+    """Name of the Secret in the namespace whose key `uri` has the connection, such as
+    postgresql://user:password@host/db. Pods restart when it changes; records aren't moved to another
+    database."""
 
 
 class Database(Document):
@@ -71,22 +74,28 @@ class CatalogueSpec(Document):
     """What is catalogued, and where the records are kept."""
 
     sources: Annotated[list[Source], ListMap(("name",)), Field(max_length=16)] = Field(default_factory=list)
-    """Where records come from; without one, the catalogue is filled by `panosc-catalogue load`."""
+    """Where records come from; without one, the catalogue is filled by `panosc-catalogue load`. Of two
+    catalogues with the same record the one named first describes it. A source that is taken out leaves its
+    records."""
 
     database: Database = Field(default_factory=lambda: Database(managed=ManagedDatabase()))
-    """Where the records are kept: exactly one of `managed` and `external`."""
+    """Where the records are kept: exactly one of `managed` and `external`, which can't be changed."""
 
     ontology: TechniqueOntology = Field(default_factory=TechniqueOntology)
     """The ontology of techniques, PaNET."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
-    """How many pods answer searches."""
+    """How many pods answer searches. With more than one, searches are answered while one is replaced or its
+    node fails. Each has connections to the database of its own."""
 
     deletion_policy: DeletionPolicy = "Retain"
-    """Whether deleting the Catalogue also deletes its managed database (Delete) or keeps it (Retain)."""
+    """What deleting the Catalogue does to its managed database: Retain keeps it, and a Catalogue of the same
+    name takes it up again; Delete deletes it for good, also what the staff decided. What is set at the
+    deletion counts. An external database always stays."""
 
     suspend: bool = False
-    """While true, the operator leaves the catalogue's objects as they are."""
+    """While true, the operator leaves the catalogue's objects as they are, whatever the spec says; searches
+    are answered and sources read on."""
 
 
 class Problem(Document):
@@ -119,7 +128,7 @@ class SourceStatus(Document):
     """Of an archive: files that were seen and match the source's patterns."""
 
     ingested: Count = 0
-    """Of an archive: files whose records are in the catalogue."""
+    """Of an archive: files that were read and whose records are in the catalogue."""
 
     failed: Count = 0
     """Files that couldn't be read, or records that make no sense."""

@@ -68,16 +68,16 @@ class Claim(Document):
     )
 
     size: Quantity
-    """Size of the volume; it may grow later if the storage class allows it, never shrink."""
+    """Size of the volume, such as `10Ti`; it may grow later if the storage class allows it, never shrink."""
 
     storage_class: ObjectName | None = None
-    """StorageClass of the volume; the cluster's default if unset."""
+    """StorageClass of the volume; the cluster's default if unset. It can't be changed."""
 
     access_modes: Annotated[list[AccessMode], ListSet(), Field(min_length=1, max_length=3)] = Field(
         default_factory=_one_node
     )
-    """How nodes may mount the volume. With ReadWriteOnce, the ingest workers of the catalogues that read the
-    archive have to run on its node."""
+    """How nodes may mount the volume. With ReadWriteOnce alone, the ingest workers of the catalogues that
+    read the archive have to run on its node. It can't be changed."""
 
 
 class Storage(Document):
@@ -96,13 +96,14 @@ class Storage(Document):
     """A new volume that the operator claims; it starts empty."""
 
     existing_claim: ObjectName | None = None
-    """Name of a PersistentVolumeClaim in the namespace that holds the files; it is read, never changed."""
+    """Name of a PersistentVolumeClaim in the namespace that holds the files. Claim and files are read, never
+    changed or deleted. It can't be changed."""
 
     supplemental_groups: Annotated[list[GroupId], ListSet(), Field(max_length=16)] = Field(
         default_factory=list
     )
-    """Numbers of the groups that may read the files, where not everybody may. The pods that read the archive
-    run with them, unless a policy of the cluster forbids that."""
+    """Numbers (gid) of the groups that may read the files, where not everybody may. The pods that read the
+    archive run with them, unless a policy of the cluster forbids that; they restart at a change."""
 
 
 class StateClaim(Document):
@@ -116,10 +117,12 @@ class StateClaim(Document):
     )
 
     size: Quantity = "1Gi"
-    """Size of the volume: about 300 bytes for each file of the archive."""
+    """Size of the volume: about 300 bytes for each file of the archive, so that 1Gi is enough for three
+    million. It may grow later, never shrink."""
 
     storage_class: ObjectName | None = None
-    """StorageClass of the volume; the cluster's default if unset. It must be safe for SQLite: no NFS."""
+    """StorageClass of the volume; the cluster's default if unset. It must be safe for SQLite: no NFS. It
+    can't be changed."""
 
 
 class ArchiveLayout(Layout):
@@ -138,7 +141,9 @@ class Fixity(Document):
     """How the files are checked for damage."""
 
     schedule: CronSchedule = "0 3 * * 0"
-    """When all files are read and compared with their SHA-256 in the manifest, as cron schedule in UTC."""
+    """When all files are read and compared with their SHA-256 in the manifest, as cron schedule in UTC;
+    Sundays at 3 unless set. A check reads every byte, and none begins while another runs: choose it by the
+    archive's size and the storage's speed."""
 
 
 class DataArchiveSpec(Document):
@@ -154,16 +159,19 @@ class DataArchiveSpec(Document):
     """What the folders of the archive mean."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
-    """How many pods serve files; all run on one node, as they share the volume with the manifest."""
+    """How many pods serve files. All run on one node, as they share the volume with the manifest: more of
+    them help while one is replaced, and not when the node fails."""
 
     fixity: Fixity = Field(default_factory=Fixity)
     """How the files are checked for damage."""
 
     deletion_policy: DeletionPolicy = "Retain"
-    """Whether deleting the DataArchive deletes the volumes made for it (Delete) or keeps them (Retain)."""
+    """What deleting the DataArchive does to the volumes made for it, files included: Retain keeps them,
+    Delete deletes them for good. An existing claim always stays. What is set at the deletion counts."""
 
     suspend: bool = False
-    """While true, the operator leaves the archive's objects as they are."""
+    """While true, the operator leaves the archive's objects as they are, whatever the spec says; files are
+    served on."""
 
 
 class FixityStatus(Document):
@@ -175,7 +183,7 @@ class FixityStatus(Document):
     """Files whose SHA-256 is in the manifest."""
 
     pending: Count = 0
-    """Files that were seen and not read yet."""
+    """Files that were seen and whose SHA-256 wasn't computed yet."""
 
     damaged: Count = 0
     """Files whose bytes differ from when they were first read."""

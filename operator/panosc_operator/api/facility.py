@@ -83,7 +83,9 @@ class Administrators(Document):
     """Who may work in the facility's namespace."""
 
     groups: Annotated[list[GroupName], ListSet(), Field(max_length=32)] = Field(default_factory=list)
-    """Groups, as the cluster's authentication names them, that may edit the PaNOSC kinds in the namespace."""
+    """Groups, as the cluster's authentication names them, that may edit DataArchives and Catalogues in the
+    namespace, read its pods, logs and events, and make Secrets there. Without any, only the cluster's
+    administrators may. Who is taken out loses the rights at once."""
 
 
 class Contact(Document):
@@ -96,7 +98,8 @@ class Contact(Document):
     """E-mail address of the person or office."""
 
     role: Annotated[str, StringConstraints(max_length=100)] | None = None
-    """What to write about, such as data, accounts or security."""
+    """What to write about, such as data, accounts or security. Harvesters and data management plans name the
+    first contact with `data` in its role, else the first of all."""
 
 
 class DataCiteRegistrar(DataCiteInterface):
@@ -105,7 +108,8 @@ class DataCiteRegistrar(DataCiteInterface):
     model_config = rules(encrypted("endpoint"))
 
     credentials_secret: ObjectName
-    """Name of the Secret in the facility's namespace with the account's `username` and `password`."""
+    """Name of the Secret in the facility's namespace with the `username` and `password` of the repository's
+    account at DataCite. No DOI is registered while it isn't there. A changed one is read at the next try."""
 
 
 class NoRegistrar(Document):
@@ -128,10 +132,12 @@ class DoiIdentifiers(Document):
     """DOIs of the facility's data."""
 
     prefix: DoiPrefix
-    """Prefix under which the facility registers DOIs."""
+    """Prefix of the facility's repository, under which it registers DOIs, such as 10.15151. With another one,
+    what has its DOI keeps it, and new DOIs have the new prefix."""
 
     registrar: Registrar | None = None
-    """Who registers DOIs: exactly one of `dataCite` and `none`; unset, none are made."""
+    """Who registers DOIs: exactly one of `dataCite` and `none`. If unset, none are made, and those that are
+    there are no longer kept up to date."""
 
     mint: Mint = Field(default_factory=Mint)
     """What gets DOIs; DOIs that are there stay, and are kept up to date, whatever this says."""
@@ -141,48 +147,58 @@ class Identifiers(Document):
     """Persistent identifiers of the facility's data."""
 
     doi: DoiIdentifiers | None = None
-    """DOIs of the facility's data."""
+    """DOIs of the facility's data; none are made if unset."""
 
 
 class Quota(Document):
     """What all services of the facility together may take from the cluster; without a field, no limit."""
 
     cpu: Quantity | None = None
-    """CPU cores that pods may request."""
+    """CPU cores that all pods together may request, such as `64` or `500m` (half a core). What runs already
+    runs on; what would go beyond it isn't started. No limit if unset."""
 
     memory: Quantity | None = None
-    """Memory that pods may request."""
+    """Memory that all pods together may request, such as `512Gi`, with the consequences of `cpu`. No limit if
+    unset."""
 
     gpu: Annotated[int, Field(ge=0, le=100000)] | None = None
-    """GPUs (`nvidia.com/gpu`) that pods may request."""
+    """GPUs (`nvidia.com/gpu`) that all pods together may request. No limit if unset."""
 
     storage: Quantity | None = None
-    """Size of all volume claims together."""
+    """Size of all volume claims together, such as `100Ti`; claims that would go beyond it are refused, those
+    that are there stay. No limit if unset."""
 
 
 class FacilitySpec(Document):
     """What the federation's administrator says about a facility."""
 
     display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    """Full name of the facility, as people know it."""
+    """Full name of the facility, as people know it: landing pages, citations and DOIs have it as publisher. A
+    change is told to harvesters and registrar for every record."""
 
     abbreviation: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
-    """Short name of the facility, as its users say it."""
+    """Short name of the facility, as its users say it; search results name it as an instrument's facility.
+    The full name is used if unset."""
 
     ror: Ror | None = None
-    """Identifier of the facility in the Research Organization Registry (ror.org)."""
+    """Identifier of the facility in the Research Organization Registry (ror.org), which goes into DOIs and
+    harvests, so that others can count its data."""
 
     country: Country | None = None
-    """Country of the facility, as ISO 3166-1 alpha-2 code."""
+    """Country of the facility, as ISO 3166-1 alpha-2 code, which goes into descriptions of its data."""
 
     website: WebAddress | None = None
-    """Home page of the facility."""
+    """Home page of the facility, for people who look at the Facility; no service uses it."""
 
     namespace: DnsLabel | None = None
-    """Namespace of the facility's services, made or adopted; the facility's own name if unset."""
+    """Namespace of the facility's services; the facility's own name if unset. It is made, or adopted if it is
+    there: then network policies close it, and only pods of the restricted Pod Security Standard start in it.
+    It can't be changed."""
 
     domain: DnsName | None = None
-    """Domain of the services' hosts; the facility's name below the operator's base domain if unset."""
+    """Domain of the services' hosts: a Catalogue `catalogue` is at `catalogue.<domain>`. The facility's name
+    below the operator's base domain if unset. The DNS has to send `*.<domain>` to the gateway. After a change
+    only the new addresses answer, and DOIs are led there."""
 
     administrators: Administrators = Field(default_factory=Administrators)
     """Who may work in the facility's namespace."""
@@ -193,19 +209,23 @@ class FacilitySpec(Document):
     """Whom to write to about the facility's data."""
 
     data_policy: Annotated[DataPolicy, *_VERSIONED_LICENSES] = Field(default_factory=DataPolicy)
-    """What the facility promises about its data: embargo, retention, licences."""
+    """What the facility promises about its data: embargo, retention, licences. A change holds from the next
+    request on, for all data."""
 
     identifiers: Identifiers = Field(default_factory=Identifiers)
     """Persistent identifiers of the facility's data."""
 
     quota: Quota = Field(default_factory=Quota)
-    """What all services of the facility together may take from the cluster."""
+    """What all services of the facility together may take from the cluster; without a field, no limit."""
 
     deletion_policy: DeletionPolicy = "Retain"
-    """Whether deleting the Facility deletes its namespace with all data (Delete), or keeps it (Retain)."""
+    """What deleting the Facility does to its namespace with all data: Retain keeps it, and its services run
+    on; Delete deletes it for good, unless the namespace was there before. What is set at the deletion
+    counts."""
 
     suspend: bool = False
-    """While true, the operator leaves the facility's objects as they are."""
+    """While true, the operator leaves the facility's objects as they are, whatever the spec says; services
+    run on."""
 
 
 class Endpoint(Document):

@@ -25,8 +25,8 @@ class RemoteSource(RemoteInterface):
 
     credentials_secret: ObjectName | None = None
     """Name of the Secret in the namespace, of type `panosc.eu/source`, with the credentials and, where the
-    source's certificate is of a private CA, `ca.crt`. Without one, what is public is read. `url` has to
-    begin with https:// then. When it changes, the ingest worker restarts."""
+    source's certificate is of a private CA, `ca.crt`. With one, `url` has to begin with https://; without
+    one, what is public is read. When the Secret changes, the ingest worker restarts."""
 
     interval_minutes: Annotated[int, Field(ge=1, le=10080)] = 15
     """Minutes between two looks at what changed: how long a change at the source takes to be seen here."""

@@ -57,9 +57,9 @@ class RemoteInterface(Document):
     """What all catalogues that are read over HTTP have in common."""
 
     url: ServiceAddress
-    """Address of the source's interface, such as https://scicat.example.org/api; the how-to page of its kind
-    says what stands before which path. With another address all records are listed again, and those that
-    aren't at the new one are withdrawn."""
+    """Address of the source's interface without the paths of single requests, such as
+    https://scicat.example.org/api; the how-to page of its kind tells which part that is. With another address
+    all records are listed again, and those that aren't at the new one are withdrawn."""
 
     requests_per_second: Annotated[int, Field(ge=1, le=1000)] = 5
     """Requests that are made in a second at most. More fill the catalogue sooner and load the source more."""

@@ -30,24 +30,28 @@ class Embargo(Document):
     """How long data stay with their proposal before everybody may read them."""
 
     months: int = Field(default=36, ge=0, le=1200)
-    """Calendar months from the end of the experiment to the day its data become public."""
+    """Calendar months from the end of the experiment to the day its data become public; 0: at its end. With
+    fewer, data whose time is over become public at once; with more, data that were public are hidden
+    again."""
 
     max_extension_months: int = Field(default=24, ge=0, le=1200)
-    """Calendar months by which the facility's staff may extend an embargo at most."""
+    """Calendar months by which the facility's staff may extend the embargo of a proposal at most; 0: not at
+    all. Extensions that were granted stay."""
 
 
 class RawRetention(Document):
     """How long raw data are kept; metadata are kept forever."""
 
     years: int = Field(default=10, ge=1, le=1000)
-    """Years from the end of the experiment during which raw data are kept at least."""
+    """Years from the end of the experiment during which raw data are kept at least. It is said in plans and
+    answers; nothing deletes data when they are over."""
 
 
 class DataPolicy(Document):
     """What a facility promises about its data."""
 
     url: HttpUrl | None = None
-    """Page on which the facility publishes its data policy."""
+    """Page on which the facility publishes its data policy, to which landing pages lead."""
 
     embargo: Embargo = Field(default_factory=Embargo)
     """How long data stay with their proposal before everybody may read them."""
@@ -56,10 +60,12 @@ class DataPolicy(Document):
     """How long raw data are kept at least; metadata are kept forever."""
 
     license: SpdxLicense = "CC-BY-4.0"
-    """SPDX identifier of the licence of data that are public."""
+    """SPDX identifier of the licence of data that are public, where neither the staff nor the source names
+    one."""
 
     metadata_license: SpdxLicense = "CC0-1.0"
-    """SPDX identifier of the licence of the metadata."""
+    """SPDX identifier of the licence of the metadata, such as titles and people, which harvesters may reuse
+    so."""
 
 
 def add_months(instant: datetime, months: int) -> datetime:
