@@ -79,20 +79,22 @@ def add_months(instant: datetime, months: int) -> datetime:
 
 
 def release_instant(
-    end: datetime,
+    end: datetime | None,
     policy: DataPolicy,
     *,
+    explicit: datetime | None = None,
     extended_until: datetime | None = None,
     released_at: datetime | None = None,
-) -> datetime:
-    """When data of an experiment that ended at `end` (UTC) become public.
+) -> datetime | None:
+    """When data of an experiment that ended at `end` (UTC) become public; None: never by itself.
 
-    An extension delays that until its own end, if that is later; from an early release on data are public
-    whatever else holds.
+    An `explicit` instant, which the source names, counts instead of the policy's months. An extension delays
+    until its own end, if that is later, but opens nothing; from an early release on data are public whatever
+    else holds. The catalogue's SQL function of this name is its twin.
     """
-    regular = add_months(end, policy.embargo.months)
-    delayed = max(regular, extended_until) if extended_until else regular
-    return min(delayed, released_at) if released_at else delayed
+    regular = explicit or (add_months(end, policy.embargo.months) if end else None)
+    delayed = max(regular, extended_until) if regular and extended_until else regular
+    return min(delayed, released_at) if delayed and released_at else released_at or delayed
 
 
 def latest_extension(release: datetime, policy: DataPolicy) -> datetime:

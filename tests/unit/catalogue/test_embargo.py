@@ -40,17 +40,26 @@ def test_the_database_agrees_with_the_policy_module(connection: psycopg.Connecti
 
     @examples(max_examples=200, deadline=None, derandomize=True)
     @given(
-        end=moments | month_ends,
+        explicit=st.none() | moments,
+        end=st.none() | moments | month_ends,
         months=st.integers(0, 1200),
         extended=st.none() | moments,
         released=st.none() | moments,
     )
-    def agrees(end: datetime, months: int, extended: datetime | None, released: datetime | None) -> None:
+    def agrees(
+        explicit: datetime | None,
+        end: datetime | None,
+        months: int,
+        extended: datetime | None,
+        released: datetime | None,
+    ) -> None:
         row = connection.execute(
-            "SELECT release_instant(NULL, %s, %s, %s, %s)", (end, months, extended, released)
+            "SELECT release_instant(%s, %s, %s, %s, %s)", (explicit, end, months, extended, released)
         ).fetchone()
         policy = DataPolicy(embargo=Embargo(months=months))
-        assert row == (release_instant(end, policy, extended_until=extended, released_at=released),)
+        assert row == (
+            release_instant(end, policy, explicit=explicit, extended_until=extended, released_at=released),
+        )
 
     agrees()
 

@@ -96,11 +96,11 @@ class ExtendEmbargo(OfDocument):
                 "let its source name the end, or load it with an endDate",
                 is_conflict=True,
             )
-        if subject.release is not None and subject.release <= subject.now:
+        if subject.first_release is not None and subject.first_release <= subject.now:
             raise Refused(
                 "document",
                 self.document,
-                f"its data are public since {iso(subject.release)}",
+                f"its data, or the first of them, are public since {iso(subject.first_release)}",
                 "what is public stays so; where a release was a mistake, revoke that first",
                 is_conflict=True,
             )
@@ -138,8 +138,7 @@ class Release(OfEither):
     def outcome(self, subject: Subject, policy: DataPolicy) -> tuple[Aspect, Value]:
         """What is to hold; raises Refused."""
         held = subject.released_at
-        is_public = subject.release is not None and subject.release <= subject.now
-        if (self.at is None and is_public) or (self.at is not None and self.at == held):
+        if (self.at is None and subject.is_public) or (self.at is not None and self.at == held):
             return "release", iso(held)
         if self.at is not None and self.at < subject.now:
             raise Refused(
@@ -147,6 +146,14 @@ class Release(OfEither):
                 iso(self.at),
                 "that is in the past",
                 "leave it out to release at once, or give a later one",
+            )
+        if subject.kind == "dataset" and subject.opened_by_source:
+            raise Refused(
+                "dataset",
+                subject.pid,
+                "it is public, as its source has opened it",
+                "nothing is to be decided",
+                is_conflict=True,
             )
         # A release may be put off again, but not beyond what would hold without it.
         otherwise = subject.release_without_own

@@ -95,7 +95,7 @@ async def decide(
     row = await (await connection.execute(SELECT[kind], arguments)).fetchone()
     if row is None:
         raise NotThere(pid)
-    subject = of_row(row)
+    subject = of_row(row, policy)
     aspect, value = decision.outcome(subject, policy)
     before = held(subject, aspect)
     if value == before:

@@ -4,31 +4,31 @@ from collections.abc import Iterable
 from typing import Any
 
 from panosc_common.licenses import known
-from panosc_common.policy import DataPolicy, latest_extension, raw_retention_end
+from panosc_common.policy import latest_extension, raw_retention_end
 
 from panosc_catalogue.policy.decisions import Aspect
 from panosc_catalogue.policy.ledger import Entry
 from panosc_catalogue.policy.subject import Subject, iso
 
 
-def report(subject: Subject, policy: DataPolicy, latest: Iterable[Entry]) -> dict[str, Any]:
+def report(subject: Subject, latest: Iterable[Entry]) -> dict[str, Any]:
     """State of a proposal or dataset; `latest` has the last decision about each aspect."""
+    policy = subject.policy
     decisions = {entry.aspect: entry for entry in latest}
-    is_proprietary = (
-        subject.proprietary if subject.proprietary_decided is None else subject.proprietary_decided
-    )
+    regular = subject.regular
     shown: dict[str, Any] = {
         "kind": subject.kind,
         "pid": subject.pid,
         "title": subject.title,
         "proposal": subject.document,
         "experimentEnd": iso(subject.ended),
-        "embargoEnd": iso(subject.regular),
-        "extendableUntil": iso(latest_extension(subject.regular, policy)) if subject.regular else None,
+        "embargoEnd": iso(regular),
+        "extendableUntil": iso(latest_extension(regular, policy)) if regular else None,
         "extendedUntil": iso(subject.extended_until),
         "releasedAt": iso(subject.released_at),
-        "releaseDate": None if is_proprietary else iso(subject.release),
-        "proprietary": is_proprietary,
+        "openedBySource": subject.opened_by_source,
+        "releaseDate": None if subject.is_proprietary else iso(subject.release),
+        "proprietary": subject.is_proprietary,
         "license": _license(subject.license_in_force or policy.license),
         "metadataLicense": _license(policy.metadata_license),
         "rawDataKeptUntil": iso(raw_retention_end(subject.ended, policy)) if subject.ended else None,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from panosc_common.policy import DataPolicy, release_instant
+
 from panosc_catalogue.query.model import CLOCK, MONTHS
 
 
@@ -17,23 +19,24 @@ class Subject:
     title: str
     document: str | None
     """Pid of the proposal that decides; of a proposal its own."""
+    explicit: datetime | None
+    """When the data become public as the proposal's source says."""
     ended: datetime | None
-    """End of the experiment."""
-    regular: datetime | None
-    """When the data become public by source and policy alone."""
+    """End of the experiment; of a proposal that has none itself, of its last dataset."""
+    first_ended: datetime | None
+    """Otherwise the same, but of its first dataset."""
     extended_until: datetime | None
     """Of the proposal."""
+    proposal_released_at: datetime | None
+    """Of a dataset: by the staff's decision about its proposal."""
     released_at: datetime | None
     """Of this subject itself, by the staff's decision."""
-    release_without_own: datetime | None
-    """When the data become public but for `released_at`."""
-    release: datetime | None
-    """When the data become public."""
-    proprietary: bool
-    """By the source's word."""
+    opened_by_source: bool
+    """Whether the source opened it before its time; of a proposal, any of its datasets."""
+    is_proprietary: bool
+    """Whether it is of beamtime that was paid for; a dataset, whether any proposal that it belongs to is."""
     proprietary_decided: bool | None
-    license: str | None
-    """By the source's word."""
+    """Of the proposal, by the staff's decision."""
     license_decided: str | None
     license_in_force: str | None
     """Null: the policy's."""
@@ -42,6 +45,46 @@ class Subject:
     public_datasets: int
     """How many of them the public sees now."""
     now: datetime
+    policy: DataPolicy
+
+    @property
+    def regular(self) -> datetime | None:
+        """When the data become public by source and policy alone."""
+        return release_instant(self.ended, self.policy, explicit=self.explicit)
+
+    @property
+    def release_without_own(self) -> datetime | None:
+        """When the data become public but for `released_at`."""
+        return self._release(self.ended, self.proposal_released_at)
+
+    @property
+    def release(self) -> datetime | None:
+        """When the data become public."""
+        return self._release(self.ended, self._released)
+
+    @property
+    def first_release(self) -> datetime | None:
+        """When the first of the data become public."""
+        return self._release(self.first_ended, self._released)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether all the data are public, but for what is proprietary."""
+        opened = self.kind == "dataset" and self.opened_by_source
+        return opened or (self.release is not None and self.release <= self.now)
+
+    @property
+    def _released(self) -> datetime | None:
+        return min(filter(None, (self.proposal_released_at, self.released_at)), default=None)
+
+    def _release(self, ended: datetime | None, released_at: datetime | None) -> datetime | None:
+        return release_instant(
+            ended,
+            self.policy,
+            explicit=self.explicit,
+            extended_until=self.extended_until,
+            released_at=released_at,
+        )
 
 
 def iso(instant: datetime | None) -> str | None:
@@ -49,45 +92,49 @@ def iso(instant: datetime | None) -> str | None:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z") if instant else None
 
 
-def of_row(row: tuple[Any, ...]) -> Subject:
+def of_row(row: tuple[Any, ...], policy: DataPolicy) -> Subject:
     """The subject of a row of SELECT."""
     values: list[Any] = [value.astimezone(UTC) if isinstance(value, datetime) else value for value in row]
-    return Subject(*values)
+    return Subject(*[*values, policy])
 
 
-_ENDED = "coalesce(p.end_date, p.measured_end)"
-_DATASET_ENDED = "coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date)"
+_VISIBLE = f"visible_dataset({MONTHS}, {CLOCK})"
 
 SELECT = {
     "document": f"""
-        SELECT p.id, 'document', p.pid, p.title, p.pid, {_ENDED},
-            release_instant(p.release_date, {_ENDED}, {MONTHS}, NULL, NULL),
-            p.extended_until, p.released_at,
-            release_instant(p.release_date, {_ENDED}, {MONTHS}, p.extended_until, NULL),
-            release_instant(p.release_date, {_ENDED}, {MONTHS}, p.extended_until, p.released_at),
-            p.proprietary, p.proprietary_decided,
-            p.license, p.license_decided, coalesce(p.license_decided, p.license),
-            (SELECT count(*) FROM dataset d WHERE d.document_id = p.id AND d.deleted_at IS NULL),
-            (SELECT count(*) FROM visible_dataset({MONTHS}, {CLOCK}) v WHERE v.document_id = p.id),
+        SELECT p.id, 'document', p.pid, p.title, p.pid,
+            p.release_date, coalesce(p.end_date, p.measured_end, s.last_ended),
+            coalesce(p.end_date, p.measured_end, s.first_ended),
+            p.extended_until, NULL, p.released_at, coalesce(s.opened, false),
+            coalesce(p.proprietary_decided, p.proprietary), p.proprietary_decided,
+            p.license_decided, coalesce(p.license_decided, p.license),
+            s.datasets, (SELECT count(*) FROM {_VISIBLE} v WHERE v.document_id = p.id),
             {CLOCK}
-        FROM document p WHERE p.pid = %(pid)s
+        FROM document p CROSS JOIN LATERAL (
+            SELECT count(*) AS datasets, bool_or(d.released) AS opened,
+                min(coalesce(d.end_date, d.creation_date)) AS first_ended,
+                max(coalesce(d.end_date, d.creation_date)) AS last_ended
+            FROM dataset d WHERE d.document_id = p.id AND d.deleted_at IS NULL
+        ) s
+        WHERE p.pid = %(pid)s
     """,  # noqa: S608 -- our own expressions
     "dataset": f"""
-        SELECT d.id, 'dataset', d.pid, d.title, p.pid, {_DATASET_ENDED},
-            release_instant(p.release_date, {_DATASET_ENDED}, {MONTHS}, NULL, NULL),
-            p.extended_until, d.released_at,
-            release_instant(p.release_date, {_DATASET_ENDED}, {MONTHS}, p.extended_until, p.released_at),
-            release_instant(
-                p.release_date, {_DATASET_ENDED}, {MONTHS},
-                p.extended_until, least(p.released_at, d.released_at)
+        SELECT d.id, 'dataset', d.pid, d.title, p.pid,
+            p.release_date, e.ended, e.ended,
+            p.extended_until, p.released_at, d.released_at, d.released,
+            coalesce(p.proprietary_decided, p.proprietary, false) OR EXISTS (
+                SELECT FROM document_dataset l JOIN document q ON q.id = l.document_id
+                WHERE l.dataset_id = d.id AND coalesce(q.proprietary_decided, q.proprietary)
             ),
-            coalesce(p.proprietary, false), p.proprietary_decided,
-            d.license, d.license_decided,
-            coalesce(d.license_decided, p.license_decided, d.license, p.license),
-            1,
-            (SELECT count(*) FROM visible_dataset({MONTHS}, {CLOCK}) v WHERE v.id = d.id),
+            p.proprietary_decided,
+            d.license_decided, coalesce(d.license_decided, p.license_decided, d.license, p.license),
+            1, (SELECT count(*) FROM {_VISIBLE} v WHERE v.id = d.id),
             {CLOCK}
-        FROM dataset d LEFT JOIN document p ON p.id = d.document_id WHERE d.pid = %(pid)s
+        FROM dataset d LEFT JOIN document p ON p.id = d.document_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date) AS ended
+        ) e
+        WHERE d.pid = %(pid)s
     """,  # noqa: S608 -- as above
 }
 """By kind; parameters `pid`, those of MONTHS and CLOCK."""

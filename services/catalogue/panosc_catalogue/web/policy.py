@@ -104,7 +104,7 @@ class _Answers:
         if not rows:
             raise _unknown(kind, pid)
         latest = await self._site.rows(ledger.LATEST, {"kind": kind, "pid": pid})
-        return report(of_row(rows[0]), self._site.policy.current(), (ledger.Entry(*row) for row in latest))
+        return report(of_row(rows[0], self._site.policy.current()), (ledger.Entry(*row) for row in latest))
 
 
 async def _body(request: Request) -> bytes:

@@ -124,7 +124,11 @@ def test_a_dataset_that_belongs_to_proprietary_beamtime_too_is_nowhere(
     if withdrawn:
         catalogue.connection.execute("UPDATE dataset SET deleted_at = now()")
     assert catalogue.visible() == set()
-    assert catalogue.client.get("/datasets/d/1").status_code == 404
+    page = catalogue.client.get("/datasets/d/1")
+    assert page.status_code == 410, "it was public before"
+    assert "Run" not in page.text
+    shown = state(catalogue, "datasets/d/1")
+    assert (shown["proprietary"], shown["releaseDate"], shown["publicDatasets"]) == (True, None, 0)
     if not withdrawn:
         decide(catalogue, "setProprietary", document="other", proprietary=False)
         catalogue.connection.execute("DELETE FROM document WHERE pid = 'other'")
@@ -230,6 +234,45 @@ def test_an_extension_without_a_known_end_opens_nothing(catalogue: Catalogue) ->
     assert catalogue.visible() == set()
     decide(catalogue, "revokeExtension", document="doc")
     assert post(catalogue, "extendEmbargo", document="doc", until=iso(EXTENDED)).status_code == 409
+
+
+def test_the_embargo_of_datasets_that_alone_have_dates_is_extended(catalogue: Catalogue) -> None:
+    """Each has one of its own then; the last one to end is the proposal's."""
+    later = {"pid": "d/2", "title": "Run", "creationDate": END + timedelta(days=10)}
+    record = {"pid": "doc", "title": "Proposal", "datasets": [later]}
+    with catalogue.connection.transaction():
+        store.write(catalogue.connection, [DocumentRecord.model_validate(record)], store.Origin("b", "a"))
+    catalogue.connection.execute("UPDATE document SET end_date = NULL")
+    catalogue.now = RELEASE - SECOND
+    shown = state(catalogue, "documents/doc")
+    assert shown["embargoEnd"] == "2027-03-10T15:00:00Z"
+    assert shown["extendableUntil"] == "2029-03-10T15:00:00Z"
+    early = post(catalogue, "extendEmbargo", document="doc", until="2027-03-10T15:00:00Z")
+    assert early.status_code == 422
+    decide(catalogue, "extendEmbargo", document="doc", until=iso(EXTENDED))
+    catalogue.now = EXTENDED - SECOND
+    assert state(catalogue, "documents/doc")["publicDatasets"] == 0
+    catalogue.now = EXTENDED
+    assert state(catalogue, "documents/doc")["publicDatasets"] == 2
+    decide(catalogue, "revokeExtension", document="doc")
+    catalogue.now = RELEASE
+    assert state(catalogue, "documents/doc")["publicDatasets"] == 1
+    answer = post(catalogue, "extendEmbargo", document="doc", until=iso(EXTENDED))
+    assert answer.status_code == 409, "the first dataset is public"
+    assert decide(catalogue, "release", document="doc")["state"]["publicDatasets"] == 2
+
+
+def test_what_the_source_opened_is_called_so_and_need_not_be_released(catalogue: Catalogue) -> None:
+    catalogue.now = END
+    assert state(catalogue, "datasets/d/1")["openedBySource"] is False
+    catalogue.connection.execute("UPDATE dataset SET released = true")
+    for path in ("datasets/d/1", "documents/doc"):
+        shown = state(catalogue, path)
+        assert (shown["openedBySource"], shown["publicDatasets"]) == (True, 1)
+    assert decide(catalogue, "release", dataset="d/1")["changed"] is False
+    answer = post(catalogue, "release", dataset="d/1", at=iso(END + timedelta(days=1)))
+    assert answer.status_code == 409
+    assert "its source has opened it" in answer.json()["detail"]
 
 
 def test_a_source_s_next_record_overrides_no_decision(catalogue: Catalogue) -> None:
