@@ -132,16 +132,33 @@ DOCUMENT = f"""
 
 # Once public, a record that its source has no more is still cited: what was known of it stays.
 # A DOI does not tell that it was public: facilities name datasets that are under embargo, too.
+# Their licences and dates are said as visible_dataset and visible_document say them of what is there.
 _WITHDRAWN_DATASETS = f"""(
-    SELECT d.*, NULL::timestamptz AS release_date FROM dataset d LEFT JOIN document p ON p.id = d.document_id
+    SELECT d.id, d.pid, d.title, d.creation_date, d.end_date, d.size, d.instrument_id, d.document_id,
+        coalesce(d.license_decided, p.license_decided, d.license, p.license) AS license,
+        release_instant(
+            p.release_date,
+            coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+            {MONTHS},
+            p.extended_until,
+            least(p.released_at, d.released_at)
+        ) AS release_date
+    FROM dataset d LEFT JOIN document p ON p.id = d.document_id
     WHERE d.deleted_at IS NOT NULL AND was_exposed('datasets', d.id)
     AND dataset_is_open(d, p, {MONTHS}, {CLOCK})
 )"""  # noqa: S608
-_WITHDRAWN_DOCUMENTS = """(
-    SELECT p.* FROM document p
+_WITHDRAWN_DOCUMENTS = f"""(
+    SELECT p.id, p.pid, p.type, p.title, p.summary, p.doi, p.keywords,
+        coalesce(p.start_date, p.measured_start) AS start_date,
+        coalesce(p.end_date, p.measured_end) AS end_date,
+        coalesce(p.license_decided, p.license) AS license,
+        release_instant(
+            p.release_date, coalesce(p.end_date, p.measured_end), {MONTHS}, p.extended_until, p.released_at
+        ) AS release_date
+    FROM document p
     WHERE p.deleted_at IS NOT NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)
     AND (p.doi IS NOT NULL OR was_exposed('documents', p.id))
-)"""
+)"""  # noqa: S608
 
 _LIVE: dict[Kind, str] = {
     "datasets": DATASET.format(rows=_DATASETS),

@@ -61,12 +61,13 @@ class _Plans:
 
     async def _proposal(self, pid: str) -> Proposal:
         description = await reading.find(self._site, "documents", pid)
-        if description is None or description.state != "live":
+        modified = await self._site.rows(_MODIFIED, {"pid": pid})
+        if description is None or description.state != "live" or not modified:
             raise Problem(
                 404, "there is no public proposal with this pid: take it as the search API shows it"
             )
-        ((modified,),) = await self._site.rows(_MODIFIED, {"pid": pid})
-        return Proposal(description, modified.astimezone(UTC), self._site.policy.current(), self._site.config)
+        ((instant,),) = modified
+        return Proposal(description, instant.astimezone(UTC), self._site.policy.current(), self._site.config)
 
 
 def _is_page(request: Request) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from panosc_catalogue import store
 from panosc_catalogue.database import Database
 from panosc_catalogue.datacite import reading
-from panosc_catalogue.datacite.description import Description
+from panosc_catalogue.datacite.description import Description, Kind
 from panosc_catalogue.records import DocumentRecord
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
 from panosc_catalogue.site import Site
@@ -155,6 +155,27 @@ def test_withdrawn_is_what_was_public_once(given: Given) -> None:
     assert given.find("documents", "secret") is None
     given.connection.execute("UPDATE document SET proprietary_decided = true")
     assert given.find("documents", "10.5072/p") is None
+
+
+@pytest.mark.parametrize(("kind", "pid"), [("datasets", "d/1"), ("documents", "10.5072/p")])
+def test_what_is_withdrawn_keeps_its_licence_and_its_dates(given: Given, kind: Kind, pid: str) -> None:
+    given.connection.execute(
+        "UPDATE document SET license_decided = 'CC0-1.0', measured_start = '2020-02-28T08:00:00Z' "
+        "WHERE pid = '10.5072/p'"
+    )
+    before = given.find(kind, pid)
+    given.connection.execute(
+        "INSERT INTO oai_record (kind, record, pid, state, datestamp) "
+        "SELECT 'datasets', id, pid, 'live', now() FROM dataset"
+    )
+    table = kind.removesuffix("s")
+    given.connection.execute(f"UPDATE {table} SET deleted_at = '2024-01-01' WHERE pid = %s", [pid])
+    after = given.find(kind, pid)
+    assert before is not None
+    assert after is not None
+    assert (before.license, after.state) == ("CC0-1.0", "withdrawn")
+    for name in ("license", "start", "end", "available", "publication_year", "access"):
+        assert getattr(after, name) == getattr(before, name), name
 
 
 def test_a_page_holds_what_is_public(given: Given) -> None:

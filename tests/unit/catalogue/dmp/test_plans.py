@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from madmpy.v1_2.dmp import DMP
 from panosc_catalogue import store
+from panosc_catalogue.datacite import reading
 from panosc_catalogue.records import DocumentRecord
 from unit.catalogue.visibility import END, RELEASE, Catalogue, catalogue_of
 
@@ -151,3 +152,18 @@ def test_without_a_contact_the_remedy_is_named(database_url: str, tmp_path: Path
         assert answer.status_code == 404
         assert "spec.contacts" in answer.json()["detail"]
         assert catalogue.client.get("/dmp/doc", headers=BROWSER).status_code == 200
+
+
+def test_a_proposal_that_vanishes_meanwhile_has_none(
+    proposal: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = reading.find
+
+    async def find_and_remove(*given: Any) -> Any:
+        found = await find(*given)
+        proposal.connection.execute("UPDATE dataset SET document_id = NULL")
+        proposal.connection.execute("DELETE FROM document")
+        return found
+
+    monkeypatch.setattr(reading, "find", find_and_remove)
+    assert proposal.client.get("/dmp/doc").status_code == 404
