@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import structlog
+from panosc_common.problem import Problem
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 log = structlog.stdlib.get_logger(__name__)
@@ -15,15 +16,22 @@ WAIT_SECONDS = 3.0
 RETRY_AFTER_SECONDS = 2
 
 
-class DatabaseUnavailable(Exception):
-    """The database does not answer; it may again in a moment."""
+class Busy(Problem):
+    """The database cannot answer now, but may in a moment: whoever asked is told to come back."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(503, why, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class DatabaseUnavailable(Busy):
+    """The database does not answer."""
 
 
 class QueryRefused(ValueError):
     """PostgreSQL refuses what the query asks for; the message says why."""
 
 
-class QueryTimeout(Exception):
+class QueryTimeout(Busy):
     """The query took longer than a query may."""
 
 

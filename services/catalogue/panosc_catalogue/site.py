@@ -8,13 +8,7 @@ from typing import Any
 from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
 
-from panosc_catalogue.database import (
-    RETRY_AFTER_SECONDS,
-    Database,
-    DatabaseUnavailable,
-    QueryRefused,
-    QueryTimeout,
-)
+from panosc_catalogue.database import Database, QueryRefused
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
 
 Clock = Callable[[], datetime | None]
@@ -52,5 +46,3 @@ class Site:
             return await self.database.rows(sql, given)
         except QueryRefused as error:
             raise Problem(400, str(error)) from error
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from panosc_catalogue.database import RETRY_AFTER_SECONDS, Database, DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.database import Database
 from panosc_catalogue.dois.client import Client
 from panosc_catalogue.dois.status import status
 from panosc_catalogue.dois.worker import Worker
@@ -68,12 +68,7 @@ def create_app(settings: Settings, config: CatalogueConfig, clock: Clock = lambd
 
     async def tell(request: Request) -> Response:
         """`GET /status`: how many DOIs are in which state, and what failed."""
-        try:
-            return OrjsonResponse(await status(database.rows))
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise problem.Problem(
-                503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-            ) from error
+        return OrjsonResponse(await status(database.rows))
 
     return Starlette(
         lifespan=lifespan,

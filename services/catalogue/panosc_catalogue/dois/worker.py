@@ -17,7 +17,7 @@ import structlog
 from panosc_common.problem import Problem
 from prometheus_client import Gauge
 
-from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.database import Busy
 from panosc_catalogue.datacite import kernel, reading
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.dois.book import EVER, Book, Task
@@ -34,7 +34,7 @@ MAX_FAILING = 5
 """Records in a row that may fail before the round ends: then it is the registrar."""
 _KINDS: tuple[Kind, ...] = ("documents", "datasets")
 """Proposals first: their datasets name them by their DOIs."""
-_DATABASE = (Problem, DatabaseUnavailable, QueryTimeout, psycopg.Error)
+_DATABASE = (Problem, psycopg.Error)
 
 LAST_SUCCESS = Gauge(
     "catalogue_dois_last_success_timestamp_seconds", "End of the last round without a failure"
@@ -208,7 +208,7 @@ class Worker:
     async def _report(self, error: str) -> None:
         try:
             await self._book.report(error[:1000])
-        except (DatabaseUnavailable, QueryTimeout) as unavailable:
+        except Busy as unavailable:
             log.warning("the state of DOIs is not written down", why=str(unavailable))
 
 

@@ -8,7 +8,7 @@ from panosc_common.server import OrjsonResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from panosc_catalogue.database import RETRY_AFTER_SECONDS, Database, DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.database import Database
 from panosc_catalogue.dois.status import status as dois_status
 from panosc_catalogue.ingest.worker import Worker
 from panosc_catalogue.paging import page_limit
@@ -34,14 +34,14 @@ class Status:
         names = {"names": list(self._followers)}
         known = {}
         for keys, sql in ((_ARCHIVE_KEYS, _ARCHIVES), (_CATALOGUE_KEYS, _CATALOGUES)):
-            for row in await self._rows(sql, names):
+            for row in await self._database.rows(sql, names):
                 known[row[0]] = dict(zip(keys, row, strict=True))
         sources = [await self._source(follower, known) for follower in self._followers.values()]
         months = self._policy.current().embargo.months
-        counts = await self._rows(_COUNTS_SQL, {"embargo_months": months, "clock": None})
+        counts = await self._database.rows(_COUNTS_SQL, {"embargo_months": months, "clock": None})
         datasets, documents, public = counts[0]
         # The DOIs' own worker is another process; whoever asks about the catalogue asks here.
-        dois = await dois_status(self._rows)
+        dois = await dois_status(self._database.rows)
         counted = {"datasets": datasets, "documents": documents, "publicDatasets": public}
         return OrjsonResponse({"sources": sources, **counted, "dois": dois})
 
@@ -73,23 +73,17 @@ class Status:
         name = follower.name
         arguments = {"source": name, "after": after.replace("\0", ""), "limit": limit}
         if isinstance(follower, Worker):
-            rows = await self._rows(_FILE_REPORTS, arguments | {"prefix": follower.pid_prefix} | _WITHDRAWN)
+            rows = await self._database.rows(
+                _FILE_REPORTS, arguments | {"prefix": follower.pid_prefix} | _WITHDRAWN
+            )
             found = [(p.path, p.reason, p.message, None) for p in follower.tree_problems if p.path > after]
         else:
-            rows, found = await self._rows(_RECORD_REPORTS, arguments), []
+            rows, found = await self._database.rows(_RECORD_REPORTS, arguments), []
         items = [
             {"source": name, "path": path, "reason": reason, "message": message, "seenAt": seen}
             for path, reason, message, seen in [*rows, *found]
         ]
         return sorted(items, key=lambda item: str(item["path"]))[:limit]
-
-    async def _rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        try:
-            return await self._database.rows(sql, parameters)
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise problem.Problem(
-                503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-            ) from error
 
 
 _ARCHIVE_KEYS = (

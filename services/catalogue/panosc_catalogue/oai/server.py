@@ -13,7 +13,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from panosc_catalogue.database import RETRY_AFTER_SECONDS, DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Description, Kind
 from panosc_catalogue.oai import answer, records
@@ -51,8 +50,6 @@ class _Server:
             headers = {"Retry-After": "10"}
             message = "the records changed a lot and are compared now; come back in a moment"
             raise Problem(503, message, headers=headers) from error
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error
         base_url = f"{self.site.config.public_url.rstrip('/')}/oai" if self.site.config.public_url else ""
         base_url = base_url or str(http.url.replace(query=""))
         arguments: dict[str, str] = {}

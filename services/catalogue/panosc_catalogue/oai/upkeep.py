@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from panosc_catalogue.database import DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.database import Busy, QueryTimeout
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.query import measure
@@ -68,7 +68,7 @@ class Upkeep:
     async def now(self) -> datetime:
         """Look until nothing differs; the time (UTC, whole seconds) as of which that was so.
 
-        Raises Behind, DatabaseUnavailable, QueryTimeout.
+        Raises Behind, Busy.
         """
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._catch_up())
@@ -84,7 +84,7 @@ class Upkeep:
                 await self.now()
             except Behind:
                 log.info("OAI-PMH datestamps are behind the records; catching up")
-            except (DatabaseUnavailable, QueryTimeout, psycopg.Error) as error:
+            except (Busy, psycopg.Error) as error:
                 log.warning("OAI-PMH datestamps not kept up", why=str(error))
 
     async def _catch_up(self) -> datetime:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from panosc_catalogue.database import Database, DatabaseUnavailable, QueryTimeout
+from panosc_catalogue.database import Database
 from panosc_catalogue.dmp import web as dmp
 from panosc_catalogue.migrate import expected_revision
 from panosc_catalogue.oai import server as oai
@@ -57,8 +57,6 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         """Whether searches can be answered: database reachable, schema as this program expects it."""
         try:
             row = await database.row("SELECT version_num FROM alembic_version", {})
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise problem.Problem(503, str(error), headers={"Retry-After": "2"}) from error
         except psycopg.errors.UndefinedTable as error:
             raise problem.Problem(
                 503, "the database has no schema yet: run `panosc-catalogue migrate`"

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from panosc_catalogue.database import RETRY_AFTER_SECONDS, DatabaseUnavailable, QueryTimeout
 from panosc_catalogue.paging import page_limit
 from panosc_catalogue.policy import ledger
 from panosc_catalogue.policy.decisions import DECISION, AnyDecision, Refused
@@ -95,8 +94,6 @@ class _Answers:
             ) from error
         except psycopg.DataError as error:
             raise Problem(422, f"PostgreSQL refuses a value: {error.diag.message_primary}") from error
-        except (DatabaseUnavailable, QueryTimeout) as error:
-            raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error
         return _answer({"changed": changed, "state": await self._state(kind, pid)})
 
     async def _state(self, kind: str, pid: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from panosc_catalogue.database import (
-    RETRY_AFTER_SECONDS,
     DatabaseUnavailable,
     QueryRefused,
     QueryTimeout,
@@ -80,8 +79,8 @@ class _Search:
             message = f"{error}; narrow the filter or ask for less at a time"
             return ApiError(503, message, name="ServiceUnavailableError", code="QUERY_TIMEOUT").response()
         except DatabaseUnavailable as error:
-            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return ApiError(503, str(error), name="ServiceUnavailableError", headers=headers).response()
+            name = "ServiceUnavailableError"
+            return ApiError(503, str(error), name=name, headers=error.headers).response()
         except ApiError as error:
             return error.response()
 
