@@ -210,9 +210,9 @@ def test_two_people_add_sources_without_knowing_each_other(api: ApiServer, names
     two = {"name": "two", "nexus": {"archive": "archive", "include": ["*.h5"]}}
     api.apply(catalogue(namespace, sources=[one]), manager="one")
     api.apply(catalogue(namespace, sources=[two]), manager="two")
-    assert api.get("Catalogue", "catalogue", namespace)["spec"]["sources"] == [one, two]
+    assert api.existing("Catalogue", "catalogue", namespace)["spec"]["sources"] == [one, two]
     api.apply(catalogue(namespace), manager="one")
-    assert api.get("Catalogue", "catalogue", namespace)["spec"]["sources"] == [two]
+    assert api.existing("Catalogue", "catalogue", namespace)["spec"]["sources"] == [two]
 
 
 def test_the_status_is_changed_only_through_its_own_subresource(api: ApiServer, namespace: str) -> None:
@@ -220,9 +220,9 @@ def test_the_status_is_changed_only_through_its_own_subresource(api: ApiServer, 
     status = {"files": 3, "bytes": 2**40, "url": "http://archive.esrf.panosc.localhost"}
     api.patch("DataArchive", "archive", {"status": status}, namespace)
     # The operator of the engine's tests may be running, and write other fields of the status.
-    assert not status.keys() & api.get("DataArchive", "archive", namespace).get("status", {}).keys()
+    assert not status.keys() & api.existing("DataArchive", "archive", namespace).get("status", {}).keys()
     api.patch("DataArchive", "archive", {"status": status, "spec": {"replicas": 9}}, namespace, "status")
-    stored = api.get("DataArchive", "archive", namespace)
+    stored = api.existing("DataArchive", "archive", namespace)
     assert status.items() <= stored["status"].items()
     assert stored["spec"]["replicas"] == 1
     assert stored["metadata"]["generation"] == 1

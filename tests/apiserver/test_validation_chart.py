@@ -76,6 +76,6 @@ def test_facilities_outlive_the_release_and_belong_to_the_next(api: ApiServer, n
     assert done.returncode == 0, done.stderr
     assert api.get("ServiceAccount", "panosc-operator", namespace) is None
     install()
-    assert api.get("Facility", namespace)["metadata"]["uid"] == before["metadata"]["uid"]
+    assert api.existing("Facility", namespace)["metadata"]["uid"] == before["metadata"]["uid"]
     helm("uninstall", *release)
     api.delete("Facility", namespace)

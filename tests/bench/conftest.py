@@ -116,4 +116,6 @@ def requests_per_second(url: str, connections: int = 8, seconds: int = 3) -> flo
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in output, output
     assert "Socket errors" not in output, output
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1])
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    assert rate is not None, output
+    return float(rate[1])

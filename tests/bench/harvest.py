@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from doubles.icat import Icat
@@ -92,7 +93,7 @@ def scicat(records: int) -> ASGIApp:
         if place == 0:
             item = {"proposalId": f"{proposal:06}", "title": f"P{proposal}", "isPublished": True}
             backend.proposals.append(backend.touch(item))
-        dataset = {
+        dataset: dict[str, Any] = {
             "pid": f"20.500.12269/{number:07}",
             "datasetName": f"scan {number}",
             "isPublished": True,

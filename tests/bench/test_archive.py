@@ -1,18 +1,19 @@
 """How fast the archive gives out bytes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.conftest import requests_per_second
+from bench.conftest import Report, requests_per_second
 from unit.archive.conftest import base, behind_nginx, catalogue, environment  # noqa: F401
-from unit.archive.harness import NGINX, Process, free_port, wait_for
+from unit.archive.harness import NGINX, Archive, Process, free_port, wait_for
 
 MEBIBYTE = 2**20
 
 
 @pytest.fixture(scope="module")
-def plain_nginx(behind_nginx):  # noqa: F811
+def plain_nginx(behind_nginx: Archive) -> Iterator[str]:  # noqa: F811
     """nginx serving the same folder without asking anybody."""
     port, folder = free_port(), behind_nginx.root.parent / "plain"
     folder.mkdir(mode=0o777)
@@ -29,7 +30,7 @@ def plain_nginx(behind_nginx):  # noqa: F811
         yield f"http://127.0.0.1:{port}"
 
 
-def publish(archive, name: str, size: int) -> str:
+def publish(archive: Archive, name: str, size: int) -> str:
     content = np.random.default_rng(0).bytes(size)
     archive.publish(name, content)
     Path(archive.root / name).chmod(0o644)
@@ -37,7 +38,13 @@ def publish(archive, name: str, size: int) -> str:
 
 
 @pytest.mark.parametrize(("size", "what"), [(64 * MEBIBYTE, "64 MiB files"), (MEBIBYTE, "1 MiB files")])
-def test_download(report, behind_nginx, plain_nginx, size, what):  # noqa: F811
+def test_download(
+    report: Report,
+    behind_nginx: Archive,  # noqa: F811
+    plain_nginx: str,
+    size: int,
+    what: str,
+) -> None:
     name = publish(behind_nginx, f"bench-{size}.nxs", size)
     connections = 2 if size > MEBIBYTE else 8
     report.compare(

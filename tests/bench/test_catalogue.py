@@ -6,14 +6,16 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
 import psycopg
 import pytest
-from bench.conftest import requests_per_second
+from bench.conftest import Report, requests_per_second
 from bench.population import populate
 from panosc_catalogue.migrate import migrate
 from panosc_catalogue.query import compile as sql
@@ -29,13 +31,13 @@ SIZES = [20_000, *([1_000_000] if os.environ.get("PANOSC_BENCH_MILLION") else []
 INGESTED = 100_000
 
 
-def parameters(**where):
+def parameters(**where: object) -> dict[str, Any]:
     return {"relation": "parameters", "scope": {"where": where}}
 
 
 TECHNIQUE = {"relation": "techniques", "scope": {"where": {"name": "small angle scattering"}}}
 ENERGY = parameters(name="photon_energy", value={"between": [9, 12]}, unit="keV")
-QUERIES = {
+QUERIES: dict[str, dict[str, Any]] = {
     "Plain list of 20": {},
     "Technique and parameter range": {"include": [TECHNIQUE, ENERGY]},
     "Two parameters that few have": {
@@ -57,7 +59,7 @@ class Catalogue:
     database: str
     api: str
 
-    def url(self, query):
+    def url(self, query: dict[str, Any]) -> str:
         """Address of the query's first page; by an order, of the page in the middle."""
         url = f"{self.api}/Datasets?filter={quote(json.dumps({'limit': 20} | query, separators=(',', ':')))}"
         if "order" not in query:
@@ -69,13 +71,15 @@ class Catalogue:
 
 
 @pytest.fixture(scope="module")
-def server():
+def server() -> Iterator[postgres.Server]:
     with postgres.server() as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size:,}")
-def catalogue(request, server, tmp_path_factory):
+def catalogue(
+    request: pytest.FixtureRequest, server: postgres.Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Catalogue]:
     name = server.create()
     migrate(server.url(name))
     started = time.monotonic()
@@ -91,7 +95,7 @@ def catalogue(request, server, tmp_path_factory):
     server.drop(name)
 
 
-def statements_per_second(database: str, query: dict[str, object], script: Path) -> float:
+def statements_per_second(database: str, query: dict[str, Any], script: Path) -> float:
     """Rate at which PostgreSQL alone answers the same question, planned once, over as many connections."""
     found = sql.items(parse_filter(MODELS["Dataset"], {"limit": 20} | query, ontology(LATEST)))
     text, values = sql.bind(found, DataPolicy(), None)
@@ -103,13 +107,29 @@ def statements_per_second(database: str, query: dict[str, object], script: Path)
         )
     script.write_text("SELECT bench();\n")
     [pgbench] = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))[-1:]
-    command = [pgbench, "-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", "3", "-f", script, database]
+    command = [
+        str(pgbench),
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        "8",
+        "-j",
+        "1",
+        "-T",
+        "3",
+        "-f",
+        str(script),
+        database,
+    ]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return float(re.search(r"tps = ([\d.]+)", output)[1])
+    rate = re.search(r"tps = ([\d.]+)", output)
+    assert rate is not None, output
+    return float(rate[1])
 
 
 @pytest.mark.parametrize("what", QUERIES)
-def test_search(report, catalogue, tmp_path, what):
+def test_search(report: Report, catalogue: Catalogue, tmp_path: Path, what: str) -> None:
     query = QUERIES[what]
     url = catalogue.url(query)
     assert len(httpx2.get(url, timeout=60).json()) > 0
@@ -125,7 +145,7 @@ def test_search(report, catalogue, tmp_path, what):
     )
 
 
-def records():
+def records() -> Iterator[dict[str, Any]]:
     """Proposals of ten datasets each, as lines for `panosc-catalogue load`."""
     for proposal in range(INGESTED // 10):
         datasets = [
@@ -155,18 +175,18 @@ def records():
         }
 
 
-def test_ingest(report, server, tmp_path):
+def test_ingest(report: Report, server: postgres.Server, tmp_path: Path) -> None:
     url = server.url(server.create())
     migrate(url)
     lines = tmp_path / "records.jsonl"
     lines.write_text("".join(json.dumps(record) + "\n" for record in records()))
 
-    def load():
+    def load() -> float:
         started = time.monotonic()
         subprocess.run([COMMAND, "load", "--database-url", url, lines], check=True, capture_output=True)
         return INGESTED / (time.monotonic() - started)
 
-    def copy():
+    def copy() -> float:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE TABLE copied (line jsonb)")
             started = time.monotonic()

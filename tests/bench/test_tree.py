@@ -3,15 +3,17 @@
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+from bench.conftest import Report
 from panosc_common.tree import TreeScanner
 
 DIRECTORIES, FILES_EACH = 400, 250
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tree")
     long_ago = time.time() - 86400
     for directory in range(DIRECTORIES):
@@ -25,17 +27,17 @@ def tree(tmp_path_factory):
     return root
 
 
-def test_rescan_of_an_unchanged_tree(report, tree):
+def test_rescan_of_an_unchanged_tree(report: Report, tree: Path) -> None:
     scanner = TreeScanner(tree, clock=lambda: time.time() + 86400)
     files = sum(1 for _ in scanner.scan())
     assert files == DIRECTORIES * FILES_EACH
 
-    def rescan():
+    def rescan() -> float:
         started = time.perf_counter()
         assert list(scanner.scan()) == []
         return files / (time.perf_counter() - started)
 
-    def find():
+    def find() -> float:
         started = time.perf_counter()
         subprocess.run(["find", tree, "-type", "f", "-size", "+1G"], check=True, capture_output=True)
         return files / (time.perf_counter() - started)

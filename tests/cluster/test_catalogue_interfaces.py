@@ -2,10 +2,13 @@
 
 import base64
 import json
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+import httpx2
 import pytest
+from support.cluster import Demo
 
 CATALOGUE = "http://catalogue.aurora.panosc.localhost"
 ARCHIVE = "http://archive.aurora.panosc.localhost"
@@ -16,13 +19,13 @@ EMBARGOED_RUN = "HC-2218/N-TOF/n-tof_0001.nxs"
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
 
 
-def counted(demo, collection, **where):
+def counted(demo: Demo, collection: str, **where: object) -> int:
     response = demo.get(f"{CATALOGUE}/api/{collection}/count", params={"where": json.dumps(where)})
     assert response.status_code == 200, response.text
-    return response.json()["count"]
+    return int(response.json()["count"])
 
 
-def test_an_identifier_is_asked_for_with_and_without_encoded_slashes(demo):
+def test_an_identifier_is_asked_for_with_and_without_encoded_slashes(demo: Demo) -> None:
     [plain, encoded] = [
         demo.client.get(f"{CATALOGUE}/api/Datasets/{quote(OPEN_DATASET, safe=safe)}", follow_redirects=False)
         for safe in ("/:", "")
@@ -32,7 +35,7 @@ def test_an_identifier_is_asked_for_with_and_without_encoded_slashes(demo):
     assert plain.json()["pid"] == OPEN_DATASET
 
 
-def test_a_dataset_has_a_page_for_people_and_for_machines(demo):
+def test_a_dataset_has_a_page_for_people_and_for_machines(demo: Demo) -> None:
     page = f"{CATALOGUE}/datasets/{OPEN_DATASET}"
     read = demo.get(page, headers={"Accept": "text/html"})
     assert read.status_code == 200
@@ -49,13 +52,13 @@ def test_a_dataset_has_a_page_for_people_and_for_machines(demo):
     assert cited.text.lstrip().startswith("@")
 
 
-def test_the_search_page_finds_what_a_person_types(demo):
+def test_the_search_page_finds_what_a_person_types(demo: Demo) -> None:
     found = demo.get(f"{CATALOGUE}/", params={"q": "SAXS silica"}, headers={"Accept": "text/html"})
     assert found.status_code == 200
     assert f"/datasets/{OPEN_DATASET.rpartition('/')[0]}/" in found.text
 
 
-def test_words_are_ranked_and_acronyms_understood(demo):
+def test_words_are_ranked_and_acronyms_understood(demo: Demo) -> None:
     answer = demo.get(f"{CATALOGUE}/api/Datasets", params={"filter": '{"query": "SAXS silica", "limit": 5}'})
     items = answer.json()
     assert items
@@ -63,12 +66,13 @@ def test_words_are_ranked_and_acronyms_understood(demo):
     assert "silica" in items[0]["title"]
 
 
-def test_harvesters_get_every_public_record_once(demo):
-    def harvested():
-        parameters, found = {"verb": "ListIdentifiers", "metadataPrefix": "oai_datacite"}, []
+def test_harvesters_get_every_public_record_once(demo: Demo) -> None:
+    def harvested() -> list[str]:
+        parameters: dict[str, str] | None = {"verb": "ListIdentifiers", "metadataPrefix": "oai_datacite"}
+        found: list[str] = []
         while parameters:
             tree = ElementTree.fromstring(demo.get(f"{CATALOGUE}/oai", params=parameters).content)
-            found += [node.text for node in tree.iter(f"{OAI}identifier")]
+            found += [node.text or "" for node in tree.iter(f"{OAI}identifier")]
             token = next((node.text for node in tree.iter(f"{OAI}resumptionToken")), None)
             parameters = {"verb": "ListIdentifiers", "resumptionToken": token} if token else None
         return found
@@ -81,7 +85,7 @@ def test_harvesters_get_every_public_record_once(demo):
 
 
 @pytest.fixture
-def staff(demo):
+def staff(demo: Demo) -> Callable[..., httpx2.Response]:
     """Sends decisions as the facility's staff, whose token is in a Secret."""
     secret = json.loads(
         demo.kubectl("get", "secret", "catalogue-administrator", "-n", "aurora", "-o", "json")
@@ -89,7 +93,7 @@ def staff(demo):
     token = base64.b64decode(secret["data"]["token"]).decode()
     words = {"requestedBy": "Chiara Lindqvist", "grantedBy": "User Office", "reason": "published early"}
 
-    def decide(action, **fields):
+    def decide(action: str, **fields: object) -> httpx2.Response:
         return demo.client.post(
             f"{CATALOGUE}/policy/decisions",
             json={"action": action, **fields, **words},
@@ -99,10 +103,10 @@ def staff(demo):
     return decide
 
 
-def test_staff_release_data_and_take_it_back(demo, staff):
+def test_staff_release_data_and_take_it_back(demo: Demo, staff: Callable[..., httpx2.Response]) -> None:
     page = f"{CATALOGUE}/datasets/{EMBARGOED_DATASET}"
 
-    def seen():
+    def seen() -> tuple[int, int, int]:
         return (
             demo.get(page).status_code,
             counted(demo, "Datasets", pid=EMBARGOED_DATASET),
@@ -121,12 +125,12 @@ def test_staff_release_data_and_take_it_back(demo, staff):
     assert hidden[0] in (404, 410)
 
 
-def test_nobody_decides_without_the_token(demo):
+def test_nobody_decides_without_the_token(demo: Demo) -> None:
     refused = demo.client.post(f"{CATALOGUE}/policy/decisions", json={"action": "release"})
     assert refused.status_code == 401
 
 
-def test_a_proposal_under_embargo_tells_when_it_ends_and_has_a_management_plan(demo):
+def test_a_proposal_under_embargo_tells_when_it_ends_and_has_a_management_plan(demo: Demo) -> None:
     page = demo.get(f"{CATALOGUE}/documents/{EMBARGOED_PROPOSAL}", headers={"Accept": "text/html"})
     assert page.status_code == 200
     assert "embargo" in page.text.lower()
@@ -135,17 +139,17 @@ def test_a_proposal_under_embargo_tells_when_it_ends_and_has_a_management_plan(d
     assert plan.json()["dmp"]["contact"]["mbox"] == "data@aurora.example"
 
 
-def test_records_get_local_handles_that_lead_to_their_pages(demo):
-    def handles():
+def test_records_get_local_handles_that_lead_to_their_pages(demo: Demo) -> None:
+    def handles() -> int:
         status = json.loads(demo.kubectl("get", "catalogue", "catalogue", "-n", "aurora", "-o", "json"))
-        return status["status"]["dois"]["local"]
+        return int(status["status"]["dois"]["local"])
 
     expected = counted(demo, "Documents") + counted(demo, "Datasets")
     assert demo.eventually(handles, until=lambda count: count >= expected, seconds=90) >= expected
 
 
 @pytest.fixture
-def mirror(demo):
+def mirror(demo: Demo) -> Iterator[str]:
     """A second catalogue beside the first, which it reads over the search API as any other facility would."""
     manifest = {
         "apiVersion": "panosc.eu/v1alpha1",
@@ -162,7 +166,7 @@ def mirror(demo):
     demo.kubectl("delete", "catalogue", "mirror", "-n", "aurora", "--wait=true", "--timeout=120s")
 
 
-def test_a_catalogue_reads_another_one(demo, mirror):
+def test_a_catalogue_reads_another_one(demo: Demo, mirror: str) -> None:
     expected = counted(demo, "Datasets")
     url = f"{mirror}/api/Datasets/count"
     found = demo.eventually(

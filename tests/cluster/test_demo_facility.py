@@ -6,12 +6,15 @@ import json
 import shutil
 import time
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 import h5py
 import numpy as np
 import pytest
+from support.cluster import Demo
 
 CATALOGUE = "http://catalogue.aurora.panosc.localhost"
 ARCHIVE = "http://archive.aurora.panosc.localhost"
@@ -19,17 +22,17 @@ OPEN_RUN = "SC-1001/A-SAXS/a-saxs_0001.nxs"
 EMBARGOED_RUN = "HC-2218/N-TOF/n-tof_0001.nxs"
 
 
-def search(cluster, collection, **filter):
-    response = cluster.get(f"{CATALOGUE}/api/{collection}", params={"filter": json.dumps(filter)})
+def search(demo: Demo, collection: str, **filter: Any) -> Any:
+    response = demo.get(f"{CATALOGUE}/api/{collection}", params={"filter": json.dumps(filter)})
     assert response.status_code == 200, response.text
     return response.json()
 
 
-def titles(items):
+def titles(items: list[dict[str, Any]]) -> list[str]:
     return sorted(item["title"] for item in items)
 
 
-def test_a_technique_finds_its_datasets(demo):
+def test_a_technique_finds_its_datasets(demo: Demo) -> None:
     found = search(
         demo,
         "Datasets",
@@ -39,7 +42,7 @@ def test_a_technique_finds_its_datasets(demo):
     assert all("Small-angle" in title for title in titles(found))
 
 
-def test_an_instrument_finds_its_datasets(demo):
+def test_an_instrument_finds_its_datasets(demo: Demo) -> None:
     found = search(
         demo, "Datasets", include=[{"relation": "instrument", "scope": {"where": {"name": "A-XAS"}}}]
     )
@@ -50,13 +53,13 @@ def test_an_instrument_finds_its_datasets(demo):
     )
 
 
-def test_the_case_of_a_path_does_not_matter(demo):
+def test_the_case_of_a_path_does_not_matter(demo: Demo) -> None:
     [written, shouted] = [demo.get(f"{CATALOGUE}/{path}/count") for path in ("api/Datasets", "API/datasets")]
     assert written.json()["count"] > 0
     assert shouted.json() == written.json()
 
 
-def test_an_encoded_identifier_is_answered_like_a_plain_one(demo):
+def test_an_encoded_identifier_is_answered_like_a_plain_one(demo: Demo) -> None:
     [pid] = [item["pid"] for item in search(demo, "Datasets", limit=1)]
     plain, encoded = (
         demo.client.get(f"{CATALOGUE}/api/Datasets/{quote(pid, safe=safe)}", follow_redirects=False)
@@ -68,7 +71,7 @@ def test_an_encoded_identifier_is_answered_like_a_plain_one(demo):
     assert plain.json()["pid"] == pid
 
 
-def test_a_proposal_is_found_with_its_people(demo):
+def test_a_proposal_is_found_with_its_people(demo: Demo) -> None:
     [document] = search(
         demo,
         "Documents",
@@ -81,7 +84,7 @@ def test_a_proposal_is_found_with_its_people(demo):
     }
 
 
-def test_a_file_is_downloaded_by_range_and_its_checksum_agrees(demo):
+def test_a_file_is_downloaded_by_range_and_its_checksum_agrees(demo: Demo) -> None:
     original = (demo.data / OPEN_RUN).read_bytes()
     url = f"{ARCHIVE}/files/{OPEN_RUN}"
     middle = len(original) // 2
@@ -92,18 +95,19 @@ def test_a_file_is_downloaded_by_range_and_its_checksum_agrees(demo):
     assert hashlib.sha256(first.content + second.content).digest() == hashlib.sha256(original).digest()
 
 
-def test_the_listing_gives_the_checksum_of_the_file(demo):
+def test_the_listing_gives_the_checksum_of_the_file(demo: Demo) -> None:
     folder, _, name = OPEN_RUN.rpartition("/")
     expected = hashlib.sha256((demo.data / OPEN_RUN).read_bytes()).hexdigest()
 
-    def checksum():
+    def checksum() -> str:
         listing = demo.get(f"{ARCHIVE}/files/{folder}").json()
-        return next(entry.get("sha256") for entry in listing["entries"] if entry["name"] == name)
+        [sha256] = [entry.get("sha256") for entry in listing["entries"] if entry["name"] == name]
+        return str(sha256)
 
     assert demo.eventually(checksum, until=lambda value: value == expected, seconds=60) == expected
 
 
-def test_an_hdf5_slice_equals_h5pys(demo):
+def test_an_hdf5_slice_equals_h5pys(demo: Demo) -> None:
     with h5py.File(demo.data / OPEN_RUN) as file:
         expected = file["entry/instrument/detector/data"][10:20, 30:50]
     response = demo.get(
@@ -119,7 +123,7 @@ def test_an_hdf5_slice_equals_h5pys(demo):
     np.testing.assert_array_equal(np.load(io.BytesIO(response.content)), expected)
 
 
-def test_a_dataset_is_downloaded_as_one_bundle(demo):
+def test_a_dataset_is_downloaded_as_one_bundle(demo: Demo) -> None:
     [dataset] = search(
         demo,
         "Datasets",
@@ -134,7 +138,7 @@ def test_a_dataset_is_downloaded_as_one_bundle(demo):
         assert bundle.read(member) == (demo.data / file["path"]).read_bytes()
 
 
-def test_data_under_embargo_are_not_there_for_an_outsider(demo):
+def test_data_under_embargo_are_not_there_for_an_outsider(demo: Demo) -> None:
     found = search(demo, "Datasets", where={"title": {"ilike": "%yttrium%"}})
     assert found == []
     count = demo.get(f"{CATALOGUE}/api/Datasets/count", params={"where": '{"title": {"ilike": "%yttrium%"}}'})
@@ -154,7 +158,7 @@ def test_data_under_embargo_are_not_there_for_an_outsider(demo):
 
 
 @pytest.fixture
-def new_run(demo):
+def new_run(demo: Demo) -> Iterator[str]:
     """A run that the beamline writes now, taken away afterwards."""
     name = f"a-saxs_{datetime.now(UTC):%H%M%S}.nxs"
     target = demo.data / "SC-1001" / "A-SAXS" / name
@@ -169,7 +173,7 @@ def new_run(demo):
     target.unlink()
 
 
-def test_a_new_file_is_found_within_seconds(demo, new_run):
+def test_a_new_file_is_found_within_seconds(demo: Demo, new_run: str) -> None:
     start = time.monotonic()
     demo.eventually(
         lambda: search(demo, "Datasets", where={"title": new_run}), until=lambda f: len(f) == 1, seconds=30
@@ -177,8 +181,8 @@ def test_a_new_file_is_found_within_seconds(demo, new_run):
     assert time.monotonic() - start < 30
 
 
-def test_a_changed_policy_changes_what_is_public(demo):
-    def visible():
+def test_a_changed_policy_changes_what_is_public(demo: Demo) -> None:
+    def visible() -> int:
         return len(search(demo, "Datasets", where={"title": {"ilike": "%yttrium%"}}))
 
     patch = '{"spec": {"dataPolicy": {"embargo": {"months": %d}}}}'
@@ -196,10 +200,10 @@ def test_a_changed_policy_changes_what_is_public(demo):
     )
 
 
-def test_status_tells_what_is_in_the_archive_and_the_catalogue(demo):
+def test_status_tells_what_is_in_the_archive_and_the_catalogue(demo: Demo) -> None:
     runs = len(list(demo.data.rglob("*.nxs")))
 
-    def status(kind, name):
+    def status(kind: str, name: str) -> Any:
         return json.loads(demo.kubectl("get", kind, name, "-n", "aurora", "-o", "json"))["status"]
 
     archive = demo.eventually(
@@ -219,7 +223,7 @@ def test_status_tells_what_is_in_the_archive_and_the_catalogue(demo):
     assert datetime.now(UTC) - checked < timedelta(hours=1)
 
 
-def test_pods_reach_a_service_by_the_url_that_people_use(demo):
+def test_pods_reach_a_service_by_the_url_that_people_use(demo: Demo) -> None:
     script = (
         "import urllib.request; "
         f"print(urllib.request.urlopen('{CATALOGUE}/api/Instruments/count', timeout=10).read().decode())"

@@ -3,15 +3,20 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from panosc_dev import addons, processes
+from panosc_dev.cluster import LocalCluster
+from support.cluster import Demo
 
 
 @contextmanager
-def held_back(cluster, program):
+def held_back(cluster: LocalCluster, program: str) -> Iterator[None]:
     """One of the cluster's programs does nothing for the time being, as on a machine with too much to do."""
     identity = processes.running(cluster.paths.run / "pids" / f"{program}.pid")
+    assert identity is not None
     os.kill(identity.pid, signal.SIGSTOP)
     try:
         yield
@@ -19,7 +24,7 @@ def held_back(cluster, program):
         os.kill(identity.pid, signal.SIGCONT)
 
 
-def gateway(name):
+def gateway(name: str) -> dict[str, Any]:
     listener = {"name": "http", "hostname": f"*.{name}.{addons.DOMAIN}", "port": 80, "protocol": "HTTP"}
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -29,7 +34,7 @@ def gateway(name):
     }
 
 
-def test_a_gateway_gets_its_address_before_the_endpoints_are_known(demo):
+def test_a_gateway_gets_its_address_before_the_endpoints_are_known(demo: Demo) -> None:
     slices = (
         "--namespace",
         addons.GATEWAY_NAMESPACE,

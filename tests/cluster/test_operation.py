@@ -2,9 +2,11 @@
 
 import shutil
 import time
+from collections.abc import Iterator
 
 import httpx2
 import pytest
+from support.cluster import Demo
 
 CATALOGUE = "http://catalogue.aurora.panosc.localhost"
 ARCHIVE = "http://archive.aurora.panosc.localhost"
@@ -14,7 +16,7 @@ SIZE = 96 * 2**20
 
 
 @pytest.fixture
-def large_run(demo):
+def large_run(demo: Demo) -> Iterator[str]:
     """A public file that no buffer on the way holds as a whole: its NeXus content is followed by zeros."""
     path = demo.data / LARGE_RUN
     unfinished = path.with_suffix(".part")
@@ -26,7 +28,7 @@ def large_run(demo):
     path.unlink()
 
 
-def test_a_slow_download_is_not_cut_off(demo, large_run):
+def test_a_slow_download_is_not_cut_off(demo: Demo, large_run: str) -> None:
     """The gateway's own limit for an answer would be 15 s."""
     demo.eventually(
         lambda: demo.client.head(large_run).status_code, until=lambda status: status == 200, seconds=60
@@ -40,16 +42,16 @@ def test_a_slow_download_is_not_cut_off(demo, large_run):
     assert time.monotonic() - started > 20
 
 
-def test_metrics_are_not_public(demo):
+def test_metrics_are_not_public(demo: Demo) -> None:
     assert demo.get(f"{ARCHIVE}/metrics").status_code == 404
     assert demo.get(f"{CATALOGUE}/metrics").status_code == 404
 
 
-def test_a_lost_password_is_made_anew_and_accepted(demo):
+def test_a_lost_password_is_made_anew_and_accepted(demo: Demo) -> None:
     """The Secret goes, the database stays: it takes the new password when it starts."""
     workloads = ("statefulset/catalogue-postgres", "deployment/catalogue", "deployment/catalogue-ingest")
 
-    def generations():
+    def generations() -> list[str]:
         return [
             demo.kubectl("get", each, "-n", "aurora", "-o", "jsonpath={.metadata.generation}")
             for each in workloads

@@ -2,16 +2,18 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cluster import Demo
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "second-facility.yaml"
 CATALOGUE = "http://catalogue.borealis.panosc.localhost"
 
 
 @pytest.fixture(scope="module")
-def borealis(demo):
+def borealis(demo: Demo) -> Iterator[float]:
     """The facility of the example, and how long it took to be Ready; deleted afterwards with its data."""
     start = time.monotonic()
     demo.kubectl("apply", "--server-side", "-f", str(EXAMPLE))
@@ -25,11 +27,11 @@ def borealis(demo):
         demo.kubectl("delete", name, "-n", "borealis", "--timeout=120s")
 
 
-def test_it_is_ready_soon(borealis):
+def test_it_is_ready_soon(borealis: float) -> None:
     assert borealis < 90
 
 
-def test_its_data_are_found(demo, borealis):
+def test_its_data_are_found(demo: Demo, borealis: float) -> None:
     source = demo.data / "SC-2377" / "A-SAXS" / "a-saxs_0001.nxs"
     demo.copy_into_claim("borealis", "archive-data", source, "SC-2377/a-saxs_0001.nxs")
     found = demo.eventually(
@@ -38,7 +40,7 @@ def test_its_data_are_found(demo, borealis):
     assert found[0]["title"] == "Small-angle X-ray scattering of sds-micelles at 298 K"
 
 
-def test_the_first_facility_does_not_see_them(demo, borealis):
+def test_the_first_facility_does_not_see_them(demo: Demo, borealis: float) -> None:
     where = json.dumps({"title": {"ilike": "%sds-micelles%"}})
     response = demo.get(
         "http://catalogue.aurora.panosc.localhost/api/Datasets/count", params={"where": where}
@@ -46,23 +48,23 @@ def test_the_first_facility_does_not_see_them(demo, borealis):
     assert response.json() == {"count": 0}
 
 
-def test_kubectl_get_shows_readiness_and_addresses(demo, borealis):
+def test_kubectl_get_shows_readiness_and_addresses(demo: Demo, borealis: float) -> None:
     header, *rows = demo.kubectl("get", "catalogues,dataarchives", "-n", "borealis").splitlines()
     assert header.split()[:4] == ["NAME", "READY", "REASON", "URL"]
     assert any("http://catalogue.borealis.panosc.localhost" in row and "True" in row for row in rows)
 
 
-def test_the_category_lists_all_kinds(demo, borealis):
+def test_the_category_lists_all_kinds(demo: Demo, borealis: float) -> None:
     names = demo.kubectl("get", "panosc", "-A", "-o", "name").split()
     assert {"facility.panosc.eu/borealis", "dataarchive.panosc.eu/archive"} <= set(names)
 
 
-def test_explain_reads_like_documentation(demo):
+def test_explain_reads_like_documentation(demo: Demo) -> None:
     text = demo.kubectl("explain", "facility.spec.dataPolicy.embargo.months")
     assert "Calendar months from the end of the experiment" in text
 
 
-def test_what_happened_is_told_by_events(demo, borealis):
+def test_what_happened_is_told_by_events(demo: Demo, borealis: float) -> None:
     events = json.loads(demo.kubectl("get", "events", "-A", "-o", "json"))["items"]
     about = {
         (event["involvedObject"]["kind"], event["reason"])
@@ -73,7 +75,7 @@ def test_what_happened_is_told_by_events(demo, borealis):
     assert ("Catalogue", "Available") in about
 
 
-def test_a_killed_database_pod_comes_back_with_its_data(demo, borealis):
+def test_a_killed_database_pod_comes_back_with_its_data(demo: Demo, borealis: float) -> None:
     demo.kubectl("delete", "pod", "catalogue-postgres-0", "-n", "borealis", "--grace-period=0", "--force")
     found = demo.eventually(
         lambda: demo.get(f"{CATALOGUE}/api/Datasets"), until=lambda r: r.status_code == 200, seconds=90
@@ -81,7 +83,7 @@ def test_a_killed_database_pod_comes_back_with_its_data(demo, borealis):
     assert len(found.json()) == 1
 
 
-def test_pods_of_one_facility_do_not_reach_those_of_another(demo, borealis):
+def test_pods_of_one_facility_do_not_reach_those_of_another(demo: Demo, borealis: float) -> None:
     address = json.loads(
         demo.kubectl("get", "service", "catalogue-postgres", "-n", "borealis", "-o", "json")
     )["spec"]["clusterIP"]

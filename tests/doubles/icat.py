@@ -181,7 +181,7 @@ class Icat:
             return [
                 _return(_text(max(values)), f' xmlns:xs="http://www.w3.org/2001/XMLSchema" xsi:type="{kind}"')
             ]
-        rows = []
+        rows: list[Any] = []
         for row in self._candidates(query):
             if len(rows) == query.limit:
                 break

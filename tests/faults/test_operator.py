@@ -4,6 +4,7 @@ import os
 import random
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +186,17 @@ def test_killed_after_any_write_of_a_clean_up(
     operator.await_ready()
     for kind, each in resources:
         where = "" if kind == "Facility" else name
-        api.wait_for(lambda k=kind, e=each, w=where: api.get(k, e, w) is None, f"{kind} {each} gone", 40)
+        api.wait_for(partial(is_gone, api, kind, each, where), f"{kind} {each} gone", 40)
     # The garbage collector takes the rest; the namespace was adopted, and with it stay fences and policy.
     stays = {"Namespace", "NetworkPolicy", "ConfigMap"}
     api.wait_for(
         lambda: {key.split()[0] for key in state(api, name)} == stays, f"only {sorted(stays)} left", 40
     )
     assert operator.stop() == 0, operator.log.read_text()[-3000:]
+
+
+def is_gone(api: ApiServer, kind: str, name: str, namespace: str = "") -> bool:
+    return api.get(kind, name, namespace) is None
 
 
 def test_errors_and_lost_answers(
@@ -236,9 +241,7 @@ def test_gateway_api_that_is_installed_later(
     for plural in kinds.values():
         definition = f"{plural}.gateway.networking.k8s.io"
         api.delete("CustomResourceDefinition", definition)
-        api.wait_for(
-            lambda definition=definition: not api.get("CustomResourceDefinition", definition), "it gone"
-        )
+        api.wait_for(partial(is_gone, api, "CustomResourceDefinition", definition), "it gone")
     with running_operator(account(api, tmp_path, proxy.url), tmp_path) as operator:
         make(api, name)
 

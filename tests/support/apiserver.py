@@ -127,6 +127,12 @@ class ApiServer:
             raise
         return answer
 
+    def existing(self, kind: str, name: str, namespace: str = "") -> Object:
+        """The object, which has to be there."""
+        found = self.get(kind, name, namespace)
+        assert found is not None, f"there is no {kind} {name}"
+        return found
+
     def list(self, kind: str, namespace: str = "", selector: str = "") -> list[Object]:
         """The objects of a kind, in one namespace or all."""
         path = self._path(*self._resource(kind), "", namespace)

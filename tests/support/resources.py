@@ -52,7 +52,10 @@ def await_reason(
     condition: str = "Ready",
 ) -> str:
     """Wait for a reason of a condition; returns its message."""
-    now = lambda: ready(api, kind, name, namespace, condition)  # noqa: E731
+
+    def now() -> tuple[str, str, str]:
+        return ready(api, kind, name, namespace, condition)
+
     api.wait_for(lambda: now()[1] == reason, f"{kind} {name} {reason}, but {now()}", seconds)
     return now()[2]
 

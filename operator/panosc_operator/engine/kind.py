@@ -1,6 +1,6 @@
 """How a kind is described to the engine: what it reads, what should exist, and what that means."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -145,7 +145,7 @@ class Kind:
     model: type[Resource]
     children: tuple[ResourceType, ...]
     """Types of objects that it may own."""
-    observe: Callable[[Any, Reader], Awaitable[Any]]
+    observe: Callable[[Any, Reader], Coroutine[Any, Any, Any]]
     """Reads what the plan depends on, beside the resource itself, into one value."""
     plan: Callable[[Any], list[Desired] | None]
     """Which objects should exist, in the order to make them; None to leave everything as it is. Pure."""

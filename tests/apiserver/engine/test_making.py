@@ -116,6 +116,10 @@ def test_a_catalogue_of_a_fitting_name_opens_no_secret_of_others(
     assert not may_administrator(api, name, "get", "secrets/grafana-administrator", "-n", name)
 
 
+def is_host_of(api: ApiServer, host: str, route: str, namespace: str) -> bool:
+    return bool(api.existing("HTTPRoute", route, namespace)["spec"]["hostnames"] == [host])
+
+
 def test_changes_reach_those_who_depend_on_them(api: ApiServer, operator: Operator, name: str) -> None:
     make_all(api, name)
 
@@ -128,10 +132,7 @@ def test_changes_reach_those_who_depend_on_them(api: ApiServer, operator: Operat
     api.patch("Facility", name, {"spec": {"domain": f"{name}.example.org"}})
     for route in ("archive", "catalogue"):
         api.wait_for(
-            lambda route=route: (
-                (api.get("HTTPRoute", route, name) or {})["spec"]["hostnames"]
-                == [f"{route}.{name}.example.org"]
-            ),
+            partial(is_host_of, api, f"{route}.{name}.example.org", route, name),
             f"the new host of {route}",
         )
     api.delete("Catalogue", "catalogue", name)

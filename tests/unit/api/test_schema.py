@@ -1,7 +1,7 @@
 """From a pydantic model to a structural schema."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from panosc_common.model import Document
@@ -23,13 +23,14 @@ class Inner(Document):
     """Second."""
 
 
-def schema_of(annotation: object, **field: object) -> dict[str, object]:
+def schema_of(annotation: object, **field: Any) -> dict[str, Any]:
     """Schema of a field with this type."""
     namespace = {"__annotations__": {"field": annotation}, "__module__": __name__}
     model = type("Model", (Document,), namespace | ({"field": Field(**field)} if field else {}))
     schema = structural_schema(model)
     assert schema["type"] == "object"
-    return schema["properties"]["field"]
+    found: dict[str, Any] = schema["properties"]["field"]
+    return found
 
 
 def test_an_optional_field_is_its_type_without_null_or_default() -> None:

@@ -164,7 +164,9 @@ def compares(name: str, value: Any, operator: str, operand: Any) -> bool:
         flags = re.IGNORECASE if operator == "ilike" else 0
         pattern = operand
         if operator == "regexp":
-            pattern, options = re.fullmatch(r"/(.*)/(i?)", operand).groups()
+            slashed = re.fullmatch(r"/(.*)/(i?)", operand)
+            assert slashed is not None
+            pattern, options = slashed.groups()
             flags = re.IGNORECASE if options else 0
         else:
             pattern = operand if "%" in operand else f"%{operand}%"

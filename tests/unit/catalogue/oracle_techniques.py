@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 
@@ -58,7 +58,7 @@ def _deep(tag: oracle.Row, name: str, operator: str, operand: Any) -> bool:
 
 
 def _tests(where: dict[str, Any]) -> list[Callable[[oracle.Row], bool]] | None:
-    found = []
+    found: list[list[Callable[[oracle.Row], bool]]] = []
     for name, test in where.items():
         if name == "and":
             found += [tests for part in test if (tests := _tests(part)) is not None]
@@ -66,10 +66,10 @@ def _tests(where: dict[str, Any]) -> list[Callable[[oracle.Row], bool]] | None:
             parts = [_tests(part) for part in test]
             found += [] if None in parts else [[one for part in parts for one in part or ()]]
         elif name == "text":
-            found.append([lambda tag, test=test: oracle.satisfies(tag, {"text": test})])
+            found.append([partial(oracle.satisfies, where={"text": test})])
         elif name != "not":
             found += [
-                [lambda tag, name=name, pair=pair: _deep(tag, name, *pair)]
+                [partial(_deep, name=name, operator=pair[0], operand=pair[1])]
                 for pair in _pairs(test)
                 if pair[0] != "not" and (pair[0] not in oracle.NEGATIVE or pair[1] in (None, [None]))
             ]

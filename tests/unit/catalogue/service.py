@@ -39,7 +39,7 @@ def get(client: httpx2.Client, path: str, **parameters: Any) -> Any:
     return client.get(path, params=parameters).json()
 
 
-def settings(database_url: str, directory: Path, **values: object) -> Settings:
+def settings(database_url: str, directory: Path, **values: Any) -> Settings:
     """Settings of a catalogue whose files lie in `directory`."""
     return Settings(
         database_url=SecretStr(database_url),

@@ -62,7 +62,8 @@ def eventually(check: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 
 def status(client: httpx2.Client) -> dict[str, Any]:
-    (source,) = get(client, "/status")["sources"]
+    sources: list[dict[str, Any]] = get(client, "/status")["sources"]
+    (source,) = sources
     return source
 
 

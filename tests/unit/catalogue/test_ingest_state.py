@@ -12,7 +12,8 @@ from panosc_catalogue.ingest import state as ingest_state
 from panosc_catalogue.ingest.state import Seen, State
 from panosc_catalogue.nexus.record import FoundSample, NexusRecord, NotReadable, Reason
 from panosc_catalogue.records import DocumentRecord
-from panosc_catalogue.settings import Facility, Layout, NexusSource
+from panosc_catalogue.settings import Facility, NexusSource
+from panosc_common.catalogue import Layout
 from panosc_common.tree import FileState
 
 OLD = NexusRecord(

@@ -135,7 +135,8 @@ def test_embargoed_and_absent_things_are_told_apart_by_nothing(facility: Facilit
 
 
 def test_listings_lead_to_the_public_file_alone(facility: Facility) -> None:
-    found, pending = [], ["/files/"]
+    found: list[str] = []
+    pending = ["/files/"]
     while pending:
         page = facility.archive.get(pending.pop()).json()
         for listed in page["entries"]:

@@ -90,16 +90,29 @@ def test_products_of_units_have_one_dimension(unit: str) -> None:
     assert parse(2, unit) == (2, ENERGY)
 
 
+def assert_kelvin(parsed: tuple[float, str] | None, expected: float) -> None:
+    assert parsed is not None
+    value, dimension = parsed
+    assert value == pytest.approx(expected, rel=1e-14)
+    assert dimension == "K"
+
+
+def from_si(unit: str, value: float) -> float:
+    found = parse_unit(unit)
+    assert found is not None
+    return found.from_si(value)
+
+
 @pytest.mark.parametrize("unit", ["celsius", "degC", "°C", "℃", "deg C", "Celsius", "degrees C"])
 def test_celsius_has_another_zero(unit: str) -> None:
-    assert parse(80, unit) == (pytest.approx(353.15, rel=1e-15), "K")
-    assert parse_unit(unit).from_si(293.15) == 20
+    assert_kelvin(parse(80, unit), 353.15)
+    assert from_si(unit, 293.15) == 20
 
 
 @pytest.mark.parametrize("unit", ["fahrenheit", "degF", "°F"])
 def test_fahrenheit(unit: str) -> None:
-    assert parse(212, unit) == (pytest.approx(373.15, rel=1e-14), "K")
-    assert parse_unit(unit).from_si(273.15) == 32
+    assert_kelvin(parse(212, unit), 373.15)
+    assert from_si(unit, 273.15) == 32
 
 
 def test_a_rate_of_temperature_has_no_zero() -> None:

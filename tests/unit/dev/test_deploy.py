@@ -1,6 +1,8 @@
 """What `make up` says, and what it refuses before it changes anything."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from panosc_dev import addons, deploy, forward, privileges
@@ -10,34 +12,34 @@ from panosc_dev.progress import StepFailed, elapsed
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (3725, "62 min 05 s")]
 )
-def test_elapsed_times_read_like_speech(seconds, text):
+def test_elapsed_times_read_like_speech(seconds: float, text: str) -> None:
     assert elapsed(seconds) == text
 
 
-def test_the_holder_of_a_port_is_named():
+def test_the_holder_of_a_port_is_named() -> None:
     line = 'LISTEN 0 511 127.0.0.1:80 0.0.0.0:* users:(("nginx",pid=12,fd=6),("nginx",pid=11,fd=6))'
     assert forward.holder(line) == "nginx (process 12)"
     assert forward.holder("") == "another process"
 
 
-def test_the_forwarder_listens_on_loopback_only():
+def test_the_forwarder_listens_on_loopback_only() -> None:
     listen = forward.command(8080, "10.201.7.2")[1]
     assert listen.startswith("TCP-LISTEN:8080,")
     assert "bind=127.0.0.1" in listen.split(",")
 
 
-def test_a_missing_folder_is_refused(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="there is no such folder"):
         deploy.check_data(tmp_path / "absent")
 
 
-def test_a_folder_that_services_may_not_read_is_refused_with_the_remedy(tmp_path):
+def test_a_folder_that_services_may_not_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(StepFailed, match=r"chmod o\+rx"):
         deploy.check_data(tmp_path)
 
 
-def test_the_claim_is_bound_to_the_folder(tmp_path):
+def test_the_claim_is_bound_to_the_folder(tmp_path: Path) -> None:
     namespace, volume, claim = json.loads(deploy.data_volume(tmp_path))["items"]
     assert volume["spec"]["hostPath"]["path"] == str(tmp_path)
     assert volume["spec"]["claimRef"] == {
@@ -48,7 +50,7 @@ def test_the_claim_is_bound_to_the_folder(tmp_path):
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
 
 
-def resource(status, *, generation=2, observed=2):
+def resource(status: str, *, generation: int = 2, observed: int = 2) -> dict[str, Any]:
     condition = {
         "type": "Ready",
         "status": status,
@@ -59,40 +61,40 @@ def resource(status, *, generation=2, observed=2):
     return {"metadata": {"generation": generation}, "status": {"conditions": [condition]}}
 
 
-def test_readiness_counts_for_the_present_generation_only():
+def test_readiness_counts_for_the_present_generation_only() -> None:
     assert deploy.readiness(resource("True")) == (True, "R: m")
     assert deploy.readiness(resource("False")) == (False, "R: m")
     assert deploy.readiness(resource("True", observed=1)) == (False, "R: m")
     assert deploy.readiness({"metadata": {"generation": 1}})[0] is False
 
 
-def test_a_manifest_names_a_value_it_lacks():
+def test_a_manifest_names_a_value_it_lacks() -> None:
     with pytest.raises(KeyError, match="volumes"):
         addons.render("storage", {"image_shell": "x", "image_local_path_provisioner": "y"})
 
 
-def test_pods_roll_when_their_configuration_changes():
+def test_pods_roll_when_their_configuration_changes() -> None:
     values = {"image_shell": "x", "image_local_path_provisioner": "y", "volumes": "/a"}
     first, second = (addons.render("storage", {**values, "volumes": v}) for v in ("/a", "/b"))
     assert first == addons.render("storage", values)
     assert first.replace("/a", "/b") != second
 
 
-def test_sudo_keeps_the_folders_of_the_user(monkeypatch):
+def test_sudo_keeps_the_folders_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     command = privileges.prefix({"HOME": "/home/ada", "SECRET": "x", "XDG_STATE_HOME": "/data"})
     assert command == ["sudo", "env", "HOME=/home/ada", "XDG_STATE_HOME=/data"]
 
 
-def test_programs_for_root_are_found_on_the_path_of_a_user():
+def test_programs_for_root_are_found_on_the_path_of_a_user() -> None:
     path = privileges.with_administration("/usr/local/bin:/usr/bin:/sbin")
     assert path.split(":") == ["/usr/local/bin", "/usr/bin", "/sbin", "/usr/local/sbin", "/usr/sbin"]
 
 
-def test_what_was_not_read_yet_is_named():
-    archive = {"kind": "DataArchive", "metadata": {"name": "archive"}}
-    catalogue = {
+def test_what_was_not_read_yet_is_named() -> None:
+    archive: dict[str, Any] = {"kind": "DataArchive", "metadata": {"name": "archive"}}
+    catalogue: dict[str, Any] = {
         "kind": "Catalogue",
         "metadata": {"name": "catalogue"},
         "spec": {"sources": [{"name": "a"}, {"name": "b"}]},

@@ -1,13 +1,14 @@
 """An image's tag changes with its inputs and with nothing else."""
 
 import os
+from pathlib import Path
 
 import pytest
 from panosc_dev.images import content_tag, files_below
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path) -> Path:
     (tmp_path / "service" / "__pycache__").mkdir(parents=True)
     (tmp_path / "service" / "app.py").write_text("print(1)\n")
     (tmp_path / "service" / "__pycache__" / "app.pyc").write_bytes(b"\0")
@@ -15,23 +16,23 @@ def tree(tmp_path):
     return tmp_path
 
 
-def tag(tree, base="sha256:1", arguments=()):
+def tag(tree: Path, base: str = "sha256:1", arguments: tuple[str, ...] = ()) -> str:
     return content_tag(tree, files_below(tree, ["service", "uv.lock"]), base, arguments)
 
 
-def test_caches_are_no_input(tree):
+def test_caches_are_no_input(tree: Path) -> None:
     before = tag(tree)
     (tree / "service" / "__pycache__" / "other.pyc").write_bytes(b"\1")
     assert tag(tree) == before
 
 
-def test_times_are_no_input(tree):
+def test_times_are_no_input(tree: Path) -> None:
     before = tag(tree)
     os.utime(tree / "service" / "app.py", (0, 0))
     assert tag(tree) == before
 
 
-def test_the_place_of_the_checkout_is_no_input(tree, tmp_path_factory):
+def test_the_place_of_the_checkout_is_no_input(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
     before = tag(tree)
     tree.rename(elsewhere)
@@ -39,7 +40,7 @@ def test_the_place_of_the_checkout_is_no_input(tree, tmp_path_factory):
 
 
 @pytest.mark.parametrize("change", ["content", "name", "mode", "new file", "lock"])
-def test_every_input_counts(tree, change):
+def test_every_input_counts(tree: Path, change: str) -> None:
     before = tag(tree)
     app = tree / "service" / "app.py"
     match change:
@@ -56,10 +57,10 @@ def test_every_input_counts(tree, change):
     assert tag(tree) != before
 
 
-def test_what_lies_below_counts(tree):
+def test_what_lies_below_counts(tree: Path) -> None:
     assert tag(tree, "sha256:1") != tag(tree, "sha256:2")
 
 
-def test_arguments_of_the_build_count(tree):
+def test_arguments_of_the_build_count(tree: Path) -> None:
     tags = [tag(tree, arguments=a) for a in ((), ("PACKAGE=a",), ("PACKAGE=b",), ("PACKAGE=a", "MORE="))]
     assert len(set(tags)) == len(tags)

@@ -8,5 +8,5 @@ MOUNTINFO = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 """
 
 
-def test_mount_points_in_order_with_their_escapes_undone():
+def test_mount_points_in_order_with_their_escapes_undone() -> None:
     assert mount_points(MOUNTINFO) == ["/", "/run/panosc/a/with blank", "/run/panosc/a/back\\slash"]

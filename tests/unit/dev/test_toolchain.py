@@ -11,7 +11,7 @@ BUILD = Build("tool", ("tool",), 1, packages=("example.org/tool@v1.0.0",), tags=
 MODULE = {"go.mod": b"module x\n", "main.go": b"package main\n"}
 
 
-def test_the_key_is_the_same_for_the_same_inputs():
+def test_the_key_is_the_same_for_the_same_inputs() -> None:
     assert build_key(BUILD, "go1.26.8", MODULE) == build_key(
         BUILD, "go1.26.8", dict(reversed(MODULE.items()))
     )
@@ -28,15 +28,15 @@ def test_the_key_is_the_same_for_the_same_inputs():
         pytest.param(BUILD, "go1.26.8", {**MODULE, "go.sum": b""}, id="another file"),
     ],
 )
-def test_the_key_changes_with_each_input(build, go, files):
+def test_the_key_changes_with_each_input(build: Build, go: str, files: dict[str, bytes]) -> None:
     assert build_key(build, go, files) != build_key(BUILD, "go1.26.8", MODULE)
 
 
-def test_every_program_comes_from_one_build():
+def test_every_program_comes_from_one_build() -> None:
     names = [name for build in toolchain.BUILDS for name in build.binaries]
     assert len(names) == len(set(names))
 
 
-def test_an_unknown_program_is_named():
+def test_an_unknown_program_is_named() -> None:
     with pytest.raises(StepFailed, match="'kubeadm'"):
         toolchain.binary("kubeadm")

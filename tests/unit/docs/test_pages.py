@@ -1,10 +1,13 @@
 """What the pages say can be followed: links lead somewhere, targets exist, YAML is accepted by the models."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from _pytest.mark.structures import ParameterSet
 from panosc_operator.api.catalogue import Catalogue
 from panosc_operator.api.dataarchive import DataArchive
 from panosc_operator.api.facility import Facility
@@ -14,16 +17,16 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("serv
 MODELS = {"Facility": Facility, "DataArchive": DataArchive, "Catalogue": Catalogue}
 
 
-def name(path):
+def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_the_pages_are_found():
+def test_the_pages_are_found() -> None:
     assert {"README.md", "docs/architecture.md", "docs/tutorial.md"} <= {name(page) for page in PAGES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_lead_to_files(page):
+def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     broken = [
         link
@@ -34,13 +37,13 @@ def test_links_lead_to_files(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_make_targets_exist(page):
+def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     used = set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), flags=re.M))
     assert used <= targets
 
 
-def resources():
+def resources() -> Iterator[ParameterSet]:
     """Every resource of our group in the pages and the examples."""
     texts = [(name(path), path.read_text()) for path in sorted(ROOT.glob("examples/*.yaml"))]
     for page in PAGES:
@@ -52,5 +55,5 @@ def resources():
 
 
 @pytest.mark.parametrize("document", list(resources()))
-def test_yaml_is_what_the_kinds_accept(document):
+def test_yaml_is_what_the_kinds_accept(document: dict[str, Any]) -> None:
     MODELS[document["kind"]].model_validate(document)

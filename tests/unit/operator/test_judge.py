@@ -61,7 +61,7 @@ INDEXED = {
     "lastScan": "2026-11-24T10:00:00Z",
     "fixity": {"known": 12, "pending": 0, "damaged": 0, "missing": 0, "lastCheck": "2026-11-22T03:00:00Z"},
 }
-INGESTED = {
+INGESTED: Object = {
     "documents": 3,
     "datasets": 12,
     "publicDatasets": 9,
@@ -429,7 +429,7 @@ def test_status_of_an_archive_keeps_the_last_known_numbers() -> None:
         ({"state": "Failed", "lastError": "permission denied"}, ("False", "SourceFailed")),
         ({"state": "Scanning"}, ("Unknown", "Ingesting")),
         (
-            {**INGESTED["sources"][0], "state": "Scanning"},  # type: ignore[index]
+            {**INGESTED["sources"][0], "state": "Scanning"},
             ("True", "SourcesRead"),
         ),
     ],
@@ -455,7 +455,7 @@ READER: Object = {
     "type": "panosc.eu/source",
     "data": {"username": "cmVhZGVy", "password": "aGlkZGVu"},
 }
-REMOTE_REPORT = {
+REMOTE_REPORT: Object = {
     **INGESTED,
     "sources": [
         {
@@ -565,7 +565,7 @@ def test_a_source_may_have_any_name_that_is_a_label() -> None:
         ({"gateway_pod_port": 8443}, 8443),
     ],
 )
-def test_the_ingest_worker_gets_no_further_than_its_sources(changes: dict[str, int], port: int) -> None:
+def test_the_ingest_worker_gets_no_further_than_its_sources(changes: dict[str, Any], port: int) -> None:
     plan = kind_of(REMOTE, **changes).plan(observe(REMOTE, [FACILITY, NAMESPACE, READER], **changes)) or []
     (gate,) = [one for one in plan if one.key.name == "catalogue-ingest-sources"]
     outside, gateway = gate.manifest["spec"]["egress"]
@@ -588,7 +588,7 @@ def test_status_of_a_catalogue_counts_what_sources_have_and_withdrew() -> None:
 
 def test_status_of_a_catalogue_shows_few_problems() -> None:
     problems = [{"path": f"{n}.nxs", "reason": "NotHDF5", "message": "x" * 5000} for n in range(20)]
-    source = {**INGESTED["sources"][0], "problems": problems}  # type: ignore[index]
+    source = {**INGESTED["sources"][0], "problems": problems}
     status = judge(CATALOGUE, report={**INGESTED, "sources": [source]}).status
     assert status["publicDatasets"] == 9
     assert len(status["sources"][0]["problems"]) == 5

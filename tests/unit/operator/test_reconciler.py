@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from panosc_operator.engine import engine as engine_module
+from panosc_operator.engine import source
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.client import Invalid
 from panosc_operator.engine.engine import Engine
@@ -176,7 +177,7 @@ def test_a_defect_in_the_background_ends_the_engine(broken: str, monkeypatch: py
     def beat(_: Engine) -> None:
         raise KeyError("a defect")
 
-    monkeypatch.setattr(engine_module.source, "watch", watch)
+    monkeypatch.setattr(source, "watch", watch)
     if broken == "heartbeat":
         monkeypatch.setattr(engine_module, "HEARTBEAT_SECONDS", 0.01)
         monkeypatch.setattr(Engine, "_beat", beat)

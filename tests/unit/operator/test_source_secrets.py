@@ -1,6 +1,7 @@
 """Which Secrets a source may have: whoever edits a Catalogue chooses the address that they are sent to."""
 
 import pytest
+from panosc_operator.engine.resources import Object
 from panosc_operator.kinds.catalogue.observe import is_for_sources
 
 
@@ -13,5 +14,7 @@ from panosc_operator.kinds.catalogue.observe import is_for_sources
         ({"metadata": {"name": "scicat"}, "type": "panosc.eu/source"}, True),
     ],
 )
-def test_only_secrets_that_were_made_for_sources_are_given_to_them(secret, usable):
+def test_only_secrets_that_were_made_for_sources_are_given_to_them(
+    secret: Object | None, usable: bool
+) -> None:
     assert is_for_sources(secret) is usable

@@ -54,8 +54,9 @@ def plan(catalogue: Catalogue, path: str = "/dmp/doc") -> dict[str, Any]:
     assert answer.headers["Content-Type"] == "application/json"
     content: dict[str, Any] = answer.json()
     assert list(content) == ["dmp"]
-    DMP(**content["dmp"])
-    return content["dmp"]
+    plan: dict[str, Any] = content["dmp"]
+    DMP(**plan)
+    return plan
 
 
 def test_a_plan_is_valid_and_says_what_the_policy_says(proposal: Catalogue) -> None:

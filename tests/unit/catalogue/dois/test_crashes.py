@@ -109,7 +109,7 @@ def test_a_killed_worker_goes_on_where_it_was(public: Registry, call: int, momen
     with serve(killer) as public.endpoint:
         public.configure()
         with worker(public) as killer.process:
-            wait_for(lambda: killer.process.poll() is not None, public)  # type: ignore[union-attr]
+            wait_for(lambda: killer.process.poll() is not None, public)
             assert killer.process.returncode == -signal.SIGKILL
         with worker(public):
             wait_for(lambda: all(public.dois("document").values()), public)

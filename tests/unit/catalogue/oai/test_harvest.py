@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import httpx2
 import psycopg
 import pytest
 from oaipmh_scythe import Scythe
+from oaipmh_scythe.models import Record
 from sickle import Sickle
 from unit.catalogue.oai.harvester import OAI, Catalogue
 
@@ -42,6 +43,8 @@ def with_scythe(url: str, since: str | None = None) -> Iterator[tuple[str, str |
     """As `with_sickle`."""
     with Scythe(url) as scythe:
         for record in scythe.list_records(metadata_prefix="oai_dc", from_=since):
+            assert isinstance(record, Record)
+            assert record.header.identifier is not None
             yield record.header.identifier, None if record.deleted else record.xml.findtext(f".//{_TITLE}")
 
 
@@ -86,7 +89,7 @@ def changing(database_url: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("harvest", [with_sickle, with_scythe])
 def test_during_changes_nothing_is_missed_and_nothing_doubled(
-    catalogue: Catalogue, database_url: str, harvest: type[with_sickle]
+    catalogue: Catalogue, database_url: str, harvest: Callable[..., Iterator[tuple[str, str | None]]]
 ) -> None:
     fill(catalogue.connection, SIZE)
     url = str(catalogue.client.base_url.join("/oai"))

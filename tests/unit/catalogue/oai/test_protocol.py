@@ -86,7 +86,7 @@ def test_every_kind_of_answer_is_valid(filled: Catalogue, prefix: str) -> None:
 def test_identify(filled: Catalogue) -> None:
     identify = filled.ask("verb=Identify").find(f"{OAI}Identify")
     assert identify is not None
-    told = {child.tag.removeprefix(OAI): child.text for child in identify}
+    told = {str(child.tag).removeprefix(OAI): child.text for child in identify}
     assert told["repositoryName"] == "Demo Light Source"
     assert told["baseURL"] == BASE
     assert told["adminEmail"] == "data@example.org"

@@ -25,17 +25,20 @@ def post(catalogue: Catalogue, action: str, **fields: Any) -> httpx2.Response:
 def decide(catalogue: Catalogue, action: str, **fields: Any) -> dict[str, Any]:
     answer = post(catalogue, action, **fields)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    held: dict[str, Any] = answer.json()
+    return held
 
 
 def state(catalogue: Catalogue, path: str) -> dict[str, Any]:
     answer = catalogue.client.get(f"/policy/{path}", headers=AUTHORISED)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    told: dict[str, Any] = answer.json()
+    return told
 
 
 def log(catalogue: Catalogue) -> list[dict[str, Any]]:
-    return state(catalogue, "log")["entries"]
+    entries: list[dict[str, Any]] = state(catalogue, "log")["entries"]
+    return entries
 
 
 def iso(instant: datetime) -> str:

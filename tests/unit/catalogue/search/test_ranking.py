@@ -56,7 +56,7 @@ DATASETS: list[dict[str, Any]] = [
         "samples": [],
     },
 ]
-DOCUMENTS = [
+DOCUMENTS: list[dict[str, Any]] = [
     {
         "kind": "Document",
         "pid": "10.1/oxide",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from panosc_catalogue.sources.base import Deleted, Kind, Refused, Unreachable
 from unit.catalogue.sources.conftest import Once, Rows
 from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
@@ -175,11 +176,15 @@ def test_a_dataset_that_moves_belongs_to_its_new_proposal_only(once: Once, rows:
 def test_a_proposal_names_its_datasets_where_they_do_not(once: Once, rows: Rows) -> None:
     def group(pid: str, *numbers: int) -> None:
         records = [replace(dataset(n), record=dataset(n).record.model_copy()) for n in range(4)]
+        described: list[DatasetRecord] = []
         for one in records:
+            assert isinstance(one.record, DatasetRecord)
             one.record.__pydantic_fields_set__.discard("documents")
             one.record.documents = None
+            described.append(one.record)
         header = document(pid)
-        header.record.datasets = [records[n].record for n in numbers]
+        assert isinstance(header.record, DocumentRecord)
+        header.record.datasets = [described[n] for n in numbers]
         once(Script([*records, header]), listing=True)
 
     def grouped() -> set[tuple[str, str, str | None]]:

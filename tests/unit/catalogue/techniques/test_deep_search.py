@@ -93,7 +93,8 @@ def by_iri(where: dict[str, Any], field: str) -> dict[str, Any]:
     text = json.dumps(where).replace('"name"', f'"{field}"')
     for name in (XES, SAS, MAGNETISM, PROBE):
         text = text.replace(f'"{name}"', f'"{IRI}{ontology("1.3.0").resolve(name)}"')
-    return json.loads(text)
+    renamed: dict[str, Any] = json.loads(text)
+    return renamed
 
 
 @pytest.mark.parametrize("number", range(1, 11))
