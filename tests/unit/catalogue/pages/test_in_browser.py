@@ -21,6 +21,35 @@ PATHS = {
     "proposal under embargo": ("/documents/embargoed", 200),
     "tombstone": ("/datasets/gone", 410),
     "not found": ("/datasets/none", 404),
+    "plan": ("/dmp/10.5072/proposal", 200),
+    "dataset of extremes": ("/datasets/extreme", 200),
+    "proposal of extremes": ("/documents/extremes", 200),
+    "plan of extremes": ("/dmp/extremes", 200),
+}
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenhypothese_über_die_同步辐射小角X射线散射_" * 3
+EXTREMES: dict[str, Any] = {
+    "pid": "extremes",
+    "title": LONG,
+    "summary": LONG,
+    "keywords": [LONG],
+    "members": [
+        {"role": LONG, "person": {"fullName": f"Παπαδόπουλος {n}"}, "affiliation": {"name": LONG}}
+        for n in range(500)
+    ],
+    "datasets": [
+        {
+            "pid": "extreme",
+            "title": LONG,
+            "isPublic": True,
+            "samples": [{"pid": LONG, "name": LONG}],
+            "parameters": [
+                {"name": LONG, "value": LONG, "unit": "mm"},
+                {"name": "state", "value": LONG},
+                {"name": "q", "value": 1e-300, "unit": "1/angstrom"},
+            ],
+            "files": [{"name": "x.nxs", "path": f"{LONG}/{n}.nxs", "size": 2**60} for n in range(120)],
+        }
+    ],
 }
 
 
@@ -45,6 +74,7 @@ def site(site: Catalogue) -> Catalogue:
             {**PROPOSAL, "pid": "embargoed", "doi": None, "endDate": "2022-06-01", "datasets": [gone]}
         )
     )
+    site.add(DocumentRecord.model_validate(EXTREMES))
     site.harvest()
     site.connection.execute("UPDATE dataset SET doi = '10.5072/gone', deleted_at = now() WHERE pid = 'gone'")
     return site
@@ -74,7 +104,7 @@ def test_every_page_passes_axe_on_every_screen(
     browser: Browser, site: Catalogue, path: tuple[str, int]
 ) -> None:
     for width, scheme in ((1280, "light"), (1280, "dark"), (320, "light"), (320, "dark")):
-        screen = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+        screen: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
         page, said = opened(browser, site, *path, java_script_enabled=True, **screen)
         found = Axe().run(page).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
@@ -82,6 +112,25 @@ def test_every_page_passes_axe_on_every_screen(
         assert page.evaluate(wider) == 0, f"the page is wider than a screen of {width} pixels"
         assert said == []
         page.context.close()
+
+
+def test_many_people_are_there_but_out_of_the_way(browser: Browser, site: Catalogue) -> None:
+    page, _ = opened(browser, site, "/documents/extremes", 200)
+    assert page.get_by_text("Παπαδόπουλος 9", exact=True).is_visible()
+    assert not page.get_by_text("Παπαδόπουλος 499", exact=True).is_visible()
+    page.get_by_text("and 490 more").click()
+    page.get_by_text("Παπαδόπουλος 499", exact=True).scroll_into_view_if_needed()
+    assert page.get_by_text("Παπαδόπουλος 499", exact=True).is_visible()
+
+
+def test_facts_stand_beside_their_names(browser: Browser, site: Catalogue) -> None:
+    for path in (RUN, "/dmp/10.5072/proposal"):
+        page, _ = opened(browser, site, path, 200, viewport={"width": 1280, "height": 800})
+        name, fact = page.locator("dt").first.bounding_box(), page.locator("dd").first.bounding_box()
+        assert name
+        assert fact
+        assert abs(name["y"] - fact["y"]) < 5
+        assert fact["x"] > name["x"]
 
 
 def test_a_search_needs_no_mouse_and_no_script(browser: Browser, site: Catalogue) -> None:
