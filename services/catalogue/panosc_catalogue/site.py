@@ -34,7 +34,7 @@ class Site:
         Raises Problem: 400 for values that PostgreSQL refuses, 503 while it does not answer.
         """
         if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
-            raise Problem(400, "a NUL character is in no path or pid")
+            raise Problem(400, "the address holds a NUL character, as no path or pid does: leave it out")
         policy = self.policy.current()
         given = {
             **parameters,
@@ -45,4 +45,4 @@ class Site:
         try:
             return await self.database.rows(sql, given)
         except QueryRefused as error:
-            raise Problem(400, str(error)) from error
+            raise Problem(400, f"the database refuses a value: {error}; correct or leave it out") from error

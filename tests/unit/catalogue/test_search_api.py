@@ -187,10 +187,10 @@ def test_json_that_is_not_encoded(client: httpx2.Client) -> None:
         ('{"where":{"title":{"between":[1]}}}', "two values"),
         ('{"where":{"title":["a"]}}', "inq"),
         ('{"where":{"and":[]}}', "must be a list"),
-        ('{"where":{"not":[]}}', "filter.where.not is not an object"),
-        ('{"where":{"not":{}}}', "filter.where.not must be a condition"),
+        ('{"where":{"not":[]}}', "filter.where.not is an empty list, but must be an object"),
+        ('{"where":{"not":{}}}', "filter.where.not is an empty object, but must be a condition"),
         ('{"where":{"title":{"not":{"sounds":1}}}}', '"sounds" (filter.where.title.not); allowed: eq'),
-        ('{"query":{"a":1}}', "filter.query must be text"),
+        ('{"query":{"a":1}}', "filter.query is an object, but must be text"),
         ('{"query":"' + "x " * 40 + '"}', "filter.query has more than 32 words"),
         ('{"where":' + '{"and":[' * 30 + "{}" + "]}" * 30 + "}", "levels deep"),
         ('{"where":{"or":[' + ",".join(['{"pid":"x"}'] * 600) + "]}}", "more than 500"),
@@ -224,7 +224,7 @@ def test_odd_filters_are_answered(client: httpx2.Client, query: dict[str, Any]) 
 def test_unknown_things_are_404_in_the_known_shape(client: httpx2.Client) -> None:
     response = client.get("/api/Datasets/nope")
     assert response.status_code == 404
-    message = 'Unknown "Dataset" id "nope".'
+    message = 'Unknown "Dataset" id "nope". It may not be public; /api/Datasets lists what is.'
     expected = {"statusCode": 404, "name": "Error", "message": message, "code": "MODEL_NOT_FOUND"}
     assert response.json() == {"error": expected}
     assert "/api/Datasets" in get(client, "/api/Cats")["error"]["message"]

@@ -158,7 +158,10 @@ def _compares_numbers(condition: Condition) -> bool:
 
 def _understood(texts: set[str]) -> NamedUnit:
     if len(texts) > 1:
-        raise FilterError(f"A value has one unit, but the filter names {' and '.join(sorted(texts))}")
+        named = " and ".join(sorted(texts))
+        raise FilterError(
+            f"A value has one unit, but the filter names {named}; put each beside its own value, in an or"
+        )
     [text] = texts
     unit = parse_unit(text)
     if unit is None:
@@ -188,5 +191,7 @@ def _in_si(test: Comparison, unit: NamedUnit) -> Condition:
 def _around(value: float, unit: NamedUnit) -> tuple[float, float]:
     si = unit.unit.to_si(value)
     if si is None:
-        raise FilterError(f"{value:g} {unit.text} is too large to compare")
+        raise FilterError(
+            f"{value:g} {unit.text} is too large to compare; its value in SI must be below 1e308"
+        )
     return si - abs(si) * _TOLERANCE, si + abs(si) * _TOLERANCE

@@ -104,11 +104,13 @@ class _Parser:
                 f"The filter has more than {MAX_TERMS} conditions and includes; split the request"
             )
         if depth > MAX_DEPTH:
-            raise FilterError(f"The filter is nested more than {MAX_DEPTH} levels deep")
+            raise FilterError(f"The filter is nested more than {MAX_DEPTH} levels deep; nest less")
 
     def filter(self, model: Model, data: object, keys: tuple[str, ...], at: str, depth: int) -> Filter:
         if not isinstance(data, Mapping):
-            raise FilterError("Value is not an object." if at == "filter" else f"{at} is not an object")
+            # The first sentence is what the search API's reference says.
+            known = "Value is not an object. " if at == "filter" else ""
+            raise FilterError(f"{known}{_is(at, data)}, but must be an object of {', '.join(keys)}")
         for key in data:
             if key not in keys:
                 raise FilterError(f'{at} has an unknown key "{_short(key)}"; allowed: {", ".join(keys)}')
@@ -137,7 +139,7 @@ class _Parser:
     def where(self, model: Model, data: object, at: str, depth: int) -> Condition | None:
         self._count(depth)
         if not isinstance(data, Mapping):
-            raise FilterError(f"{at} is not an object")
+            raise FilterError(f'{_is(at, data)}, but must be an object such as {{"pid": "x"}}')
         conditions: list[Condition] = []
         for key, value in data.items():
             inside = f"{at}.{_short(key)}"
@@ -164,7 +166,7 @@ class _Parser:
 
     def junction(self, model: Model, key: str, data: object, at: str, depth: int) -> Condition:
         if not isinstance(data, list) or not data:
-            raise FilterError(f"{at} must be a list of conditions that is not empty")
+            raise FilterError(f"{_is(at, data)}, but must be a list of one condition or more")
         parts = (self.where(model, part, at, depth + 1) for part in data)
         return Junction(
             tuple(part if part is not None else Junction((), every=True) for part in parts), key == "and"
@@ -173,7 +175,7 @@ class _Parser:
     def negation(self, model: Model, data: object, at: str, depth: int) -> Condition:
         condition = self.where(model, data, at, depth + 1)
         if condition is None:
-            raise FilterError(f"{at} must be a condition that is not empty")
+            raise FilterError(f'{_is(at, data)}, but must be a condition such as {{"pid": "x"}}')
         return Negation(condition)
 
     def property(self, field: Field, data: object, at: str, depth: int) -> Iterable[Condition]:
@@ -203,7 +205,7 @@ class _Parser:
         if isinstance(data, str | Mapping):
             data = [data]
         if not isinstance(data, list):
-            raise FilterError(f"{at} must be a relation, an object or a list of these")
+            raise FilterError(f"{_is(at, data)}, but must be {_an_include(model)}, or a list of these")
         return tuple(self.include(model, part, at, depth + 1) for part in data)
 
     def include(self, model: Model, data: object, at: str, depth: int) -> Include:
@@ -211,7 +213,7 @@ class _Parser:
         if isinstance(data, str):
             data = {"relation": data}
         if not isinstance(data, Mapping) or not isinstance(data.get("relation"), str):
-            raise FilterError(f'an item of {at} must be a relation\'s name or {{"relation": …, "scope": …}}')
+            raise FilterError(f"{_is(f'an item of {at}', data)}, but must be {_an_include(model)}")
         for key in data:
             if key not in ("relation", "scope"):
                 raise FilterError(f'{at} has an unknown key "{_short(key)}"; allowed: relation, scope')
@@ -233,23 +235,27 @@ def _comparison(field: Field, name: str, value: object, at: str, options: str) -
     operator, negated, ignore_case = OPERATORS[name]
     if operator in _TEXTUAL:
         if field.kind not in (Kind.TEXT, Kind.TEXTS, Kind.VALUE):
-            raise FilterError(f"{at}: the property is a {field.kind.value}; {name} compares text")
+            allowed = ", ".join(other for other, (kind, _, _) in OPERATORS.items() if kind not in _TEXTUAL)
+            raise FilterError(
+                f"{at}: the property is a {field.kind.value}, {name} compares text; use one of {allowed}"
+            )
         if not isinstance(value, str):
-            raise FilterError(f"{at} must be text")
+            raise FilterError(f"{_is(at, value)}, but must be text")
         if operator == "regexp":
             pattern, ignore_case = _pattern(value, options, at)
             return Comparison(field, operator, (_clean(pattern, at),), negated, ignore_case)
         return Comparison(field, operator, (_clean(value, at),), negated, ignore_case)
     if operator == "inq":
         if not isinstance(value, list) or len(value) > MAX_OPERANDS:
-            raise FilterError(f"{at} must be a list of {MAX_OPERANDS} values at most")
+            raise FilterError(f"{_is(at, value)}, but must be a list of {MAX_OPERANDS} values at most")
         return Comparison(field, operator, tuple(_operand(field, item, at) for item in value), negated)
     if operator == "between":
         if not isinstance(value, list) or len(value) != 2:
-            raise FilterError(f"{at} must be a list of two values")
+            raise FilterError(f"{_is(at, value)}, but must be a list of two values")
         low, high = (_operand(field, item, at) for item in value)
         if low is None or high is None or type(low) is not type(high):
-            raise FilterError(f"{at} must be two numbers, two dates or two texts")
+            shown = " and ".join(map(_given, value))
+            raise FilterError(f"{at} is {shown}, but must be two numbers, two dates or two texts")
         return Comparison(field, operator, (low, high), negated)
     operand = _operand(field, value, at)
     if operand is None and operator != "eq":
@@ -262,14 +268,14 @@ def _operand(field: Field, value: object, at: str) -> Scalar:
     if value is None:
         return None
     if isinstance(value, list | Mapping):
-        raise FilterError(f"{at} must be a single value")
+        raise FilterError(f"{_is(at, value)}, but must be a single value; inq takes several")
     text = str(value).lower() if isinstance(value, bool) else str(value)
     kind = field.kind
     if kind in (Kind.TEXT, Kind.TEXTS):
         return _clean(text, at)
     if kind is Kind.BOOLEAN:
         if text.lower() not in ("true", "false"):
-            raise FilterError(f"{at} must be true or false")
+            raise FilterError(f"{_is(at, value)}, but must be true or false")
         return text.lower() == "true"
     if kind is Kind.DATE:
         date = instant(text)
@@ -280,13 +286,13 @@ def _operand(field: Field, value: object, at: str) -> Scalar:
     if kind is Kind.VALUE:
         return _clean(text, at) if parsed is None else parsed
     if parsed is None:
-        raise FilterError(f'{at}: "{_short(text)}" is no number')
+        raise FilterError(f'{at}: "{_short(text)}" is no number; give one such as 1500 or 1.5e3')
     return parsed
 
 
 def _contains(model: Model, value: object, at: str) -> Contains:
     if isinstance(value, list | Mapping) or value is None:
-        raise FilterError(f"{at} must be text")
+        raise FilterError(f"{_is(at, value)}, but must be text")
     return Contains(tuple(model.fields[name] for name in model.text), _clean(str(value), at))
 
 
@@ -313,7 +319,10 @@ def _order(model: Model, data: object, at: str) -> tuple[Order, ...]:
     for item in items:
         match = _ORDER.fullmatch(item) if isinstance(item, str) else None
         if match is None:
-            raise FilterError(f'{at} must be "property ASC" or "property DESC", or a list of these')
+            example = next(iter(model.fields))
+            raise FilterError(
+                f'{_is(at, item)}, but must be as "{example} ASC" or "{example} DESC", or a list of these'
+            )
         name, direction = match[1], match[2] or "asc"
         if name == "score" and model.words:
             orders.append(Order(SCORE, direction.lower() == "desc"))
@@ -324,7 +333,7 @@ def _order(model: Model, data: object, at: str) -> tuple[Order, ...]:
             )
         orders.append(Order(model.fields[name], direction.lower() == "desc"))
     if len(orders) > len(model.fields) + 1:
-        raise FilterError(f"{at} names properties more than once")
+        raise FilterError(f"{at} names properties more than once; name each once")
     return tuple(orders)
 
 
@@ -334,7 +343,7 @@ def _terms(model: Model, query: object, at: str) -> tuple[Term, ...]:
     if not model.words:
         raise FilterError(f"{at}: {model.name} is not ranked; use where.text")
     if isinstance(query, list | Mapping):
-        raise FilterError(f"{at} must be text")
+        raise FilterError(f"{_is(at, query)}, but must be text")
     return parse_query(_clean(str(query), at), at)
 
 
@@ -350,10 +359,12 @@ def _fields(model: Model, data: object, at: str) -> tuple[str, ...]:
     elif isinstance(data, Mapping):
         for name, value in data.items():
             if str(value).lower() not in ("true", "false", "1", "0"):
-                raise FilterError(f"{at}.{_short(name)} must be true or false")
+                raise FilterError(f"{_is(f'{at}.{_short(name)}', value)}, but must be true or false")
             chosen[str(name)] = str(value).lower() in ("true", "1")
     else:
-        raise FilterError(f"{at} must be a list of properties or an object of true and false")
+        raise FilterError(
+            f"{_is(at, data)}, but must be a list of properties or an object of them with true or false"
+        )
     for name in chosen:
         if name not in model.fields and name not in model.relations and name != "score":
             raise FilterError(
@@ -372,18 +383,18 @@ def _count_of(name: str, value: object) -> int:
         number(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
     )
     if parsed is None or parsed < 0 or parsed != int(parsed):
-        raise FilterError(f"The {name} parameter {_short(value)} is not valid")
+        raise FilterError(f"The {name} parameter {_short(value)} is not valid; give a whole number from 0 on")
     return min(int(parsed), MAX_SKIP)
 
 
 def _clean(text: str, at: str) -> str:
     """`text`, if PostgreSQL can hold it."""
     if "\0" in text:
-        raise FilterError(f"{at} holds a NUL character")
+        raise FilterError(f"{at} holds a NUL character; leave it out")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise FilterError(f"{at} is no valid Unicode text") from error
+        raise FilterError(f"{at} is no valid Unicode text; it has half of a surrogate pair") from error
     return text
 
 
@@ -391,3 +402,29 @@ def _short(value: object) -> str:
     """A stranger's text as a message can hold it."""
     text = str(value).encode("utf-8", "replace").decode()
     return text if len(text) <= 64 else text[:63] + "…"
+
+
+def _is(at: str, value: object) -> str:
+    """What the part of the filter is, as the beginning of a sentence."""
+    return f"{at} is {_given(value)}"
+
+
+def _given(value: object) -> str:
+    """A value in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"a list of {len(value)}" if value else "an empty list"
+        case Mapping():
+            return "an object" if value else "an empty object"
+        case str():
+            return f'"{_short(value)}"'
+        case _:
+            return _short(value)
+
+
+def _an_include(model: Model) -> str:
+    return f'a relation ({", ".join(model.relations)}) or {{"relation": …, "scope": …}}'

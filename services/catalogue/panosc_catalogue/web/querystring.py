@@ -27,7 +27,9 @@ def read(query: QueryParams, name: str) -> Any:
     tree: dict[str, Any] | None = None
     for key, text in query.multi_items():
         if len(text) > MAX_LENGTH:
-            raise FilterError(f"{name} is longer than {MAX_LENGTH} characters")
+            raise FilterError(
+                f"{key[:64]} has {len(text)} characters, but may have {MAX_LENGTH}: split the request"
+            )
         if key == name and text.strip():
             return decode(text, name)
         if key.startswith(f"{name}["):
@@ -49,7 +51,8 @@ def check_encoding(raw: bytes) -> None:
     except UnicodeDecodeError as error:
         wrong = raw.decode("ascii", "backslashreplace")[:64]
         raise FilterError(
-            f'the query string "{wrong}" is not UTF-8: byte {error.start} of what it says'
+            f'the query string "{wrong}" is not UTF-8 from byte {error.start} of what it says on: '
+            "percent-encode it as UTF-8"
         ) from error
 
 
@@ -58,7 +61,10 @@ def decode(text: str, name: str) -> Any:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise FilterError(f"{name} is no JSON: {error}") from error
+        shown = text if len(text) <= 64 else text[:63] + "…"
+        raise FilterError(
+            f'{name} is no JSON: {error}; it is {shown!r}, and should be as {{"limit": 10}}'
+        ) from error
     _check_depth(document, name)
     return document
 
@@ -84,10 +90,10 @@ def _insert(tree: dict[str, Any], path: list[str], value: Any, key: str) -> None
     for part in path[:-1]:
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
-            raise FilterError(f'the parameter "{key[:64]}" contradicts another one')
+            raise FilterError(f'the parameter "{key[:64]}" contradicts another one: give each once')
     last = path[-1] or str(len(tree))
     if last in tree:
-        raise FilterError(f'the parameter "{key[:64]}" contradicts another one')
+        raise FilterError(f'the parameter "{key[:64]}" contradicts another one: give each once')
     tree[last] = value
 
 

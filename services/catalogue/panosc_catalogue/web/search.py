@@ -73,8 +73,10 @@ class _Search:
         try:
             querystring.check_encoding(request.scope["query_string"])
             return await self._answer(request)
-        except (FilterError, QueryRefused) as error:
-            return ApiError(400, str(error), name="BadRequestError", code="INVALID_FILTER").response()
+        except FilterError as error:
+            return _invalid(str(error))
+        except QueryRefused as error:
+            return _invalid(f"the database refuses a value of the filter: {error}; correct or leave it out")
         except QueryTimeout as error:
             message = f"{error}; narrow the filter or ask for less at a time"
             return ApiError(503, message, name="ServiceUnavailableError", code="QUERY_TIMEOUT").response()
@@ -205,7 +207,7 @@ class _Search:
 def _flag(request: Request, name: str) -> bool:
     given = request.query_params.get(name, "false").lower()
     if given not in ("true", "false"):
-        raise FilterError(f"{name} must be true or false")
+        raise FilterError(f'{name} is "{given[:64]}", but must be true or false')
     return given == "true"
 
 
@@ -234,12 +236,18 @@ def _segments(request: Request) -> list[str]:
 
 def _checked(pid: str) -> str:
     if "\0" in pid:
-        raise FilterError("the pid holds a NUL character")
+        raise FilterError("the pid holds a NUL character; take it as the list shows it")
     return pid
 
 
+def _invalid(message: str) -> Response:
+    return ApiError(400, message, name="BadRequestError", code="INVALID_FILTER").response()
+
+
 def _unknown(model: Model, pid: str) -> ApiError:
-    message = f'Unknown "{model.name}" id "{pid}".'
+    # The first sentence is what the search API's reference says.
+    shown = pid if len(pid) <= 200 else pid[:199] + "…"
+    message = f'Unknown "{model.name}" id "{shown}". It may not be public; /api/{model.name}s lists what is.'
     return ApiError(404, message, code="MODEL_NOT_FOUND")
 
 

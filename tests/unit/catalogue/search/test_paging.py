@@ -187,4 +187,4 @@ def test_a_cursor_that_was_tampered_with_is_no_failure(
 
 def test_a_total_is_true_or_false(client: httpx2.Client) -> None:
     response = client.get("/api/Datasets", params={"total": "maybe"})
-    assert (response.status_code, "total must be true or false" in response.text) == (400, True)
+    assert (response.status_code, "but must be true or false" in response.text) == (400, True)

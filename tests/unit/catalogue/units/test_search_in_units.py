@@ -233,7 +233,9 @@ def test_an_unknown_unit_is_refused(client: httpx2.Client) -> None:
 
 def test_two_units_of_one_value_are_refused(client: httpx2.Client) -> None:
     where = {"and": [{"value": 5}, {"unit": "eV"}, {"unit": "keV"}]}
-    assert refused(client, where) == "A value has one unit, but the filter names eV and keV"
+    assert refused(client, where) == (
+        "A value has one unit, but the filter names eV and keV; put each beside its own value, in an or"
+    )
 
 
 def test_a_value_that_is_too_large_is_refused(client: httpx2.Client) -> None:
