@@ -165,19 +165,28 @@ _OF_RECORD = """(
 # Whether the record has a DOI that is not the registration's: of its source, or decided by somebody else.
 _HAS_ANOTHER = f"coalesce(lower({_OF_RECORD}) <> r.doi, false)"
 
-_PAGE = "o.kind = %(kind)s AND o.record > %(after)s"
-_SINCE = f"{_PAGE} AND o.state <> 'hidden' AND o.datestamp >= %(since)s"
-_IN_ORDER = "ORDER BY o.record LIMIT %(limit)s"
+_SINCE = (
+    "o.kind = %(kind)s AND o.record > %(after)s AND o.state <> 'hidden' AND o.datestamp >= %(since)s "
+    "ORDER BY o.record LIMIT %(limit)s"
+)
+# The other side of each by its key, and no join of the whole tables, whatever the planner expects.
+_REGISTRATION = """LATERAL (
+    SELECT * FROM doi_registration r WHERE r.kind = o.kind AND r.record = o.record OFFSET 0
+) r"""
+_PUBLISHED = """LATERAL (
+    SELECT * FROM oai_record o WHERE o.kind = r.kind AND o.record = r.record OFFSET 0
+) o"""
 
 _NAMELESS = f"""
-SELECT o.record, o.pid FROM oai_record o
-LEFT JOIN doi_registration r ON r.kind = o.kind AND r.record = o.record
-WHERE {_SINCE} AND o.state = 'live' AND r.record IS NULL AND {_OF_RECORD} IS NULL
--- What is published elsewhere has its DOI from there, whether the source names it or not.
-AND NOT EXISTS (
-    SELECT FROM document p WHERE o.kind = 'documents' AND p.id = o.record AND p.type ~* %(publication)s
-)
-{_IN_ORDER}
+SELECT o.record, o.pid FROM oai_record o LEFT JOIN {_REGISTRATION} ON true
+WHERE o.state = 'live' AND r.record IS NULL AND CASE o.kind
+    -- What is published elsewhere has its DOI from there, whether the source names it or not.
+    WHEN 'documents' THEN (
+        SELECT p.doi IS NULL AND p.type !~* %(publication)s FROM document p WHERE p.id = o.record
+    )
+    ELSE (SELECT d.doi IS NULL FROM dataset d WHERE d.id = o.record)
+END
+AND {_SINCE}
 """  # noqa: S608 -- our own constants, here and below
 
 _INTEND = """
@@ -191,12 +200,12 @@ ON CONFLICT DO NOTHING
 """
 
 _FORGOTTEN = f"""
-SELECT o.record FROM oai_record o JOIN doi_registration r ON r.kind = o.kind AND r.record = o.record
-WHERE {_SINCE} AND (
+SELECT o.record FROM oai_record o CROSS JOIN {_REGISTRATION}
+WHERE (
     r.endpoint <> %(endpoint)s
     OR r.state IN ('intended', 'draft') AND (NOT starts_with(r.doi, %(prefix)s) OR {_HAS_ANOTHER})
 )
-{_IN_ORDER}
+AND {_SINCE}
 """  # noqa: S608
 
 _UNFLIP = {
@@ -208,23 +217,22 @@ _UNFLIP = {
 }
 _FORGET = "DELETE FROM doi_registration WHERE kind = %(kind)s AND record = ANY(%(records)s)"
 
-_TASK = f"""
-SELECT o.kind, o.record, o.pid, r.doi, r.state, r.sent, live.live, o.digest
-FROM oai_record o JOIN doi_registration r ON r.kind = o.kind AND r.record = o.record
-CROSS JOIN LATERAL (SELECT o.state = 'live' AND NOT {_HAS_ANOTHER} AS live) live
-"""  # noqa: S608
+_TASK = "SELECT o.kind, o.record, o.pid, r.doi, r.state, r.sent, live.live, o.digest FROM"
+_LIVE = f"LATERAL (SELECT o.state = 'live' AND NOT {_HAS_ANOTHER} AS live) live"
 
 _CHANGED = f"""
-{_TASK} WHERE {_SINCE} AND r.state IN ('findable', 'registered') AND r.last_error IS NULL
+{_TASK} oai_record o CROSS JOIN {_REGISTRATION} CROSS JOIN {_LIVE}
+WHERE r.state IN ('findable', 'registered') AND r.last_error IS NULL
 AND CASE
     WHEN live.live THEN r.state = 'registered' OR r.seen IS DISTINCT FROM o.digest
     ELSE r.state = 'findable' OR r.public_url IS DISTINCT FROM %(public_url)s
 END
-{_IN_ORDER}
+AND {_SINCE}
 """
 
 _WAITING = f"""
-{_TASK} WHERE {_PAGE} AND r.kind = %(kind)s AND r.record > %(after)s
+{_TASK} doi_registration r CROSS JOIN {_PUBLISHED} CROSS JOIN {_LIVE}
+WHERE r.kind = %(kind)s AND r.record > %(after)s
 AND (r.state IN ('intended', 'draft') OR r.last_error IS NOT NULL) AND (r.failures > 0) = %(failed)s
 AND (
     r.not_before IS NULL OR r.not_before <= %(due)s

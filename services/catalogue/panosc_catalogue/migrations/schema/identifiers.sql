@@ -16,8 +16,8 @@ CREATE TABLE doi_registration (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (kind, record)
 );
--- What waits for the registrar: those that never failed first.
-CREATE INDEX ON doi_registration ((failures > 0), kind, record)
+-- What waits for the registrar.
+CREATE INDEX ON doi_registration (kind, record)
     WHERE state IN ('intended', 'draft') OR last_error IS NOT NULL;
 
 -- Every name that a record was ever given: it leads to the record for ever, whatever its DOI is now.
