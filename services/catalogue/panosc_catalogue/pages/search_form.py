@@ -1,8 +1,9 @@
 """What a person enters on the search page, as a filter of the search API."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlencode
 
 from panosc_common.panet import Ontology
@@ -75,16 +76,14 @@ def read(query: QueryParams) -> Form:
     """The form as it was sent; a field that makes no sense is reported and left as usual."""
     problems: list[str] = []
     q = _text(query, "q")
-    size = _number(query, "size", Form.size, problems)
-    if size not in PAGE_SIZES:
-        size = Form.size
+    sizes = {str(size): size for size in PAGE_SIZES}
+    size = sizes[_choice(query, "size", sizes, str(Form.size), problems)]
     since, until = _date(query, "from", problems), _date(query, "to", problems)
     if since and until and since > until:
-        problems.append("The first date lies after the last one, so nothing can match.")
-    shown = query.get("show", "open")
-    show: Show = "embargoed" if shown == "embargoed" else "proposals" if shown == "proposals" else "open"
-    sort = query.get("sort", "")
-    page = _number(query, "page", 1, problems)
+        problems.append("The first date lies after the last one, so nothing can match: exchange them.")
+    show = cast(Show, _choice(query, "show", get_args(Show), "open", problems))
+    sort = _choice(query, "sort", SORTS, _usual_sort(q), problems)
+    page = _page(query, problems)
     return Form(
         q=q,
         show=show,
@@ -92,7 +91,7 @@ def read(query: QueryParams) -> Form:
         instrument=_text(query, "instrument"),
         since=since,
         until=until,
-        sort=sort if sort in SORTS else _usual_sort(q),
+        sort=sort,
         size=size,
         page=min(max(page, 1), MAX_HITS // size),
         problems=tuple(problems),
@@ -107,13 +106,21 @@ def _text(query: QueryParams, name: str) -> str:
     return " ".join(query.get(name, "").replace("\0", " ").split())[:MAX_TEXT]
 
 
-def _number(query: QueryParams, name: str, usual: int, problems: list[str]) -> int:
-    given = query.get(name, "").strip()
+def _page(query: QueryParams, problems: list[str]) -> int:
+    given = query.get("page", "").strip()
     if not given:
-        return usual
+        return 1
     if given.isdecimal() and len(given) <= 9:
         return int(given)
-    problems.append(f"“{name}” must be a whole number.")
+    problems.append(f"“{given[:40]}” is no number of a page; write it as 2.")
+    return 1
+
+
+def _choice(query: QueryParams, name: str, choices: Collection[str], usual: str, problems: list[str]) -> str:
+    given = query.get(name, "").strip()
+    if not given or given in choices:
+        return given or usual
+    problems.append(f"“{given[:40]}” is none of what “{name}” can be: {', '.join(choices)}.")
     return usual
 
 

@@ -156,6 +156,15 @@ def test_pages_lead_on_and_back_and_meet(site: Catalogue) -> None:
     assert "Page 3 of 3" in page.text
 
 
+def test_behind_the_last_page_a_link_leads_back(site: Catalogue) -> None:
+    fill(site)
+    page = site.page("/search", size="10", page="7").text
+    assert "The list has no page 7" in page
+    back = re.search(r'<a href="([^"]+)">go to its last one', page)
+    assert back
+    assert "Page 3 of 3" in site.page(unescape(back[1])).text
+
+
 def test_the_list_is_had_as_csv_that_no_spreadsheet_runs(site: Catalogue) -> None:
     site.add(DatasetRecord(pid="f", title='=HYPERLINK("http://evil")', is_public=True))
     answer = site.client.get("/search", params={"format": "csv"})
@@ -186,7 +195,10 @@ def test_nonsense_is_answered_with_what_is_wrong(site: Catalogue) -> None:
     page = site.page("/search", **{"from": "yesterday", "page": "x", "size": "7", "show": "all", "sort": "?"})
     assert page.status_code == 200
     assert "“yesterday” is no date" in page.text
-    assert "“page” must be a whole number" in page.text
+    assert "“x” is no number of a page" in page.text
+    assert "“7” is none of what “size” can be: 10, 20, 50, 100" in page.text
+    assert "“all” is none of what “show” can be: open, embargoed, proposals" in page.text
+    assert "“?” is none of what “sort” can be: relevance, newest, oldest, title" in page.text
     assert (
         "lies after the last one" in site.page("/search", **{"from": "2021-01-01", "to": "2020-01-01"}).text
     )
