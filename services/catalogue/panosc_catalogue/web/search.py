@@ -50,7 +50,7 @@ def routes(site: Site, max_limit: int, max_answer_mib: int) -> list[BaseRoute]:
     """The search API; it ignores the case of paths, which routes do not."""
     search = _Search(site, max_limit, max_answer_mib)
     route = Route("/api/{rest:path}", revalidated(search.endpoint), methods=METHODS)
-    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE | re.DOTALL)
     return [route]
 
 

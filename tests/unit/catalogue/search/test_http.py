@@ -31,6 +31,13 @@ def test_paths_have_no_case_at_all(client: httpx2.Client, path: str) -> None:
     assert client.get(f"{path}/d%2F1/Files").json() == []
 
 
+@pytest.mark.parametrize("path", ["/api/Datasets/a%0Ab", "/api/Datasets/a%0A/files/count"])
+def test_a_pid_with_a_line_break_is_asked_for_like_any_other(client: httpx2.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/json", "as the search API answers"
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_head_answers_as_get_without_a_body(client: httpx2.Client, path: str) -> None:
     answer = client.head(path)
