@@ -4,7 +4,7 @@ import base64
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -15,6 +15,8 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """The Content-Security-Policy of a picture that is opened by itself."""
 WIDTH, HEIGHT = 640, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 34, 50
+_SLENDER = 4
+"""How many times longer than wide an image may be and still be drawn true to scale."""
 _TICKS = 6
 # Viridis at five places: https://bids.github.io/colormap/
 _COLOURS = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=float)
@@ -22,20 +24,31 @@ _OUTLIERS = (1, 99)
 """Percentiles between which an image's colours run: single hot pixels would leave the rest dark."""
 
 
+class _Box(NamedTuple):
+    """Edges of the area in which the data are drawn."""
+
+    left: float = _LEFT
+    top: float = _TOP
+    right: float = WIDTH - _RIGHT
+    bottom: float = HEIGHT - _BOTTOM
+
+
 def svg(plot: Mapping[str, Any]) -> str:
     """The picture of what `preview.default_plot` gives: a curve, or an image with its first row on top."""
     values = _numbers(plot["values"])
     axes = plot["axes"]
     name = _label(str(plot["path"]).rpartition("/")[2], plot["units"])
+    box = _Box()
     if values.ndim == 1:
         across = _scale(axes[0], values.shape[0])
         body = _curve(across, values)
         labels = (_axis_label(axes[0]), name)
         x, y = _range(across), _range(values)
     else:
-        body = _image(values)
         labels = (_axis_label(axes[1]), _axis_label(axes[0]))
         x, y = (_span(_scale(axes[n], values.shape[n])) for n in (1, 0))
+        box = _true_to_scale(plot, x, y)
+        body = _image(values, box)
         y = (y[1], y[0])
     title = plot["title"] or name
     return (
@@ -43,10 +56,11 @@ def svg(plot: Mapping[str, Any]) -> str:
         f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="13" fill="#1b2330">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
         f'<text x="{WIDTH / 2}" y="22" text-anchor="middle" font-weight="bold">{_text(title, 70)}</text>'
-        f"{body}{_frame(x, y)}"
-        f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">'
+        f"{body}{_frame(x, y, box)}"
+        f'<text x="{(box.left + box.right) / 2:.1f}" y="{box.bottom + 40:.1f}" text-anchor="middle">'
         f"{_text(labels[0], 60)}</text>"
-        f'<text transform="translate(16 {(HEIGHT - _BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+        f'<text transform="translate({box.left - 60:.1f} {(box.top + box.bottom) / 2:.1f}) rotate(-90)" '
+        'text-anchor="middle">'
         f"{_text(labels[1], 40)}</text></svg>"
     )
 
@@ -73,7 +87,23 @@ def _curve(across: NDArray[np.float64], values: NDArray[np.float64]) -> str:
     return f'<polyline fill="none" stroke="#0b5c8a" stroke-width="1.5" points="{points}"/>'
 
 
-def _image(values: NDArray[np.float64]) -> str:
+def _true_to_scale(plot: Mapping[str, Any], x: tuple[float, float], y: tuple[float, float]) -> _Box:
+    """Where an image is drawn: a detector's pixels as squares, two axes of one unit to one scale."""
+    whole, axes = _Box(), plot["axes"]
+    if axes[0] is None and axes[1] is None:
+        height, width = plot["shape"][-2:]
+    elif axes[0] and axes[1] and axes[0]["units"] and axes[0]["units"] == axes[1]["units"]:
+        width, height = abs(x[1] - x[0]), abs(y[1] - y[0])
+    else:
+        return whole
+    if not 1 / _SLENDER <= width / height <= _SLENDER:
+        return whole
+    scale = min((whole.right - whole.left) / width, (whole.bottom - whole.top) / height)
+    left = (whole.left + whole.right - width * scale) / 2
+    return _Box(left, whole.top, left + width * scale, whole.top + height * scale)
+
+
+def _image(values: NDArray[np.float64], box: _Box) -> str:
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, _OUTLIERS) if known.size else (0.0, 1.0)
     level = np.nan_to_num((values - low) / ((high - low) or 1.0)).clip(0, 1)
@@ -83,8 +113,9 @@ def _image(values: NDArray[np.float64]) -> str:
     )
     data = base64.b64encode(_png(colours)).decode()
     return (
-        f'<image x="{_LEFT}" y="{_TOP}" width="{WIDTH - _LEFT - _RIGHT}" height="{HEIGHT - _TOP - _BOTTOM}" '
-        f'preserveAspectRatio="none" style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>'
+        f'<image x="{box.left:.1f}" y="{box.top:.1f}" width="{box.right - box.left:.1f}" '
+        f'height="{box.bottom - box.top:.1f}" preserveAspectRatio="none" '
+        f'style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>'
     )
 
 
@@ -106,20 +137,20 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     )
 
 
-def _frame(x: tuple[float, float], y: tuple[float, float]) -> str:
-    right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
+def _frame(x: tuple[float, float], y: tuple[float, float], box: _Box) -> str:
+    left, top, right, bottom = box
     parts = [
-        f'<rect x="{_LEFT}" y="{_TOP}" width="{right - _LEFT}" height="{bottom - _TOP}" fill="none" '
-        'stroke="#566074"/>'
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
+        'fill="none" stroke="#566074"/>'
     ]
     for value in _ticks(x):
-        (place,) = _placed(np.array([value]), x, _LEFT, right)
-        parts.append(f'<path d="M{place:.1f} {bottom}v5" stroke="#566074"/>')
-        parts.append(f'<text x="{place:.1f}" y="{bottom + 18}" text-anchor="middle">{value:.4g}</text>')
+        (place,) = _placed(np.array([value]), x, left, right)
+        parts.append(f'<path d="M{place:.1f} {bottom:.1f}v5" stroke="#566074"/>')
+        parts.append(f'<text x="{place:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{value:.4g}</text>')
     for value in _ticks(y):
-        (place,) = _placed(np.array([value]), y, bottom, _TOP)
-        parts.append(f'<path d="M{_LEFT} {place:.1f}h-5" stroke="#566074"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{place + 4:.1f}" text-anchor="end">{value:.4g}</text>')
+        (place,) = _placed(np.array([value]), y, bottom, top)
+        parts.append(f'<path d="M{left:.1f} {place:.1f}h-5" stroke="#566074"/>')
+        parts.append(f'<text x="{left - 8:.1f}" y="{place + 4:.1f}" text-anchor="end">{value:.4g}</text>')
     return "".join(parts)
 
 

@@ -469,6 +469,35 @@ class TestPreview:
             data = base64.b64decode(image.attrib["href"].partition(",")[2])
             assert data[:8] == b"\x89PNG\r\n\x1a\n"
 
+    @pytest.mark.parametrize(
+        ("shape", "units", "ratio"),
+        [
+            ((2000, 1000), (None, None), 0.5),  # thinned by another step in each direction
+            ((100, 300), (None, None), 3),
+            ((50, 50), ("mm", "mm"), 2),
+            ((50, 50), ("s", "keV"), 548 / 316),
+            ((2, 900), (None, None), 548 / 316),
+        ],
+    )
+    def test_an_image_is_true_to_scale_where_there_is_one(
+        self, archive: Archive, shape: tuple[int, int], units: tuple[str | None, str | None], ratio: float
+    ) -> None:
+        path = archive.publish("previews/image.h5", b"")
+        with h5py.File(path, "w") as file:
+            file["data/x"] = np.arange(shape[0] * shape[1]).reshape(shape)
+            file["data"].attrs.update({"NX_class": "NXdata", "signal": "x"})
+            if units[0]:
+                file["data"].attrs["axes"] = ["down", "across"]
+                file["data/down"] = np.arange(float(shape[0]))
+                file["data/across"] = 2 * np.arange(float(shape[1]))
+                for name, unit in zip(("down", "across"), units, strict=True):
+                    file[f"data/{name}"].attrs["units"] = unit
+        answer = archive.get("/previews", params={"file": "previews/image.h5", "format": "svg"})
+        (image,) = ElementTree.fromstring(answer.content).iter("{http://www.w3.org/2000/svg}image")
+        assert float(image.attrib["width"]) / float(image.attrib["height"]) == pytest.approx(ratio, rel=0.01)
+        assert float(image.attrib["x"]) + float(image.attrib["width"]) <= 640 - 16 + 0.1
+        assert float(image.attrib["y"]) + float(image.attrib["height"]) <= 400 - 50 + 0.1
+
     def test_nothing_to_plot(self, archive: Archive) -> None:
         path = archive.publish("previews/nothing.h5", b"")
         with h5py.File(path, "w") as file:
