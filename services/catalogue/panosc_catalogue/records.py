@@ -202,6 +202,19 @@ class Instrument(Record):
     """Facility that it belongs to."""
 
 
+class Funding(Record):
+    """Who paid for the work, and by which award."""
+
+    funder: Annotated[Text, Field(min_length=1)]
+    """Name of the funder."""
+    ror: OptionalText = None
+    """The funder's ROR, bare or as its address."""
+    award_number: OptionalText = None
+    """Number that the funder gave the award, for example of a grant agreement."""
+    award_title: OptionalText = None
+    """Title of the award."""
+
+
 class DocumentHeader(Record):
     """A document (proposal, session, publication) without its datasets."""
 
@@ -231,6 +244,10 @@ class DocumentHeader(Record):
     """Whether the beamtime was paid for: neither it nor its datasets are then shown anywhere."""
     keywords: Annotated[list[Text], BeforeValidator(_list, json_schema_input_type=list[Text] | None)] = []
     """Keywords."""
+    funding: Annotated[
+        list[Funding], BeforeValidator(_list, json_schema_input_type=list[Funding] | None)
+    ] = []
+    """Who paid for the work, beside the facility."""
     members: list[Member] | None = None
     """The people; absent: those known stay."""
     parameters: list[Parameter] | None = None

@@ -339,6 +339,7 @@ _COLUMNS = {
         "license": "text",
         "proprietary": "boolean",
         "keywords": "text[]",
+        "funding": "jsonb",
     },
     "dataset": {
         "title": "text",

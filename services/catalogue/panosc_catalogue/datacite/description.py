@@ -90,6 +90,22 @@ class Instrument:
 
 
 @dataclass(frozen=True)
+class Funding:
+    """Who paid for the work, and by which award."""
+
+    funder: Organisation
+    award_number: str | None
+    award_title: str | None
+
+    @property
+    def award(self) -> str:
+        """The award in words; empty where none is named."""
+        return " ".join(
+            filter(None, (self.award_title, f"({self.award_number})" if self.award_number else ""))
+        )
+
+
+@dataclass(frozen=True)
 class Related:
     """Another public record that this one belongs to or has as a part."""
 
@@ -134,6 +150,8 @@ class Description:
     techniques: tuple[Technique, ...]
     samples: tuple[Sample, ...]
     keywords: tuple[str, ...]
+    funding: tuple[Funding, ...]
+    """Of a document and its datasets."""
     start: datetime | None
     """When the measurement began; of a dataset when its data were taken."""
     end: datetime | None

@@ -1,7 +1,7 @@
 """A description in DataCite's metadata schema 4.6: as attributes of its REST API, and as XML.
 
-https://datacite-metadata-schema.readthedocs.io/en/4.6/. Funding, version and language are not given: no
-source that the catalogue reads names them, and a guess would be worse than nothing.
+https://datacite-metadata-schema.readthedocs.io/en/4.6/. Version and language are not given: no source
+that the catalogue reads names them, and a guess would be worse than nothing.
 """
 
 import re
@@ -18,6 +18,7 @@ from panosc_catalogue.datacite.description import (
     PUBLICATION,
     UNKNOWN,
     Description,
+    Funding,
     Organisation,
     Person,
     Related,
@@ -58,6 +59,7 @@ def attributes(described: Description) -> Attributes:
         "sizes": _sizes(described),
         "rightsList": rights(described.license, described.access),
         "descriptions": _descriptions(described),
+        "fundingReferences": [_funding(one) for one in described.funding],
         "schemaVersion": NAMESPACE,
     }
     return {name: _printable(value) for name, value in given.items() if value not in (None, [])}
@@ -240,6 +242,18 @@ def _descriptions(described: Description) -> list[dict[str, str]]:
     return found
 
 
+def _funding(given: Funding) -> dict[str, str]:
+    named = {"funderName": given.funder.name}
+    if given.funder.ror:
+        named |= {
+            "funderIdentifier": given.funder.ror,
+            "funderIdentifierType": _ROR["scheme"],
+            "schemeUri": _ROR["uri"],
+        }
+    award = {"awardNumber": given.award_number, "awardTitle": given.award_title}
+    return named | {name: text for name, text in award.items() if text}
+
+
 _E = ElementMaker(namespace=NAMESPACE, nsmap={None: NAMESPACE, "xsi": _XSI})
 # The REST API's names of what are attributes in XML.
 _XML_NAMES = {
@@ -272,6 +286,7 @@ def xml(given: Attributes) -> etree._Element:
         "sizes": ("size", ""),
         "rightsList": ("rights", "rights"),
         "descriptions": ("description", "description"),
+        "fundingReferences": ("fundingReference", ""),
     }
     for name, (element, content) in lists.items():
         entries = given.get(name, [])
@@ -279,6 +294,8 @@ def xml(given: Attributes) -> etree._Element:
             continue
         if name == "contributors":
             children = [_named(element, "contributorName", entry) for entry in entries]
+        elif name == "fundingReferences":
+            children = [_funded(element, entry) for entry in entries]
         elif name == "sizes":
             children = [_text(element, entry) for entry in entries]
         else:
@@ -297,6 +314,16 @@ def _named(element: str, name: str, given: Mapping[str, Any]) -> etree._Element:
     if "contributorType" in given:
         made.set("contributorType", given["contributorType"])
     return made
+
+
+def _funded(element: str, given: Mapping[str, str]) -> etree._Element:
+    parts = [_text("funderName", given["funderName"])]
+    if "funderIdentifier" in given:
+        of_funder = ("funderIdentifier", "funderIdentifierType", "schemeUri")
+        identifier = {name: given[name] for name in of_funder}
+        parts.append(_entry("funderIdentifier", identifier, "funderIdentifier"))
+    parts += [_text(name, given[name]) for name in ("awardNumber", "awardTitle") if name in given]
+    return _E(element, *parts)
 
 
 def _entry(element: str, given: Mapping[str, str], content: str) -> etree._Element:

@@ -11,6 +11,7 @@ from panosc_catalogue.datacite.description import (
     MAX_PARTS,
     Description,
     Files,
+    Funding,
     Instrument,
     Kind,
     Organisation,
@@ -66,6 +67,7 @@ DATASET = f"""
         'available', {_utc(_RELEASED)}, 'year', {_year(_RELEASED, "v.creation_date", "d.placed_at")},
         'withdrawn', {_utc("d.deleted_at")},
         'license', v.license, 'keywords', o.keywords,
+        'funding', (SELECT p.funding FROM document p WHERE p.id = o.id),
         'summary', o.summary,
         'people', coalesce(
             {PEOPLE.format(members="(SELECT * FROM member WHERE dataset_id = v.id)")},
@@ -105,6 +107,7 @@ DOCUMENT = f"""
         'start', {_utc("v.start_date")}, 'end', {_utc("v.end_date")}, 'available', {_utc("v.release_date")},
         'year', {_year("v.release_date", "v.start_date", "d.updated_at")},
         'withdrawn', {_utc("d.deleted_at")}, 'license', v.license, 'keywords', v.keywords,
+        'funding', d.funding,
         'people', {PEOPLE.format(members=_OF_DOCUMENT)},
         'instruments', (
             SELECT jsonb_agg({_INSTRUMENT} ORDER BY i.pid) FROM visible_instrument i
@@ -240,6 +243,7 @@ def _description(site: Site, kind: Kind, record: dict[str, Any]) -> Description:
         techniques=tuple(Technique(**one) for one in record["techniques"] or ()),
         samples=tuple(Sample(**one) for one in record.get("samples") or ()),
         keywords=tuple(record["keywords"] or ()),
+        funding=tuple(map(_funding, record["funding"] or ())),
         start=_instant(record["start"]),
         end=_instant(record["end"]),
         available=_instant(record["available"]),
@@ -276,6 +280,11 @@ def _persons(members: list[dict[str, Any]]) -> tuple[Person, ...]:
         for parts in persons.values()
         if parts[0]["name"].strip()
     )
+
+
+def _funding(given: dict[str, str | None]) -> Funding:
+    funder = Organisation(given["funder"] or "", _ror(given["ror"]))
+    return Funding(funder, given["award_number"], given["award_title"])
 
 
 def _related(site: Site, kind: Kind, records: list[dict[str, Any]]) -> tuple[Related, ...]:

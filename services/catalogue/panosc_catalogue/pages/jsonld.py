@@ -5,7 +5,7 @@ Properties as schema.org/Dataset has them; the measurement as an activity of the
 
 from typing import Any
 
-from panosc_catalogue.datacite.description import Description, Organisation, Person, Related
+from panosc_catalogue.datacite.description import Description, Funding, Organisation, Person, Related
 from panosc_catalogue.datacite.rights import license_url
 from panosc_catalogue.pages import words
 from panosc_catalogue.pages.details import Details
@@ -50,6 +50,7 @@ def document(
         "isAccessibleForFree": description.access == "open" and description.state == "live",
         "conditionsOfAccess": words.availability(description),
         "creativeWorkStatus": "Withdrawn" if description.state == "withdrawn" else "Published",
+        "funding": [_grant(one) for one in description.funding],
         "keywords": list(
             dict.fromkeys([*description.keywords, *(one.name for one in description.techniques)])
         ),
@@ -109,6 +110,15 @@ def _person(person: Person) -> dict[str, Any]:
         "givenName": person.given,
         "familyName": person.family,
         "affiliation": [_organisation(one) for one in person.affiliations],
+    }
+
+
+def _grant(funding: Funding) -> dict[str, Any]:
+    return {
+        "@type": "Grant",
+        "identifier": funding.award_number,
+        "name": funding.award_title,
+        "funder": _organisation(funding.funder),
     }
 
 

@@ -11,6 +11,7 @@ from panosc_catalogue.datacite import kernel
 from panosc_catalogue.datacite.description import (
     Description,
     Files,
+    Funding,
     Instrument,
     Organisation,
     Person,
@@ -47,6 +48,10 @@ DATASET = Description(
     techniques=(Technique("x-ray probe", "t", "PaNET01012"), Technique("own way", "o", None)),
     samples=(Sample("iron", "rusty"),),
     keywords=("rust", " "),
+    funding=(
+        Funding(Organisation("European Commission", "https://ror.org/00k4n6c32"), "823852", "PaNOSC"),
+        Funding(Organisation("A foundation"), None, None),
+    ),
     start=datetime(2020, 1, 1, 8, tzinfo=UTC),
     end=datetime(2020, 1, 1, 9, tzinfo=UTC),
     available=datetime(2023, 1, 1, 9, tzinfo=UTC),
@@ -244,3 +249,25 @@ def test_instruments_are_named_by_their_dois_however_these_are_written() -> None
         made = kernel.attributes(replace(DATASET, instruments=(Instrument("ID21", pid),)))
         (relation,) = [one for one in made["relatedIdentifiers"] if one["relationType"] == "IsCollectedBy"]
         assert (relation["relatedIdentifier"], relation["relatedIdentifierType"]) == ("10.5072/ID21", "DOI")
+
+
+def test_who_paid_is_named_with_the_award() -> None:
+    made = kernel.attributes(DATASET)
+    assert made["fundingReferences"] == [
+        {
+            "funderName": "European Commission",
+            "funderIdentifier": "https://ror.org/00k4n6c32",
+            "funderIdentifierType": "ROR",
+            "schemeUri": "https://ror.org",
+            "awardNumber": "823852",
+            "awardTitle": "PaNOSC",
+        },
+        {"funderName": "A foundation"},
+    ]
+    first, second = valid(etree.tostring(kernel.xml(made))).iter(f"{K}fundingReference")
+    identifier = first.find(f"{K}funderIdentifier")
+    assert identifier is not None
+    assert (identifier.text, identifier.get("funderIdentifierType")) == ("https://ror.org/00k4n6c32", "ROR")
+    assert (first.findtext(f"{K}awardNumber"), first.findtext(f"{K}awardTitle")) == ("823852", "PaNOSC")
+    assert len(second) == 1
+    assert "fundingReferences" not in kernel.attributes(replace(DATASET, funding=()))

@@ -370,3 +370,31 @@ def test_plain_json_and_xml_are_answered_in_the_form_that_is_one(site: Catalogue
     }.items():
         answer = site.client.get(RUN, headers={"Accept": asked})
         assert answer.headers["Content-Type"].split(";")[0] == given, asked
+
+
+def test_who_paid_is_named_on_the_proposal_and_on_its_datasets(site: Catalogue) -> None:
+    proposal = {"pid": "10.5072/proposal", "title": "Proposal"}
+    award = {
+        "funder": "European Commission",
+        "ror": "00k4n6c32",
+        "awardNumber": "823852",
+        "awardTitle": "PaNOSC",
+    }
+    site.add(DocumentRecord.model_validate({**proposal, "funding": [award, {"funder": "A foundation"}]}))
+    site.add(DocumentRecord.model_validate(proposal))  # says nothing of it, and takes nothing away
+    for path in ("/documents/10.5072/proposal", RUN):
+        page = site.page(path).text
+        assert '<a href="https://ror.org/00k4n6c32">European Commission</a>: PaNOSC (823852)' in page
+        assert "A foundation" in page
+        first, second = site.client.get(path, params={"format": "jsonld"}).json()["funding"]
+        assert first == {
+            "@type": "Grant",
+            "identifier": "823852",
+            "name": "PaNOSC",
+            "funder": {
+                "@type": "Organization",
+                "@id": "https://ror.org/00k4n6c32",
+                "name": "European Commission",
+            },
+        }
+        assert second["funder"]["name"] == "A foundation"

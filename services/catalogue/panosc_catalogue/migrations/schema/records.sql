@@ -34,6 +34,7 @@ CREATE TABLE document (
     proprietary_decided boolean,
     license_decided text,
     keywords text[] NOT NULL DEFAULT '{}',
+    funding jsonb NOT NULL DEFAULT '[]',    -- objects with funder, ror, award_number and award_title
     source text,                            -- who described it last, and what it is called there
     origin_id text COLLATE "C",
     fetched_at timestamptz NOT NULL DEFAULT now(),
