@@ -15,6 +15,7 @@ from panosc_catalogue.records import (
     DatasetRecord,
     DocumentHeader,
     DocumentRecord,
+    Funding,
     Member,
     Person,
     Technique,
@@ -50,6 +51,7 @@ class Description:
     size: int | None = None
     keywords: list[str] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
+    funding: list[Funding] = field(default_factory=list)
     techniques: list[Technique] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     """DOIs of what it says it consists of."""
@@ -76,6 +78,7 @@ def document(found: Description) -> DocumentRecord:
         license=found.license,
         keywords=found.keywords,
         members=found.members,
+        funding=found.funding,
         datasets=[DatasetRecord(pid=doi, title=doi) for doi in found.parts],
     )
 
@@ -143,6 +146,7 @@ def _datacite(resource: etree._Element, origin_id: str) -> Description:
         size=_size(_text(of) for of in resource.iterfind("{*}sizes/{*}size")),
         keywords=[text for of in subjects if (text := _text(of))],
         members=[*_people(resource, "creator"), *_people(resource, "contributor")],
+        funding=list(_funding(resource)),
         techniques=[of for subject in subjects if (of := _technique(subject)) is not None],
         parts=[
             doi
@@ -150,6 +154,20 @@ def _datacite(resource: etree._Element, origin_id: str) -> Description:
             if of.get("relationType") == "HasPart" and (doi := _doi(_text(of)))
         ],
     )
+
+
+def _funding(resource: etree._Element) -> Iterator[Funding]:
+    for element in resource.iterfind("{*}fundingReferences/{*}fundingReference"):
+        funder = _text(element.find("{*}funderName"))
+        identifier = element.find("{*}funderIdentifier")
+        is_ror = identifier is not None and identifier.get("funderIdentifierType") == "ROR"
+        if funder is not None:
+            yield Funding(
+                funder=funder,
+                ror=_text(identifier) if is_ror else None,
+                award_number=_text(element.find("{*}awardNumber")),
+                award_title=_text(element.find("{*}awardTitle")),
+            )
 
 
 def _people(resource: etree._Element, kind: str) -> Iterator[Member]:

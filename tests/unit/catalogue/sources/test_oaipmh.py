@@ -101,6 +101,26 @@ def test_all_that_datacite_says_arrives(harvest: Harvest, repository: Repository
     assert person == {"full_name": "Curie, Marie", "orcid": orcid, "name": "ESRF", "role": "creator"}
 
 
+def test_who_paid_arrives(harvest: Harvest, repository: Repository, rows: Rows) -> None:
+    references = (
+        "<fundingReferences><fundingReference><funderName>European Commission</funderName>"
+        '<funderIdentifier funderIdentifierType="ROR">https://ror.org/00k4n6c32</funderIdentifier>'
+        "<awardNumber>823852</awardNumber><awardTitle>PaNOSC</awardTitle></fundingReference>"
+        '<fundingReference><funderName>A foundation</funderName><funderIdentifier funderIdentifierType="ISNI">'
+        "0000</funderIdentifier></fundingReference>"
+        "<fundingReference><funderName>:unav</funderName></fundingReference></fundingReferences>"
+    )
+    repository.put("oai:repository.example:7", datacite("10.5072/d7", "SAXS of lipids", extra=references))
+    harvest()
+    (document,) = rows("SELECT funding FROM document WHERE pid = '10.5072/d7'")
+    nothing = {"ror": None, "award_number": None, "award_title": None}
+    award = {"ror": "https://ror.org/00k4n6c32", "award_number": "823852", "award_title": "PaNOSC"}
+    assert document["funding"] == [
+        {"funder": "European Commission", **award},
+        {"funder": "A foundation", **nothing},
+    ]
+
+
 def test_dublin_core_gives_what_it_has(harvest: Harvest, repository: Repository, rows: Rows) -> None:
     repository.prefix = "oai_dc"
     repository.records.clear()
