@@ -106,8 +106,8 @@ def test_who_paid_arrives(harvest: Harvest, repository: Repository, rows: Rows) 
         "<fundingReferences><fundingReference><funderName>European Commission</funderName>"
         '<funderIdentifier funderIdentifierType="ROR">https://ror.org/00k4n6c32</funderIdentifier>'
         "<awardNumber>823852</awardNumber><awardTitle>PaNOSC</awardTitle></fundingReference>"
-        '<fundingReference><funderName>A foundation</funderName><funderIdentifier funderIdentifierType="ISNI">'
-        "0000</funderIdentifier></fundingReference>"
+        "<fundingReference><funderName>A foundation</funderName>"
+        '<funderIdentifier funderIdentifierType="ISNI">0000</funderIdentifier></fundingReference>'
         "<fundingReference><funderName>:unav</funderName></fundingReference></fundingReferences>"
     )
     repository.put("oai:repository.example:7", datacite("10.5072/d7", "SAXS of lipids", extra=references))
