@@ -91,7 +91,9 @@ class SearchPage:
             form = replace(form, problems=(*form.problems, f"{error}."))
         else:
             rows = await self._rows(form, query, now)
-            total = await self._count(query)
+            # A page that is not full tells the number by itself.
+            ends = len(rows) < form.size and (rows or not skip)
+            total = skip + len(rows) if ends else await self._count(query)
         return self._pages.page(
             "search.html",
             form=form,

@@ -1,5 +1,6 @@
 """The search API described for programs, as an OpenAPI document."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from panosc_catalogue.query.model import MODELS, Kind, Model
@@ -54,6 +55,7 @@ _TOTAL: Header = (
 )
 _CURSOR: Header = ("X-Next-Cursor", {"type": "string"}, "Where the next page begins; absent on the last")
 _LINK: Header = ("Link", {"type": "string"}, 'The next page as `<…>; rel="next"`')
+_TAG: Header = ("ETag", {"type": "string"}, "For If-None-Match: 304 while the answer is the same")
 _FILTER = (
     "A JSON object; `filter[limit]=10` and so on is understood too. An include whose scope has a where is an "
     "inner join: items without such a relative are left out."
@@ -179,10 +181,10 @@ def _operation(
     summary: str,
     schema: dict[str, Any],
     parameters: list[dict[str, Any]],
-    headers: list[Header] | None = None,
+    headers: Sequence[Header] = (),
 ) -> dict[str, Any]:
     refusal = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    told = {name: {"schema": kind, "description": meaning} for name, kind, meaning in headers or ()}
+    told = {name: {"schema": kind, "description": meaning} for name, kind, meaning in (*headers, _TAG)}
     answer = {
         "description": summary,
         "headers": told,
@@ -196,6 +198,7 @@ def _operation(
             "parameters": parameters,
             "responses": {
                 "200": answer,
+                "304": {"description": "The client has the answer already"},
                 "400": {"description": "The filter is not valid, or its answer too large", **refusal},
                 **({"404": {"description": "No such public record", **refusal}} if by_pid else {}),
                 "503": {"description": "Try again in a moment", **refusal},
