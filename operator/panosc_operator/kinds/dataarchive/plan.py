@@ -1,6 +1,7 @@
 """What a DataArchive becomes: volumes, the server of files, the indexer, the fixity check, a route."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from panosc_operator.api import DataArchive
@@ -112,6 +113,30 @@ def _environment(observed: Observation) -> dict[str, str]:
     }
 
 
+def _container(
+    observed: Observation,
+    name: str,
+    command: list[str],
+    *,
+    writes: bool = False,
+    environment: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> Object:
+    """One of the archive's programs; `writes`: whether it may change the manifest."""
+    state = {"state": STATE}
+    return container(
+        name,
+        observed.settings.image_archive,
+        observed.settings.image_pull_policy,
+        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
+        mounts=state if writes else None,
+        read_only_mounts={"data": DATA, **({} if writes else state)},
+        environment=_environment(observed) | (environment or {}),
+        command=["panosc-archive", *command],
+        **fields,
+    )
+
+
 def _pod(archive: DataArchive, containers: list[Object], volumes: list[Object], **fields: Any) -> Object:
     """All pods of the archive share the volume with the manifest, which only one node can have."""
     groups = archive.spec.storage.supplemental_groups
@@ -135,14 +160,11 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         livenessProbe=accepts_connections(API_PORT),
         readinessProbe=http_probe("/healthz", API_PORT, period=5, failures=2),
     )
-    api = container(
+    api = _container(
+        observed,
         "api",
-        settings.image_archive,
-        settings.image_pull_policy,
-        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
-        read_only_mounts={"data": DATA, "state": STATE},
-        environment=_environment(observed) | {"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
-        command=["panosc-archive", "serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
+        ["serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
+        environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
         ports=[{"name": "api", "containerPort": ARCHIVE_API_PORT, "protocol": "TCP"}],
         **probes(ARCHIVE_API_PORT),
     )
@@ -154,16 +176,11 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
 
 
 def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desired:
-    settings = observed.settings
-    index = container(
+    index = _container(
+        observed,
         "index",
-        settings.image_archive,
-        settings.image_pull_policy,
-        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
-        mounts={"state": STATE},
-        read_only_mounts={"data": DATA},
-        environment=_environment(observed),
-        command=["panosc-archive", "index", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
+        ["index", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
+        writes=True,
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         **probes(STATUS_PORT),
     )
@@ -173,17 +190,8 @@ def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desire
 
 
 def _fixity_check(observed: Observation, part: Part, volumes: list[Object]) -> Desired:
-    settings, archive = observed.settings, observed.archive
-    verify = container(
-        "verify",
-        settings.image_archive,
-        settings.image_pull_policy,
-        requirements=resources("50m", "128Mi", memory_limit="1Gi"),
-        mounts={"state": STATE},
-        read_only_mounts={"data": DATA},
-        environment=_environment(observed),
-        command=["panosc-archive", "verify"],
-    )
+    archive = observed.archive
+    verify = _container(observed, "verify", ["verify"], writes=True)
     job = {
         "backoffLimit": 2,
         "template": {
