@@ -1,4 +1,4 @@
-"""The commands of the how-to pages, run as they are written on a catalogue with the records that they name."""
+"""The commands of the how-to pages, run as they are written on a catalogue with the records they name."""
 
 import base64
 import json

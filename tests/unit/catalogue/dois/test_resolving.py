@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from doubles.datacite import app
 from doubles.server import serve
+from panosc_catalogue import store
 from panosc_catalogue.dois.names import name
+from panosc_catalogue.records import DatasetRecord
 from unit.catalogue.dois import harness
 from unit.catalogue.dois.harness import PUBLIC_URL, Registry
 from unit.catalogue.dois.test_registration import DATASET, DOCUMENT
@@ -47,6 +49,29 @@ def test_the_former_name_leads_on_when_prefix_and_registrar_are_others(
     assert registry.dois("dataset") == {"d/1": name("10.15151", "datasets", "d/1")}
     for doi in (DOCUMENT, DATASET):
         assert page(registry, doi)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "written", [f"doi:{FOREIGN}", f"https://doi.org/{FOREIGN}", "HTTP://DX.DOI.ORG/" + FOREIGN]
+)
+def test_a_doi_of_the_source_is_one_however_it_is_written(registry: Registry, written: str) -> None:
+    registry.catalogue.now = RELEASE
+    with registry.catalogue.connection.transaction():
+        record = DatasetRecord.model_validate({"pid": "d/1", "title": "Run", "doi": written})
+        store.write(registry.catalogue.connection, [record], store.Origin("beamlines", "a"))
+    registry.round()
+    assert registry.dois("dataset") == {"d/1": FOREIGN}
+    assert set(registry.states()) == {DOCUMENT}
+    assert page(registry, written)[0] == page(registry, FOREIGN.lower())[0] == 200
+
+
+def test_what_is_no_doi_keeps_none_away(registry: Registry) -> None:
+    registry.catalogue.now = RELEASE
+    with registry.catalogue.connection.transaction():
+        record = DatasetRecord.model_validate({"pid": "d/1", "title": "Run", "doi": "to be assigned"})
+        store.write(registry.catalogue.connection, [record], store.Origin("beamlines", "a"))
+    registry.round()
+    assert registry.dois("dataset") == {"d/1": DATASET}
 
 
 CLOSING = {

@@ -201,6 +201,8 @@ def test_a_withdrawn_dataset_leaves_a_tombstone(site: Catalogue) -> None:
     assert "Silica at 293 K" in text
     assert "Ada Marsh" in text
     assert "https://doi.org/10.5072/run" in answer.text
+    assert "Public since" in text
+    assert "CC-BY-4.0" in text
     for gone in (ARCHIVE, "run 1.nxs", "sample_temperature"):
         assert gone not in answer.text.replace(answer.headers["Content-Security-Policy"], "")
     described = site.client.get(RUN, params={"format": "jsonld"})
