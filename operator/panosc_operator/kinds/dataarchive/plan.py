@@ -1,7 +1,6 @@
 """What a DataArchive becomes: volumes, the server of files, the indexer, the fixity check, a route."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from panosc_operator.api import DataArchive
@@ -119,7 +118,7 @@ def _container(
     command: list[str],
     *,
     writes: bool = False,
-    environment: Mapping[str, str] | None = None,
+    environment: dict[str, str] | None = None,
     **fields: Any,
 ) -> Object:
     """One of the archive's programs; `writes`: whether it may change the manifest."""
