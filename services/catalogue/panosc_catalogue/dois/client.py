@@ -13,6 +13,7 @@ import orjson
 from prometheus_client import Counter
 
 from panosc_catalogue.dois.registrar import (
+    Forbidden,
     NotAllowed,
     Refused,
     Registered,
@@ -152,7 +153,8 @@ def _attributes(response: httpx2.Response) -> dict[str, Any]:
 def _error(response: httpx2.Response) -> RegistrarError:
     status, said = response.status_code, _said(response)
     if status in (401, 403):
-        return NotAllowed(
+        kind = NotAllowed if status == 401 else Forbidden
+        return kind(
             f"the registrar answers {status} {said}: check username and password in the Secret of "
             "spec.identifiers.doi.registrar.dataCite.credentialsSecret, and that the prefix is the account's"
         )

@@ -40,7 +40,11 @@ class Unavailable(RegistrarError):
 
 
 class NotAllowed(RegistrarError):
-    """It does not take the credentials, or the account may not do this: nothing works before that changes."""
+    """It does not take the credentials: nothing works before that changes."""
+
+
+class Forbidden(RegistrarError):
+    """The account may not do this, perhaps for this record only, such as one of a prefix that it has lost."""
 
 
 class Refused(RegistrarError):

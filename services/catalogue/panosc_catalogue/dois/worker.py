@@ -143,7 +143,7 @@ class Worker:
 
     async def _failed(self, task: Task, error: Exception) -> None:
         """Go on with the others, since it may be for this record only: raise it when it plainly isn't."""
-        if isinstance(error, Unavailable):
+        if isinstance(error, RegistrarError):
             log.warning("registrar fails for a record", doi=task.doi, why=str(error))
             why = str(error)
         else:

@@ -9,7 +9,7 @@ from doubles.server import serve
 from panosc_catalogue import store
 from panosc_catalogue.dois.client import Client
 from panosc_catalogue.dois.names import name
-from panosc_catalogue.dois.registrar import State, Unavailable
+from panosc_catalogue.dois.registrar import Forbidden, State, Unavailable
 from panosc_catalogue.records import DocumentRecord
 from unit.catalogue.dois.harness import Registry
 from unit.catalogue.dois.test_registration import DATASET, DOCUMENT, rewind
@@ -129,7 +129,9 @@ def test_names_that_nobody_has_seen_follow_the_prefix_and_the_others_stay(regist
     assert registry.states() == {DOCUMENT: "findable", name("10.15151", "datasets", "d/1"): "findable"}
 
 
-@pytest.mark.parametrize("error", [Unavailable("answers 500"), ValueError("a defect")], ids=str)
+@pytest.mark.parametrize(
+    "error", [Unavailable("answers 500"), Forbidden("answers 403"), ValueError("a defect")], ids=str
+)
 def test_records_that_fail_hold_up_no_others(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -275,6 +275,7 @@ def test_credentials_that_are_not_taken_stop_everything(
     "how",
     [
         {"status": 500},
+        {"status": 403},
         {"status": 503, "retry_after": "7"},
         {"status": 429, "retry_after": "7"},
         {"hangs": True},
