@@ -1,5 +1,6 @@
 """What changes while the worker is at work, or between two rounds, and what fails for one record only."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -215,6 +216,7 @@ def test_what_is_closed_is_hidden_before_all_that_waits_is_registered(
 def test_a_record_is_found_by_its_doi_once_it_has_one(registry: Registry) -> None:
     registry.catalogue.now = RELEASE
     registry.round()
-    for doi, pid in ((DOCUMENT, "doc"), (DATASET, "d/1")):
-        found = registry.catalogue.client.get("/search", params={"query": doi.split("/")[1]}).text
-        assert f"/{pid}" in found
+    for doi, pid, collection in ((DOCUMENT, "doc", "Documents"), (DATASET, "d/1", "Datasets")):
+        words = json.dumps({"query": doi.split("/")[1]})
+        found = registry.catalogue.client.get(f"/api/{collection}", params={"filter": words}).json()
+        assert [record["pid"] for record in found] == [pid]
