@@ -16,7 +16,6 @@ from panosc_dev import (
     images,
     mounts,
     netns,
-    packages,
     pki,
     privileges,
     processes,
@@ -141,7 +140,6 @@ class LocalCluster:
 
     def up(self) -> None:
         """Have the cluster running with a ready node. Quick if it is; else rebuilt around its kept data."""
-        packages.ensure(packages.FOR_CLUSTER)
         toolchain.ensure_all()
         pause = images.build(images.CLUSTER[0])
         with _exclusive(self.paths):

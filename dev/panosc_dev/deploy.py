@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from panosc_dev import addons, environment, images, shell
+from panosc_dev import addons, environment, images, packages, shell
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.paths import REPOSITORY
 from panosc_dev.progress import StepFailed, say, step
@@ -38,6 +38,7 @@ def bring_up(cluster: LocalCluster, port: int, data: Path | None = None) -> Path
 
     Returns the folder with the files. Images are built while the cluster's programs compile and start.
     """
+    packages.ensure(packages.FOR_CLUSTER)  # before both: each needs some
     with ThreadPoolExecutor(max_workers=1) as beside:
         product = beside.submit(images.build_all, images.PRODUCT)
         cluster.up()

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panosc_dev import addons, deploy, forward, privileges
+from panosc_dev import addons, deploy, forward, images, packages, privileges
+from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed, elapsed
 
 
@@ -26,6 +27,28 @@ def test_the_forwarder_listens_on_loopback_only() -> None:
     listen = forward.command(8080, "10.201.7.2")[1]
     assert listen.startswith("TCP-LISTEN:8080,")
     assert "bind=127.0.0.1" in listen.split(",")
+
+
+def test_nothing_is_built_before_the_packages_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Began(Exception):
+        pass
+
+    did: list[str] = []
+
+    def builds(_: object) -> None:
+        did.append("images")
+
+    def starts(_: object) -> None:
+        did.append("cluster")
+        raise Began
+
+    monkeypatch.setattr(packages, "ensure", lambda _: did.append("packages"))
+    monkeypatch.setattr(images, "build_all", builds)
+    monkeypatch.setattr(LocalCluster, "up", starts)
+    with pytest.raises(Began):
+        deploy.bring_up(LocalCluster("panosc-unit"), 80)
+    assert did[0] == "packages"
+    assert sorted(did[1:]) == ["cluster", "images"]
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
