@@ -9,6 +9,7 @@ from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
 
 from panosc_catalogue.database import Database, QueryRefused
+from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
 
 Clock = Callable[[], datetime | None]
@@ -22,14 +23,19 @@ class Site:
     policy: PolicyFile
     config: CatalogueConfig
     clock: Clock
+    sealing: Sealing | None = None
 
     @property
     def panet(self) -> Ontology:
         """The release of PaNET that the catalogue goes by."""
         return ontology(self.config.ontology.version)
 
+    def past_sealed(self) -> bool:
+        """Whether lists may pass over sealed datasets."""
+        return self.sealing is not None and self.sealing.hold()
+
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of a statement, which may use MONTHS, LICENSE and CLOCK of `query.model`.
+        """The rows of a statement, which may use the parameters that `query.model` names.
 
         Raises Problem: 400 for values that PostgreSQL refuses, 503 while it does not answer.
         """
@@ -41,6 +47,7 @@ class Site:
             "embargo_months": policy.embargo.months,
             "policy_license": policy.license,
             "clock": self.clock(),
+            "past_sealed": self.past_sealed(),
         }
         try:
             return await self.database.rows(sql, given)

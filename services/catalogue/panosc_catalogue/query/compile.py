@@ -11,7 +11,7 @@ from panosc_common.policy import DataPolicy
 
 from panosc_catalogue.query import measure, values
 from panosc_catalogue.query.keyset import Key, following, key
-from panosc_catalogue.query.model import CLOCK, LICENSE, MODELS, MONTHS, SCORE, Kind, Model
+from panosc_catalogue.query.model import CLOCK, LICENSE, MODELS, MONTHS, PAST_SEALED, SCORE, Kind, Model
 from panosc_catalogue.query.ranking import matching
 from panosc_catalogue.query.syntax import (
     Comparison,
@@ -29,7 +29,7 @@ from panosc_catalogue.query.syntax import (
     Tagged,
 )
 
-MAX_RANKED = 10_000
+MAX_RANKED = 1_000
 """Rows that a query ranks: the latest of those that it finds."""
 UNRANKED = 0.5
 """Every item's score where nothing ranks them: federations drop items whose score is 0 or 1."""
@@ -418,7 +418,9 @@ def _like_pattern(pattern: str) -> str:
     return pattern if "%" in pattern else f"%{pattern}%"
 
 
-def bind(statement: Statement, policy: DataPolicy, clock: datetime | None) -> tuple[str, dict[str, Any]]:
+def bind(
+    statement: Statement, policy: DataPolicy, clock: datetime | None, *, past_sealed: bool = False
+) -> tuple[str, dict[str, Any]]:
     """The statement with the policy and the instant for which it answers (None: the database's now)."""
     parameters = dict(statement.parameters)
     if MONTHS in statement.sql:
@@ -427,4 +429,6 @@ def bind(statement: Statement, policy: DataPolicy, clock: datetime | None) -> tu
         parameters["policy_license"] = policy.license
     if CLOCK in statement.sql:
         parameters["clock"] = clock
+    if PAST_SEALED in statement.sql:
+        parameters["past_sealed"] = past_sealed
     return statement.sql, parameters

@@ -14,6 +14,7 @@ from types import MappingProxyType
 MONTHS = "%(embargo_months)s::integer"
 LICENSE = "%(policy_license)s::text"
 CLOCK = "coalesce(%(clock)s::timestamptz, now())"
+PAST_SEALED = "%(past_sealed)s::boolean"
 
 
 class Kind(Enum):
@@ -51,7 +52,7 @@ class Relation:
 class Model:
     """A model: `rows` is the source of its public rows, `key` breaks ties of every order.
 
-    `text` are the fields that the operator of this name looks into, `words` the table of the words by which
+    `text` are the fields that the operator of this name looks into, `words` the source of the words by which
     rows are found and ranked; models that have one are scored.
     """
 
@@ -113,7 +114,7 @@ VALUE = Field(
 """A parameter's value: answered as the source gave it, compared as number or as text as the operand is.
 A range is answered as text, since the search API's values are numbers or texts."""
 
-_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
+_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED})"
 
 MODELS: Mapping[str, Model] = MappingProxyType(
     {
@@ -154,7 +155,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     ),
                 },
                 text=("title",),
-                words="dataset_search",
+                words=f"searched_dataset({PAST_SEALED})",
             ),
             Model(
                 "Document",

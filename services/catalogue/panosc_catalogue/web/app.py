@@ -21,6 +21,7 @@ from panosc_catalogue.oai.upkeep import Upkeep
 from panosc_catalogue.pages import routes as pages
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.revalidation import revalidated
+from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
 from panosc_catalogue.site import Clock, Site
 from panosc_catalogue.web import explorer, internal, openapi, policy, search
@@ -43,14 +44,16 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
         statement_timeout_seconds=settings.statement_timeout_seconds,
     )
     config = load_config(settings.config_file)
-    site = Site(database, PolicyFile(settings.policy_file), config, clock)
+    policy_file = PolicyFile(settings.policy_file)
+    sealing = Sealing(database, policy_file, clock)
+    site = Site(database, policy_file, config, clock, sealing)
     templates = Pages(site)
     upkeep = Upkeep(site, settings.stamp_seconds)
     description = cache(openapi.document)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with database.opened(), upkeep.regular():
+        async with database.opened(), upkeep.regular(), sealing.regular():
             yield
 
     async def ready(request: Request) -> Response:

@@ -200,8 +200,9 @@ class _Search:
         return row
 
     async def _run(self, statement: sql.Statement) -> tuple[object, ...] | None:
-        bound = sql.bind(statement, self.site.policy.current(), self.site.clock())
-        return await self.site.database.row(*bound)
+        site = self.site
+        bound = sql.bind(statement, site.policy.current(), site.clock(), past_sealed=site.past_sealed())
+        return await site.database.row(*bound)
 
 
 def _flag(request: Request, name: str) -> bool:

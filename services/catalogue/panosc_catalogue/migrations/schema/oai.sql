@@ -137,8 +137,8 @@ BEGIN
             noticed.source, noticed.kind,
             'WITH changed AS ('
             'SELECT n.* FROM latter n JOIN former o ON o.id = n.id '
-            'WHERE (to_jsonb(o) - ''{updated_at,fetched_at}''::text[])'
-            ' IS DISTINCT FROM (to_jsonb(n) - ''{updated_at,fetched_at}''::text[])) ' || noticed.query
+            'WHERE (to_jsonb(o) - ''{updated_at,fetched_at,sealed}''::text[])'
+            ' IS DISTINCT FROM (to_jsonb(n) - ''{updated_at,fetched_at,sealed}''::text[])) ' || noticed.query
         );
     END LOOP;
 END

@@ -63,6 +63,15 @@ CREATE INDEX ON instrument_search USING gin (words);
 CREATE INDEX ON document_search USING gin (words);
 CREATE INDEX ON dataset_search USING gin (words);
 
+-- The words in which lists look. What came last is under embargo for years, and passed over where seals hold
+-- (visibility.sql): behind the last dataset without one there is none that could be shown.
+CREATE FUNCTION searched_dataset(past_sealed boolean) RETURNS TABLE (id bigint, words tsvector)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT s.id, s.words FROM dataset_search s
+    WHERE NOT past_sealed OR s.id <= (SELECT d.id FROM dataset d WHERE NOT d.sealed ORDER BY d.id DESC LIMIT 1)
+$$;
+
 -- Datasets whose document or instrument changed its words since theirs were made.
 CREATE TABLE search_pending (dataset_id bigint PRIMARY KEY REFERENCES dataset ON DELETE CASCADE);
 

@@ -18,7 +18,8 @@ RETURN least(
 -- The one place that decides which datasets the public sees. Everything that reads datasets, or what belongs
 -- to them, goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
 -- What a scan finds stays hidden until the scan ends: only then it is known when the experiments ended.
-CREATE FUNCTION visible_dataset(embargo_months integer, clock timestamptz)
+-- `past_sealed` may be true only where `sealing` holds: it changes nothing but the time that it takes.
+CREATE FUNCTION visible_dataset(embargo_months integer, clock timestamptz, past_sealed boolean DEFAULT false)
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
     instrument_id bigint, document_id bigint, source text, doi text, license text,
@@ -37,7 +38,7 @@ AS $$
         ),
         true
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
-    WHERE d.deleted_at IS NULL
+    WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
     -- As the planner has statistics for: most datasets are of no proprietary beamtime.
     AND (p.proprietary IS NOT TRUE OR p.proprietary_decided IS FALSE) AND p.proprietary_decided IS NOT TRUE
     -- Nor does it belong to another one that is, whichever decides its embargo.
@@ -65,7 +66,55 @@ AS $$
     )
 $$;
 
--- The same rule, whether or not the dataset was withdrawn, for what was public once; `p` is its document.
+-- Datasets that are `sealed` stay closed until then under an embargo of this many months or more: lists need not
+-- look at each of the newest, all of which are closed. panosc_catalogue.sealing keeps it; what is written to a
+-- sealed dataset, or decides when it opens, breaks the seal at once.
+CREATE TABLE sealing (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    months integer NOT NULL,
+    until timestamptz NOT NULL
+);
+
+CREATE FUNCTION break_seal() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    NEW.sealed := false;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER break_seal BEFORE UPDATE ON dataset FOR EACH ROW
+WHEN (OLD.sealed AND NEW.sealed) EXECUTE FUNCTION break_seal();
+
+CREATE FUNCTION break_seals() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    UPDATE dataset SET sealed = false WHERE document_id = NEW.id AND sealed;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER break_seals AFTER UPDATE ON document FOR EACH ROW
+WHEN (
+    (OLD.release_date, OLD.end_date, OLD.measured_end, OLD.extended_until, OLD.released_at)
+    IS DISTINCT FROM (NEW.release_date, NEW.end_date, NEW.measured_end, NEW.extended_until, NEW.released_at)
+) EXECUTE FUNCTION break_seals();
+
+-- When time alone opens a dataset; `p` is its document.
+CREATE FUNCTION dataset_opens(d dataset, p document, embargo_months integer) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN d.released THEN '-infinity' ELSE coalesce(
+    release_instant(
+        p.release_date,
+        coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+        embargo_months,
+        p.extended_until,
+        least(p.released_at, d.released_at)
+    ),
+    'infinity'
+) END;
+
+-- The rule of visible_dataset, whether or not the dataset was withdrawn, for what was public once.
 CREATE FUNCTION dataset_is_open(d dataset, p document, embargo_months integer, clock timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN NOT coalesce(p.proprietary_decided, p.proprietary, false)
@@ -73,18 +122,7 @@ RETURN NOT coalesce(p.proprietary_decided, p.proprietary, false)
         SELECT 1 FROM document_dataset l JOIN document q ON q.id = l.document_id
         WHERE l.dataset_id = d.id AND coalesce(q.proprietary_decided, q.proprietary)
     )
-    AND (d.released OR (
-        coalesce(
-            release_instant(
-                p.release_date,
-                coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-                embargo_months,
-                p.extended_until,
-                least(p.released_at, d.released_at)
-            ),
-            'infinity'
-        ) > clock
-    ) IS NOT TRUE);
+    AND dataset_opens(d, p, embargo_months) <= clock;
 
 -- Documents are public from the start, but those of proprietary beamtime never; their release date is shown as
 -- it applies today, their licence null where it is the policy's.
