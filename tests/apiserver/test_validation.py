@@ -362,6 +362,7 @@ REFUSED = [
         "set exactly one of: managed, external; set now: managed external",
     ),
     (CATALOGUE, "spec.database.external", {}, "spec.database.external.secret: Required value"),
+    (CATALOGUE, "spec.database.managed.memory", "100Mi", "memory 100Mi is too little for PostgreSQL"),
     (CATALOGUE, "spec.database.managed.size", "0Gi", "'0Gi' is not a positive Kubernetes quantity"),
 ]
 

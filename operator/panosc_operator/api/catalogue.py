@@ -33,6 +33,17 @@ class ManagedDatabase(Document):
     model_config = rules(
         immutable("storageClass", _NEW_CATALOGUE),
         grows_only("size", "a volume only grows; to go back to a smaller one, " + _NEW_CATALOGUE),
+        Rule(
+            rule=(
+                "!isQuantity(string(self.memory)) || "
+                "quantity(string(self.memory)).compareTo(quantity('512Mi')) >= 0"
+            ),
+            message="PostgreSQL needs a memory of at least 512Mi",
+            message_expression=(
+                "'memory ' + string(self.memory) + ' is too little for PostgreSQL: give 512Mi or more'"
+            ),
+            field_path=".memory",
+        ),
     )
 
     size: Quantity = "10Gi"
@@ -41,6 +52,11 @@ class ManagedDatabase(Document):
 
     storage_class: ObjectName | None = None
     """StorageClass of the database's volume; the cluster's default if unset. It can't be changed."""
+
+    memory: Quantity = "2Gi"
+    """Memory that the database may take, such as `8Gi`, at least `512Mi`; a quarter of it is reserved.
+    Searches are quick while it holds the records: a million datasets take about 3Gi. The database restarts
+    when it changes."""
 
 
 class ExternalDatabase(Document):
