@@ -1,6 +1,7 @@
 """Debian packages that the cluster and the image builder need."""
 
 import os
+import platform
 import shutil
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +29,13 @@ FOR_CLUSTER = {
     "socat": "socat",
     "util-linux": "nsenter",
 }
-FOR_TESTS = {"chromium": "chromium", "nginx-light": "nginx", "postgresql": "/usr/lib/postgresql"}
+FOR_TESTS = {
+    "chromium": "chromium",
+    # Of Playwright's driver, which comes without it.
+    "libatomic1": f"/usr/lib/{platform.machine()}-linux-gnu/libatomic.so.1",
+    "nginx-light": "nginx",
+    "postgresql": "/usr/lib/postgresql",
+}
 
 
 def _present(probe: str) -> bool:
