@@ -47,6 +47,8 @@ class SciCat:
     anonymous_lists: set[str] = field(default_factory=lambda: {"proposals"})
     """Collections, beside those always public, that a reader without a token may list."""
     tokens: set[str] = field(default_factory=set)
+    max_limit: int = 1000
+    """Items of an answer at most, however many are asked for."""
     clock: int = 0
 
     def touch(self, item: Item, **changes: Any) -> Item:
@@ -78,6 +80,20 @@ class SciCat:
         body = {"id": token, "access_token": token, "token_type": "bearer", "expires_in": 3600, "ttl": 3600}
         return JSONResponse(body, 201)
 
+    def _query(self, request: Request, name: str) -> Item:
+        unknown = set(request.query_params) - {name}
+        if unknown:
+            raise HTTPException(400, f"Property {sorted(unknown)} should not exist")
+        try:
+            query: Item = json.loads(request.query_params.get(name, "{}"))
+        except ValueError as error:
+            raise HTTPException(400, "filter is no JSON") from error
+        if not set(query) <= {"where", "include", "fields", "limits"}:
+            raise HTTPException(400, f"Property {sorted(query)} should not exist in the filter object")
+        limits = query.get("limits", {})
+        limit = min(limits.get("limit") or DEFAULT_LIMIT, self.max_limit)
+        return query | {"limits": limits | {"limit": limit}}
+
     def _is_known(self, request: Request) -> bool:
         given = request.headers.get("authorization")
         if given is None:
@@ -94,12 +110,12 @@ class SciCat:
 
     async def _instruments(self, request: Request) -> Response:
         self._may_list(request, "instruments")
-        return _answer(self.instruments, _query(request, "filter"))
+        return _answer(self.instruments, self._query(request, "filter"))
 
     async def _proposals(self, request: Request) -> Response:
         sees_all = self._may_list(request, "proposals")
         seen = [item for item in self.proposals if sees_all or item.get("isPublished")]
-        return _answer(seen, _query(request, "filters"))
+        return _answer(seen, self._query(request, "filters"))
 
     async def _sample(self, request: Request) -> Response:
         if not self._is_known(request):
@@ -111,7 +127,7 @@ class SciCat:
 
     async def _datasets_v3(self, request: Request) -> Response:
         sees_all = self._is_known(request)
-        query = _query(request, "filter")
+        query = self._query(request, "filter")
         relations = query.get("include", [])
         if any(set(one) != {"relation"} for one in relations):
             raise HTTPException(400, "include is a list of relations")
@@ -127,7 +143,7 @@ class SciCat:
         return self._datasets(request, [item for item in self.datasets if item["isPublished"]])
 
     def _datasets(self, request: Request, seen: list[Item]) -> Response:
-        query = _query(request, "filter")
+        query = self._query(request, "filter")
         wanted = set(query.get("include", []))
         if not wanted <= LOOKUPS:
             raise HTTPException(400, f"Provided include field(s) {wanted - LOOKUPS} is not valid")
@@ -147,7 +163,7 @@ class SciCat:
 
     async def _published(self, request: Request) -> Response:
         seen = [item for item in self.published if item["status"] in ("public", "registered", "amended")]
-        return _answer(seen, _query(request, "filter"), is_v4="/v4/" in request.url.path)
+        return _answer(seen, self._query(request, "filter"), is_v4="/v4/" in request.url.path)
 
 
 def _touched(item: Item, clock: int, changes: Item) -> Item:
@@ -164,25 +180,12 @@ def _v3(item: Item) -> Item:
     return made
 
 
-def _query(request: Request, name: str) -> Item:
-    unknown = set(request.query_params) - {name}
-    if unknown:
-        raise HTTPException(400, f"Property {sorted(unknown)} should not exist")
-    try:
-        query = json.loads(request.query_params.get(name, "{}"))
-    except ValueError as error:
-        raise HTTPException(400, "filter is no JSON") from error
-    if not set(query) <= {"where", "include", "fields", "limits"}:
-        raise HTTPException(400, f"Property {sorted(query)} should not exist in the filter object")
-    return dict(query)
-
-
 def _answer(items: list[Item], query: Item, *, is_v4: bool = False) -> Response:
     return JSONResponse(_page(items, query, is_v4=is_v4))
 
 
 def _page(items: list[Item], query: Item, *, is_v4: bool = False) -> list[Item]:
-    limits = query.get("limits", {})
+    limits = query["limits"]
     allowed = {"limit", "skip", "sort" if is_v4 else "order"}
     if not set(limits) <= allowed:
         raise HTTPException(400, f"Property {sorted(set(limits) - allowed)} should not exist in limits")
@@ -198,7 +201,7 @@ def _page(items: list[Item], query: Item, *, is_v4: bool = False) -> list[Item]:
             raise HTTPException(400, "sort is asc or desc")
         items = sorted(items, key=lambda item: str(item.get(name) or ""), reverse=direction == "desc")
     skip = limits.get("skip") or 0
-    return items[skip : skip + (limits.get("limit") or DEFAULT_LIMIT)]
+    return items[skip : skip + limits["limit"]]
 
 
 def _condition(name: str, condition: Any, is_v4: bool) -> Callable[[Any], bool]:

@@ -32,6 +32,9 @@ class SearchApi:
     max_limit: int = 1000
     lowercase_only: bool = False
     bare_count: bool = False
+    slashes_end_paths: bool = False
+    """Whether pids with slashes are not found by their path, encoded or not, as behind some proxies."""
+    ignores_where: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -51,6 +54,8 @@ class SearchApi:
             number = len(self.models[name])
             return JSONResponse(number if self.bare_count else {"count": number})
         pid = unquote(parts[2])
+        if "/" in pid and self.slashes_end_paths:
+            return _error(404, f"Endpoint {request.url.path} not found")
         found = next((item for item in self.models[name] if str(item["pid"]) == pid), None)
         return JSONResponse(found) if found else _error(404, f'Unknown "{name}" id "{pid}".')
 
@@ -71,6 +76,8 @@ class SearchApi:
         if not set(relations) <= RELATIONS[name] - self.missing:
             return _error(500, "Internal Server Error")
         items = self.models[name]
+        if wanted := query.get("where", {}).get("pid", {}).get("inq"):
+            items = [item for item in items if str(item["pid"]) in wanted or self.ignores_where]
         if query.get("order") == "pid ASC":
             items = sorted(items, key=lambda item: str(item["pid"]))
         hidden = RELATIONS[name] - set(relations)

@@ -128,7 +128,8 @@ class SciCat(Adapter):
             is_last = collection is _COLLECTIONS[-1]
             while True:
                 items = await self._items(collection, _after(collection, after))
-                ends = len(items) < PAGE
+                # A server may give fewer than it was asked for: only an empty page is the last.
+                ends = not items
                 records = [await self._fetched(collection, item) for item in items]
                 if not ends:
                     after = str(items[-1][collection.key])
@@ -150,7 +151,7 @@ class SciCat(Adapter):
                 if skip == 0 and items:
                     newest[collection.name] = items[0].get("updatedAt")
                 skip += len(items)
-                ends = len(fresh) < PAGE
+                ends = len(fresh) < len(items) or not items
                 records = [await self._fetched(collection, item) for item in fresh]
                 yield page_of(
                     records, {**since, "newest": newest} if ends and _is_last(collection) else since

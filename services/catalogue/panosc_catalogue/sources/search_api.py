@@ -9,7 +9,6 @@ import json
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import structlog
 
@@ -118,16 +117,31 @@ class SearchApi(Adapter):
             yield Page({}, complete=True)
 
     async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:
-        """Those that the source does not know by their pid either."""
-        model = next(model for model in _MODELS if model.kind is kind)
-        return [one for one in origin_ids if not await self._has(model, one)]
+        """Those that the source does not list by their pid either.
 
-    async def _has(self, model: _Model, pid: str) -> bool:
-        try:
-            found = await self._client.json(f"{self._path(model)}/{quote(pid, safe='')}")
-        except NotThere:
-            return False
-        return bool(found)
+        Not by a path: some servers answer 404 to pids with slashes, of whatever they have.
+        """
+        model = next(model for model in _MODELS if model.kind is kind)
+        gone: list[str] = []
+        for first in range(0, len(origin_ids), PAGE):
+            asked = set(origin_ids[first : first + PAGE])
+            listed: set[str] = set()
+            while missing := sorted(asked - listed):
+                where = {"pid": {"inq": missing}}
+                found = {
+                    str(item.get("pid"))
+                    for item in await self._listed(model, {"where": where, "limit": PAGE})
+                }
+                if found - asked:
+                    raise BadAnswer(
+                        f"{model.path}: the answer has pids that were not asked for: the server does not filter "
+                        "by pid, so what it no longer has cannot be told, and stays"
+                    )
+                if not found:
+                    break
+                listed |= found
+            gone += missing
+        return gone
 
     def _path(self, model: _Model) -> str:
         return model.path.lower() if self._is_lowercase else model.path
@@ -162,6 +176,9 @@ class SearchApi(Adapter):
             inner = [{"relation": one} for one in model.relations[relation]]
             include.append({"relation": relation, **({"scope": {"include": inner}} if inner else {})})
         query = {"limit": limit, "skip": skip, "order": "pid ASC"} | ({"include": include} if include else {})
+        return await self._listed(model, query)
+
+    async def _listed(self, model: _Model, query: Mapping[str, Any]) -> list[Item]:
         params = {"filter": json.dumps(query)}
         return await self._client.request("GET", self._path(model), list_of_objects, params=params)
 

@@ -7,7 +7,7 @@ import pytest
 from doubles.search_api import SearchApi as Server
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, SearchApiSource
-from panosc_catalogue.sources.base import Unreachable
+from panosc_catalogue.sources.base import BadAnswer, Unreachable
 from panosc_catalogue.sources.http import ATTEMPTS
 from panosc_catalogue.sources.search_api import PAGE, SearchApi
 from unit.catalogue.sources.conftest import Once, Rows
@@ -146,16 +146,46 @@ def test_each_time_everything_is_listed_and_only_when_it_is_due(
 
 
 def test_what_is_gone_is_withdrawn_after_it_was_asked_for_by_its_pid(
-    sync: Callable[..., None], shown: Shown, provider: Server, how: Misbehaviour
+    sync: Callable[..., None], shown: Shown, provider: Server
 ) -> None:
     sync()
     del provider.models["Datasets"][3]
-    how.requests.clear()
     sync(listing=True)
     assert "10.5291/data/0003" not in shown("dataset")
-    assert [request for request in how.requests if "0003" in request] == [
-        "GET /api/Datasets/10.5291/data/0003"
-    ]
+    assert len(shown("dataset")) == PAGE + 19
+
+
+def test_a_server_that_finds_no_pid_by_its_path_loses_nothing(
+    sync: Callable[..., None], shown: Shown, provider: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync()
+    provider.slashes_end_paths = True
+    listed = provider._list
+
+    def lacking(name: str, request: Any) -> Any:
+        """A listing that lacks a dataset, as one does that shifts while it is read."""
+        whole = provider.models["Datasets"]
+        if "where" not in str(request.url):
+            provider.models["Datasets"] = [one for one in whole if not one["pid"].endswith("0003")]
+        try:
+            return listed(name, request)
+        finally:
+            provider.models["Datasets"] = whole
+
+    monkeypatch.setattr(provider, "_list", lacking)
+    sync(listing=True)
+    assert len(shown("dataset")) == PAGE + 20
+
+
+def test_nothing_is_withdrawn_at_the_word_of_a_server_that_does_not_filter(
+    sync: Callable[..., None], shown: Shown, provider: Server
+) -> None:
+    sync()
+    provider.ignores_where = True
+    del provider.models["Datasets"][3]
+    with pytest.raises(BadAnswer, match="pids that were not asked for"):
+        sync(listing=True)
+    assert len(shown("dataset")) == PAGE + 20
 
 
 def test_what_slips_through_between_two_pages_stays(
