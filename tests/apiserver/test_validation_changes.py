@@ -192,7 +192,7 @@ def test_what_is_left_out_gets_the_documented_defaults(api: ApiServer, namespace
             }
         ],
         "ontology": {"version": "1.3.0"},
-        "database": {"managed": {"size": "10Gi"}},
+        "database": {"managed": {"memory": "2Gi", "size": "10Gi"}},
         "replicas": 1,
         "deletionPolicy": "Retain",
         "suspend": False,

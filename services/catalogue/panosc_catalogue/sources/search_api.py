@@ -134,8 +134,8 @@ class SearchApi(Adapter):
                 }
                 if found - asked:
                     raise BadAnswer(
-                        f"{model.path}: the answer has pids that were not asked for: the server does not filter "
-                        "by pid, so what it no longer has cannot be told, and stays"
+                        f"{model.path}: the answer has pids that were not asked for: the server does not "
+                        "filter by pid, so what it no longer has cannot be told, and stays"
                     )
                 if not found:
                     break
