@@ -109,6 +109,14 @@ def test_a_pass_needs_no_news_of_its_own_writes() -> None:
     assert concerned(resource(ARCHIVE, 30, status={"url": "x"}), by=ARCHIVE) == {FACILITY, CATALOGUE}
 
 
+def test_a_pass_hears_of_what_others_did_just_before_its_own_write() -> None:
+    """The answer to a write is the first news of it, and the watch's comes too late to be any."""
+    deleted = resource(ARCHIVE, 30, 2, status={"url": "x"})
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert ARCHIVE in concerned(deleted, by=ARCHIVE)
+    assert ARCHIVE in concerned(resource(ARCHIVE, 30, 2, status={"url": "x"}), by=ARCHIVE)
+
+
 def test_deletions_concern_the_same() -> None:
     assert concerned(deleted=[catalogue(30, "archive")]) == EVERYBODY
     gone = {**CHILD, "metadata": {**CHILD["metadata"], "resourceVersion": "21"}}
