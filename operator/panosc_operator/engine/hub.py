@@ -41,8 +41,8 @@ class Hub:
         for obj in (former, now):
             if obj is not None:
                 keys.update(self._concerned(obj, spec_changed=_spec_changed(former, now)))
-        # A pass changes status and finalizers of its own resource, no more: the rest is what somebody else did
-        # just before, of which the watch's news comes too late to be any.
+        # A pass changes status and finalizers of its own resource, no more: the rest is what somebody else
+        # did just before, of which the news of the watch comes too late to be any.
         others_too = now is not None and key_of(now) == by and _spec_changed(former, now)
         if by is not None and not others_too:
             keys.discard(by)
