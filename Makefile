@@ -40,8 +40,8 @@ generate: venv ## Write CRDs, reference pages and golden files again
 	.venv/bin/python -m panosc_operator.generate
 	PANOSC_GENERATE=1 .venv/bin/pytest --quiet tests/unit/operator/test_golden.py
 
-bench: venv ## Compare speed with named peers (writes docs/benchmarks.md) [MILLION=1 asks a million datasets too]
-	$(if $(MILLION),PANOSC_BENCH_MILLION=1) .venv/bin/pytest tests/bench
+bench: ## Compare speed with named peers (writes docs/benchmarks.md) [MILLION=1 asks a million datasets too]
+	@$(if $(MILLION),PANOSC_BENCH_MILLION=1) $(PANOSC) bench
 
 toolchain: ## Compile Kubernetes and the other programs of the cluster, where the cache lacks them
 	@$(PANOSC) toolchain

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,12 @@ def _toolchain(_: argparse.Namespace) -> None:
 
 def _venv(_: argparse.Namespace) -> None:
     environment.ensure()
+
+
+def _bench(_: argparse.Namespace) -> None:
+    packages.ensure(packages.FOR_BENCHMARKS)
+    environment.ensure()
+    sys.exit(subprocess.call([paths.REPOSITORY / ".venv/bin/pytest", "tests/bench"], cwd=paths.REPOSITORY))
 
 
 def _images(_: argparse.Namespace) -> None:
@@ -115,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command("toolchain", "Compile the cluster's programs where the cache lacks them.", _toolchain)
     command("venv", "Make .venv with all packages of the repository.", _venv)
+    command("bench", "Compare speed with named peers.", _bench)
     command("images", "Build the images whose inputs changed.", _images, root=True)
     up = command(
         "up", "Start the local cluster with the demonstration facility.", _up, root=True, cluster=True

@@ -37,6 +37,7 @@ FOR_TESTS = {
     "nginx-light": "nginx",
     "postgresql": "/usr/lib/postgresql",
 }
+FOR_BENCHMARKS = {**FOR_TESTS, "wrk": "wrk"}
 
 
 def _present(probe: str) -> bool:

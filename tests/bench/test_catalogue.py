@@ -52,7 +52,7 @@ QUERIES: dict[str, dict[str, Any]] = {
         ]
     },
     "Text and technique": {"query": "LaNiO3", "include": [TECHNIQUE]},
-    "Page of 20 in the middle, by title": {"order": "title ASC"},
+    "Page of 20 in the middle, by title": MIDDLE,
 }
 
 
@@ -65,9 +65,9 @@ class Catalogue:
     api: str
 
     def url(self, query: dict[str, Any]) -> str:
-        """Address of the query's first page; by an order, of the page in the middle."""
+        """Address of the query's first page; of MIDDLE's, of the page in the middle."""
         url = f"{self.api}/Datasets?filter={quote(json.dumps({'limit': 20} | query, separators=(',', ':')))}"
-        if "order" not in query:
+        if query != MIDDLE:
             return url
         before = json.dumps({"limit": 1, "skip": self.datasets // 2, "fields": ["pid"]} | query)
         # To begin in the middle by skipping takes long, the once.
