@@ -37,6 +37,7 @@ def parameters(**where: object) -> dict[str, Any]:
 
 TECHNIQUE = {"relation": "techniques", "scope": {"where": {"name": "small angle scattering"}}}
 ENERGY = parameters(name="photon_energy", value={"between": [9, 12]}, unit="keV")
+MIDDLE: dict[str, Any] = {"order": "title ASC"}
 QUERIES: dict[str, dict[str, Any]] = {
     "Plain list of 20": {},
     "Technique and parameter range": {"include": [TECHNIQUE, ENERGY]},
