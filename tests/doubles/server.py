@@ -1,5 +1,6 @@
 """Runs a double's application, and makes it misbehave when a test says so."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ class Misbehaviour:
     """Sends half of the body and closes the connection."""
     hangs: bool = False
     """Does not answer until the client gives up."""
+    drips: bool = False
+    """Sends a byte now and then, for ever."""
     requests: list[str] = field(default_factory=list)
     """Method, path and query of every request so far."""
 
@@ -59,6 +62,13 @@ class Misbehaving:
         elif self.how.hangs:
             while (await receive())["type"] != "http.disconnect":
                 pass
+        elif self.how.drips:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await receive()
+            gone = asyncio.ensure_future(receive())
+            while not gone.done():
+                await send({"type": "http.response.body", "body": b" ", "more_body": True})
+                await asyncio.wait([gone], timeout=0.02)
         elif self.how.status is not None:
             headers = [(b"retry-after", self.how.retry_after.encode())] if self.how.retry_after else []
             await send({"type": "http.response.start", "status": self.how.status, "headers": headers})

@@ -83,6 +83,9 @@ class SourceError(Exception):
     The message is shown to everybody who may read the Catalogue's status: it holds no credentials.
     """
 
+    retry_after: float | None = None
+    """Seconds for which the source wants to be left alone, where it says so."""
+
 
 class Unreachable(SourceError):
     """It does not answer, not in time, or only with errors of its own."""

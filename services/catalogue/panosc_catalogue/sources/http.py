@@ -25,11 +25,13 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
 """Time without a byte after which a request is given up."""
+WHOLE_SECONDS = 600.0
+"""Time after which it is given up though bytes still come: a server may send one now and then for ever."""
 ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 120.0
 """Wait at most between two attempts; a source that asks for more is left until its next run."""
-MAX_BODY_BYTES = 256 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 """Bytes of an answer at most: the worker's memory is bounded."""
 AGENT = "panosc-catalogue"
 
@@ -72,9 +74,11 @@ class Client:
         headers: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        whole_seconds: float = WHOLE_SECONDS,
         first_wait_seconds: float = FIRST_WAIT_SECONDS,
     ) -> None:
         self._first_wait = first_wait_seconds
+        self._whole_seconds = whole_seconds
         self._interval = 1 / requests_per_second
         self._next = 0.0
         self._client = httpx2.AsyncClient(
@@ -130,6 +134,7 @@ class Client:
         try:
             return await retrying(attempt)
         except _Again as failed:
+            failed.error.retry_after = failed.retry_after
             raise failed.error from failed.__cause__
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
@@ -147,13 +152,17 @@ class Client:
         try:
             # A body may hold a password, which no other host is to get; httpx keeps the token from it itself.
             follows = request.method == "GET"
-            response = await self._client.send(request, auth=auth, stream=True, follow_redirects=follows)
-            try:
-                if response.status_code not in accept:
-                    _check(response, place)
-                answer = Answer(response.status_code, await _body(response, place), response.headers)
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(self._whole_seconds):
+                response = await self._client.send(request, auth=auth, stream=True, follow_redirects=follows)
+                try:
+                    if response.status_code not in accept:
+                        _check(response, place)
+                    answer = Answer(response.status_code, await _body(response, place), response.headers)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            said = f"the answer did not end within {self._whole_seconds:g} s"
+            raise _Again(Unreachable(f"{place}: {said}")) from error
         except httpx2.TimeoutException as error:
             raise _Again(Unreachable(f"{place}: no answer in time")) from error
         except httpx2.TooManyRedirects as error:
@@ -232,7 +241,11 @@ async def _body(response: httpx2.Response, place: str) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > MAX_BODY_BYTES:
-            raise BadAnswer(f"{place}: the answer has more than {MAX_BODY_BYTES} bytes")
+            most = f"{MAX_BODY_BYTES // 2**20} MiB"
+            raise BadAnswer(
+                f"{place}: the answer has more than {most}, the most that is read at a time; whoever runs "
+                "the source has to give smaller pages"
+            )
         parts.append(part)
     return b"".join(parts)
 

@@ -29,6 +29,8 @@ MAPPING_VERSION = 1
 
 FIRST_RETRY_SECONDS = 10.0
 """Time after which a run that failed is tried again; each further failure doubles it, up to the interval."""
+MAX_PAUSE_SECONDS = 86400.0
+"""How long a source is left alone that asks for more."""
 STATEMENT_SECONDS = 600
 """Time after which a statement is given up: one that takes longer has gone wrong."""
 
@@ -58,10 +60,13 @@ class Sync:
         """Follow the source."""
         failures = 0
         while True:
+            wanted = 0.0
             try:
                 await self.once()
                 failures, self.last_error = 0, None
             except (SourceError, psycopg.Error) as error:
+                if isinstance(error, SourceError):
+                    wanted = error.retry_after or 0.0
                 said, away = str(error).strip(), is_away(error)
                 failures, self.last_error = failures + 1, None if away else said
                 log.error("database unavailable" if away else "source failed", source=self.name, why=said)
@@ -69,13 +74,7 @@ class Sync:
                 # A bug in one source must not stop the others; the log has what is needed to fix it.
                 failures, self.last_error = failures + 1, f"{type(error).__name__}: {error}"
                 log.exception("source failed unexpectedly", source=self.name)
-            await asyncio.sleep(self._pause(failures))
-
-    def _pause(self, failures: int) -> float:
-        """Seconds until the next run."""
-        if not failures:
-            return self.remote.interval_seconds
-        return float(min(self.remote.interval_seconds, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20)))
+            await asyncio.sleep(pause(self.remote.interval_seconds, failures, wanted))
 
     async def once(self) -> None:
         """One run: go on with a listing of everything, begin one when it is time, else take what changed.
@@ -139,3 +138,11 @@ class Sync:
             application_name=f"panosc-catalogue source {self.name}",
             options=f"-c statement_timeout={STATEMENT_SECONDS}s",
         )
+
+
+def pause(interval: float, failures: int, wanted: float = 0.0) -> float:
+    """Seconds until the next run, after so many that failed; `wanted` is what the source asks for."""
+    if not failures:
+        return interval
+    backoff = min(interval, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 20))
+    return max(backoff, min(wanted, MAX_PAUSE_SECONDS))

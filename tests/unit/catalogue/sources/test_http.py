@@ -60,9 +60,17 @@ def url(how: Misbehaviour) -> Iterator[str]:
         yield f"{base}/api"
 
 
-def ask(url: str, path: str, *, rate: float = 1000, timeout: float = 5, times: int = 1) -> Any:
+def ask(
+    url: str, path: str, *, rate: float = 1000, timeout: float = 5, whole: float = 10, times: int = 1
+) -> Any:
     async def asking() -> Any:
-        client = Client(url, requests_per_second=rate, timeout_seconds=timeout, first_wait_seconds=0.01)
+        client = Client(
+            url,
+            requests_per_second=rate,
+            timeout_seconds=timeout,
+            whole_seconds=whole,
+            first_wait_seconds=0.01,
+        )
         async with client.opened():
             return [await client.json(path) for _ in range(times)][-1]
 
@@ -85,9 +93,17 @@ def test_the_time_that_a_source_asks_for_is_waited(url: str, how: Misbehaviour) 
 
 def test_a_source_that_asks_for_hours_is_left_alone(url: str, how: Misbehaviour) -> None:
     how.times, how.status, how.retry_after = 1, 503, "7200"
-    with pytest.raises(Unreachable, match=r"/api/things: answered 503 Service Unavailable"):
+    with pytest.raises(Unreachable, match=r"/api/things: answered 503 Service Unavailable") as caught:
         ask(url, "things")
     assert len(how.requests) == 1
+    assert caught.value.retry_after == 7200
+
+
+def test_an_answer_that_never_ends_is_an_error_in_the_end(url: str, how: Misbehaviour) -> None:
+    how.times, how.drips = ATTEMPTS, True
+    with pytest.raises(Unreachable, match=r"the answer did not end within 0\.2 s"):
+        ask(url, "things", whole=0.2)
+    assert len(how.requests) == ATTEMPTS
 
 
 def test_half_an_answer_is_asked_for_again(url: str, how: Misbehaviour) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from panosc_catalogue.sources.base import Deleted, Kind, Refused, Unreachable
+from panosc_catalogue.sources.sync import pause
 from unit.catalogue.sources.conftest import Once, Rows
 from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
 
@@ -14,6 +15,16 @@ Shown = Callable[[str], dict[str, str]]
 
 def catalogue(number: int = 25) -> Script:
     return Script([instrument(), document(), *(dataset(n) for n in range(number))])
+
+
+@pytest.mark.parametrize(
+    ("failures", "wanted", "seconds"),
+    [(0, 0, 900), (1, 0, 10), (3, 0, 40), (50, 0, 900), (1, 7200, 7200), (9, 60, 900), (1, 1e9, 86400)],
+)
+def test_a_source_that_fails_is_tried_again_when_it_wants_to_be(
+    failures: int, wanted: float, seconds: float
+) -> None:
+    assert pause(900, failures, wanted) == seconds
 
 
 def test_a_listing_brings_everything_with_its_provenance(once: Once, shown: Shown, rows: Rows) -> None:
