@@ -33,6 +33,8 @@ from panosc_catalogue.store import AnyRecord
 log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 100
+ASKED = 20
+"""Pids that one question names: servers bound the length of a URL, to 8 KiB as a rule."""
 
 Item = Mapping[str, Any]
 
@@ -123,14 +125,14 @@ class SearchApi(Adapter):
         """
         model = next(model for model in _MODELS if model.kind is kind)
         gone: list[str] = []
-        for first in range(0, len(origin_ids), PAGE):
-            asked = set(origin_ids[first : first + PAGE])
+        for first in range(0, len(origin_ids), ASKED):
+            asked = set(origin_ids[first : first + ASKED])
             listed: set[str] = set()
             while missing := sorted(asked - listed):
                 where = {"pid": {"inq": missing}}
                 found = {
                     str(item.get("pid"))
-                    for item in await self._listed(model, {"where": where, "limit": PAGE})
+                    for item in await self._listed(model, {"where": where, "limit": ASKED})
                 }
                 if found - asked:
                     raise BadAnswer(
