@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from panosc_catalogue.database import Busy, Database, QueryTimeout
+from panosc_catalogue.database import Busy, Database
 from panosc_catalogue.settings import PolicyFile
 
 log = structlog.stdlib.get_logger(__name__)
@@ -70,7 +70,7 @@ class Sealing:
     async def look(self) -> None:
         """Learn what the seals say, and look them over if that is soon too old, or another policy's.
 
-        Raises Busy, QueryTimeout, psycopg.Error: seals that are not looked over just end to hold.
+        Raises Busy, psycopg.Error: seals that are not looked over just end to hold.
         """
         self._seals = await self._read()
         months = self._policy.current().embargo.months
@@ -86,7 +86,7 @@ class Sealing:
         while True:
             try:
                 await self.look()
-            except (Busy, QueryTimeout, psycopg.Error) as error:
+            except (Busy, psycopg.Error) as error:
                 log.warning("seals of closed datasets not looked over", why=str(error))
             await asyncio.sleep(LOOK_SECONDS)
 
