@@ -208,6 +208,8 @@ class _Run:
         if rows:
             self._execute(_LINKS, rows)
             self._execute(_OWNERS, rows)
+        if datasets:
+            self._connection.execute(_AWAITED, (list(datasets.values()),))
 
     def files(self, datasets: dict[str, int], records: Mapping[str, DatasetRecord]) -> None:
         given = {datasets[pid]: record.files for pid, record in records.items() if record.files is not None}
@@ -407,6 +409,22 @@ FROM (
     ORDER BY dataset, position
 ) first
 WHERE d.id = first.dataset AND d.document_id IS NULL
+"""
+
+# By documents that came before them.
+_AWAITED = """
+WITH come AS (
+    DELETE FROM awaited_dataset a USING dataset d
+    WHERE d.id = ANY(%s) AND a.dataset_pid = d.pid
+    RETURNING a.document_id, d.id AS dataset_id
+), linked AS (
+    INSERT INTO document_dataset (document_id, dataset_id, by_document)
+    SELECT document_id, dataset_id, true FROM come
+    ON CONFLICT (document_id, dataset_id) DO UPDATE SET by_document = true
+)
+UPDATE dataset d SET document_id = first.document_id, placed_at = now()
+FROM (SELECT dataset_id, min(document_id) AS document_id FROM come GROUP BY dataset_id) first
+WHERE d.id = first.dataset_id AND d.document_id IS NULL
 """
 
 _FILES = """

@@ -1,6 +1,7 @@
 """What the state of a resource and its children means, in a person's words and in a machine's."""
 
 import base64
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -519,8 +520,10 @@ def test_a_source_without_its_secret_concerns_no_other() -> None:
     assert said in judgement.conditions[0].message
     plan = kind_of(REMOTE).plan(observe(REMOTE, [FACILITY, NAMESPACE])) or []
     (config,) = [one for one in plan if one.key.name == "catalogue-config"]
-    assert '"open"' in config.manifest["data"]["catalogue.json"]
-    assert '"legacy"' not in config.manifest["data"]["catalogue.json"]
+    sources = json.loads(config.manifest["data"]["catalogue.json"])["sources"]
+    assert [source["name"] for source in sources] == ["legacy", "open"], "their order is the spec's"
+    (worker,) = [one for one in plan if one.key.kind == "Deployment" and one.key.name == "catalogue-ingest"]
+    assert not [v for v in worker.manifest["spec"]["template"]["spec"]["volumes"] if "secret" in v]
 
 
 def test_a_source_without_its_archive_concerns_no_other() -> None:

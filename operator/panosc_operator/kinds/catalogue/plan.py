@@ -143,7 +143,8 @@ def _configuration(observed: Observation) -> dict[str, Any]:
     domain = domain_of(facility, settings.base_domain)
     sources: list[dict[str, Any]] = []
     for source in observed.catalogue.spec.sources:
-        if source.remote and source.name not in observed.missing_source_secrets:
+        if source.remote:
+            # Also without its Secret: those after it must not take over its records meanwhile.
             sources.append(_remote(source, source.remote))
         archive = observed.archives.get(source.nexus.archive) if source.nexus else None
         if source.nexus is None or archive is None:

@@ -12,31 +12,38 @@ MAX_PROBLEMS = 20
 
 
 async def status(ask: Rows) -> dict[str, Any] | None:
-    """What the worker did and what it waits for; None before it ran for the first time."""
-    rows = await ask(_STATUS, {})
+    """How the worker does, and how many DOIs there are; None before it ran for the first time."""
+    said = await health(ask)
+    return said | await counts(ask) if said else None
+
+
+async def health(ask: Rows) -> dict[str, Any] | None:
+    """How the worker does; None before it ran for the first time."""
+    rows = await ask("SELECT seen_at, last_success, last_error FROM doi_worker", {})
     if not rows:
         return None
-    seen, success, error, pending, findable, registered, local, refused = rows[0]
-    problems = await ask(_PROBLEMS, {"limit": MAX_PROBLEMS}) if refused else []
+    seen, success, error = rows[0]
+    problems = await ask(_PROBLEMS, {"limit": MAX_PROBLEMS})
     return {
         "lastSeen": _iso(seen),
         "lastSuccess": _iso(success),
         "lastError": error,
-        "pending": pending,
-        "findable": findable,
-        "registered": registered,
-        "local": local,
-        "refused": refused,
         "problems": [{"pid": pid, "doi": doi, "message": message} for pid, doi, message in problems],
     }
+
+
+async def counts(ask: Rows) -> dict[str, int]:
+    """How many records wait, have a name of each state, and were refused."""
+    names = ("pending", "findable", "registered", "local", "refused")
+    return dict(zip(names, (await ask(_COUNTS, {}))[0], strict=True))
 
 
 def _iso(instant: datetime | None) -> str | None:
     return instant.isoformat() if instant else None
 
 
-_STATUS = """
-SELECT w.seen_at, w.last_success, w.last_error,
+_COUNTS = """
+SELECT
     count(*) FILTER (WHERE r.state IN ('intended', 'draft') AND r.last_error IS NULL AND EXISTS (
         SELECT FROM oai_record o WHERE o.kind = r.kind AND o.record = r.record AND o.state = 'live'
     )),
@@ -44,8 +51,7 @@ SELECT w.seen_at, w.last_success, w.last_error,
     count(*) FILTER (WHERE r.state = 'registered'),
     count(*) FILTER (WHERE r.state = 'local'),
     count(*) FILTER (WHERE r.last_error IS NOT NULL)
-FROM doi_worker w LEFT JOIN doi_registration r ON true
-GROUP BY w.single
+FROM doi_registration r
 """
 
 _PROBLEMS = """

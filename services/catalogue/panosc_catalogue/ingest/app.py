@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from panosc_catalogue.database import Database
 from panosc_catalogue.ingest.status import Status
-from panosc_catalogue.ingest.worker import Worker
+from panosc_catalogue.ingest.worker import STATEMENT_SECONDS, Worker
 from panosc_catalogue.nexus.pool import Reader
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile, Settings
 from panosc_catalogue.sources.adapters import adapter_of
@@ -28,7 +28,7 @@ def create_app(settings: Settings, config: CatalogueConfig) -> Starlette:
     database = Database(
         settings.database_url.get_secret_value(),
         size=2,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
+        statement_timeout_seconds=STATEMENT_SECONDS,
     )
     reader = Reader(settings.read_timeout_seconds)
     followers = _followers(settings, config, reader)

@@ -86,6 +86,13 @@ class State:
         ).fetchone()
         return row is not None and row[0] == self._reading()
 
+    def last_scan(self) -> datetime | None:
+        """End of the last scan that ended well."""
+        row = self.connection.execute(
+            "SELECT last_scan FROM ingest_source WHERE name = %s", (self.name,)
+        ).fetchone()
+        return row[0] if row else None
+
     def known(self, *, reread: bool) -> list[tuple[str, FileState]]:
         """The files as they were when they were last seen; `reread`: in a state that none of them has."""
         rows = self.connection.execute(

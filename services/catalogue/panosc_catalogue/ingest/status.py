@@ -1,6 +1,7 @@
-"""What is known about the sources, read from the database on every request."""
+"""What is known about the sources, read from the database: how they are now, and counts that may be older."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from panosc_common import problem
@@ -9,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from panosc_catalogue.database import Database
-from panosc_catalogue.dois.status import status as dois_status
+from panosc_catalogue.dois import status as dois
+from panosc_catalogue.ingest.kept import Kept
 from panosc_catalogue.ingest.worker import Worker
 from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS
@@ -21,6 +23,15 @@ MAX_PROBLEMS = 20
 MAX_REPORTS = 1000
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """How many there are: of all records, by source, and of DOIs."""
+
+    of_all: dict[str, int]
+    of_source: dict[str, dict[str, int]]
+    of_dois: dict[str, int]
+
+
 class Status:
     """The answers about the sources and what of them is in the catalogue."""
 
@@ -28,30 +39,45 @@ class Status:
         self._database = database
         self._policy = policy
         self._followers = {follower.name: follower for follower in followers}
+        self._counts = Kept(self._count)
 
     async def status(self, request: Request) -> Response:
         """`GET /status`: each source's state and counts, the catalogue's, and what became of its DOIs."""
-        names = {"names": list(self._followers)}
-        known = {}
-        for keys, sql in ((_ARCHIVE_KEYS, _ARCHIVES), (_CATALOGUE_KEYS, _CATALOGUES)):
-            for row in await self._database.rows(sql, names):
-                known[row[0]] = dict(zip(keys, row, strict=True))
-        sources = [await self._source(follower, known) for follower in self._followers.values()]
-        months = self._policy.current().embargo.months
-        counts = await self._database.rows(_COUNTS_SQL, {"embargo_months": months, "clock": None})
-        datasets, documents, public = counts[0]
+        known = await self._by_source(_ARCHIVES, _CATALOGUES)
+        said = await dois.health(self._database.rows)
+        counts = await self._counts.get()
+        sources = [
+            await self._source(
+                follower, known.get(follower.name, {}), counts.of_source.get(follower.name, {})
+            )
+            for follower in self._followers.values()
+        ]
         # The DOIs' own worker is another process; whoever asks about the catalogue asks here.
-        dois = await dois_status(self._database.rows)
-        counted = {"datasets": datasets, "documents": documents, "publicDatasets": public}
-        return OrjsonResponse({"sources": sources, **counted, "dois": dois})
+        return OrjsonResponse(
+            {"sources": sources, **counts.of_all, "dois": said | counts.of_dois if said else None}
+        )
 
-    async def _source(self, follower: Worker | Sync, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        keys = _ARCHIVE_KEYS if isinstance(follower, Worker) else _CATALOGUE_KEYS
-        new = {**{key: 0 if key in _COUNTS else None for key in keys}, "state": "Scanning"}
-        source = new | known.get(follower.name, {}) | {"name": follower.name}
-        if follower.last_error:
-            source |= {"state": "Failed", "lastError": source["lastError"] or follower.last_error}
+    async def _count(self) -> _Counts:
+        months = self._policy.current().embargo.months
+        rows = await self._database.rows(_COUNTS_SQL, {"embargo_months": months, "clock": None})
+        return _Counts(
+            dict(zip(("datasets", "documents", "publicDatasets"), rows[0], strict=True)),
+            await self._by_source(_COUNTS_OF_ARCHIVES, _COUNTS_OF_CATALOGUES),
+            await dois.counts(self._database.rows),
+        )
+
+    async def _by_source(self, *statements: str) -> dict[str, dict[str, Any]]:
+        """What the statements say of each source: its name, and an object."""
+        names = {"names": list(self._followers)}
+        return {name: said for sql in statements for name, said in await self._database.rows(sql, names)}
+
+    async def _source(
+        self, follower: Worker | Sync, known: dict[str, Any], counts: dict[str, Any]
+    ) -> dict[str, Any]:
+        nothing = _NEW_ARCHIVE if isinstance(follower, Worker) else _NEW_CATALOGUE
+        source = {"name": follower.name, **nothing, **known, **counts}
         if isinstance(follower, Worker):
+            source["files"] += source["ignored"]
             source["failed"] += len(follower.tree_problems)
         reports = await self._reports(follower, "", MAX_PROBLEMS)
         source["problems"] = [{key: item[key] for key in ("path", "reason", "message")} for item in reports]
@@ -86,64 +112,52 @@ class Status:
         return sorted(items, key=lambda item: str(item["path"]))[:limit]
 
 
-_ARCHIVE_KEYS = (
-    "name",
-    "state",
-    "files",
-    "ingested",
-    "failed",
-    "ignored",
-    "records",
-    "withdrawn",
-    "lastScan",
-    "lastSuccess",
-    "lastChange",
-    "lastError",
-)
-_CATALOGUE_KEYS = (
-    "name",
-    "state",
-    "records",
-    "failed",
-    "withdrawn",
-    "lastScan",
-    "lastSuccess",
-    "lagSeconds",
-    "lastChange",
-    "lastError",
-)
-_COUNTS = frozenset({"files", "ingested", "failed", "ignored", "records", "withdrawn"})
+_NEW = {"state": "Scanning", "lastScan": None, "lastSuccess": None, "lastChange": None, "lastError": None}
+_NEW_ARCHIVE = {**_NEW, "files": 0, "ingested": 0, "failed": 0, "ignored": 0, "records": 0, "withdrawn": 0}
+_NEW_CATALOGUE = {**_NEW, "lagSeconds": None, "records": 0, "failed": 0, "withdrawn": 0}
 
+# A source that failed has failed until a run of it ends well.
 _ARCHIVES = """
-SELECT s.name, s.state, f.files + s.ignored, f.ingested, f.failed, s.ignored,
-    (SELECT count(*) FROM dataset WHERE source = s.name AND deleted_at IS NULL),
-    (SELECT count(*) FROM dataset WHERE source = s.name AND deleted_at IS NOT NULL),
-    s.last_scan, s.last_scan, s.last_change, s.last_error
-FROM ingest_source s
-LEFT JOIN LATERAL (
-    SELECT count(*) AS files, count(*) FILTER (WHERE outcome = 'ingested') AS ingested,
-        count(*) FILTER (WHERE outcome IN ('failed', 'waiting')) AS failed
-    FROM ingest_file WHERE source = s.name AND deleted_at IS NULL
-) f ON true
-WHERE s.name = ANY(%(names)s)
+SELECT name, json_build_object(
+    'state', CASE WHEN last_error IS NULL THEN state ELSE 'Failed' END, 'ignored', ignored,
+    'lastScan', last_scan, 'lastSuccess', last_scan, 'lastChange', last_change, 'lastError', last_error)
+FROM ingest_source WHERE name = ANY(%(names)s)
 """
 
 # Records that a listing lacked and that were not believed to be gone are for a person to look at.
 _CATALOGUES = """
-SELECT s.name, CASE WHEN s.held_back > 0 AND s.state = 'Idle' THEN 'Failed' ELSE s.state END,
-    r.records, r.refused, r.withdrawn, s.last_listing, s.caught_up_at,
-    extract(epoch FROM now() - s.caught_up_at)::bigint, s.last_change,
-    coalesce(s.last_error, CASE WHEN s.held_back > 0 THEN
-        'its last listing lacked ' || s.held_back || ' of the records known, more than half; they stay, and '
-        'are withdrawn if its next listing lacks them too' END)
-FROM source_state s
-LEFT JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE deleted_at IS NULL AND pid IS NOT NULL) AS records,
-        count(*) FILTER (WHERE deleted_at IS NULL AND refused IS NOT NULL) AS refused,
-        count(*) FILTER (WHERE deleted_at IS NOT NULL AND pid IS NOT NULL) AS withdrawn
-    FROM source_record WHERE source = s.name
-) r ON true
+SELECT name, json_build_object(
+    'state', CASE
+        WHEN last_error IS NOT NULL OR held_back > 0 AND state = 'Idle' THEN 'Failed'
+        ELSE state END,
+    'lastScan', last_listing, 'lastSuccess', caught_up_at,
+    'lagSeconds', extract(epoch FROM now() - caught_up_at)::bigint, 'lastChange', last_change,
+    'lastError', coalesce(last_error, CASE WHEN held_back > 0 THEN
+        'its last listing lacked ' || held_back || ' of the records known, more than half; they stay, and '
+        'are withdrawn if its next listing lacks them too' END))
+FROM source_state WHERE name = ANY(%(names)s)
+"""
+
+_COUNTS_OF_ARCHIVES = """
+SELECT s.name, json_build_object(
+    'files', f.files, 'ingested', f.ingested, 'failed', f.failed,
+    'records', (SELECT count(*) FROM dataset WHERE source = s.name AND deleted_at IS NULL),
+    'withdrawn', (SELECT count(*) FROM dataset WHERE source = s.name AND deleted_at IS NOT NULL))
+FROM ingest_source s
+CROSS JOIN LATERAL (
+    SELECT count(*) AS files, count(*) FILTER (WHERE outcome = 'ingested') AS ingested,
+        count(*) FILTER (WHERE outcome IN ('failed', 'waiting')) AS failed
+    FROM ingest_file WHERE source = s.name AND deleted_at IS NULL
+) f
 WHERE s.name = ANY(%(names)s)
+"""
+
+_COUNTS_OF_CATALOGUES = """
+SELECT source, json_build_object(
+    'records', count(*) FILTER (WHERE deleted_at IS NULL AND pid IS NOT NULL),
+    'failed', count(*) FILTER (WHERE deleted_at IS NULL AND refused IS NOT NULL),
+    'withdrawn', count(*) FILTER (WHERE deleted_at IS NOT NULL AND pid IS NOT NULL))
+FROM source_record WHERE source = ANY(%(names)s) GROUP BY source
 """
 
 _COUNTS_SQL = f"""

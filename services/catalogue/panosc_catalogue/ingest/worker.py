@@ -22,6 +22,7 @@ from panosc_common.tree import (
 from prometheus_client import Counter, Gauge
 
 from panosc_catalogue.database import is_away
+from panosc_catalogue.failures import report_unexpected, unexpected
 from panosc_catalogue.ingest.assemble import dataset_pid
 from panosc_catalogue.ingest.layout import Place, place
 from panosc_catalogue.ingest.state import Seen, State
@@ -67,7 +68,6 @@ class Worker:
         self.name = name
         self.nexus = nexus
         self.tree_problems: list[Problem] = []
-        self.last_error: str | None = None
         self.pid_prefix = dataset_pid(facility, nexus.archive, "")
         self._ignored = 0
         self._too_long: dict[str, Problem] = {}
@@ -80,14 +80,10 @@ class Worker:
         while True:
             try:
                 await self._follow()
-            except (RootUnavailable, psycopg.Error) as error:
-                said, away = str(error).strip(), is_away(error)
-                self.last_error = None if away else said
-                log.error("database unavailable" if away else "source failed", source=self.name, why=said)
+            except RootUnavailable as error:
+                log.error("source failed", source=self.name, why=str(error))
             except Exception as error:
-                # A bug in one source must not stop the others; the log has what is needed to fix it.
-                self.last_error = f"{type(error).__name__}: {error}"
-                log.exception("source failed unexpectedly", source=self.name)
+                report_unexpected(error, self.name)
             await asyncio.sleep(min(FAILURE_SECONDS, self._settings.rescan_seconds))
 
     async def _follow(self) -> None:
@@ -95,6 +91,8 @@ class Worker:
         with await asyncio.to_thread(self._connect) as connection:
             state = State(connection, self._facility, self.name, self.nexus)
             reread = not await asyncio.to_thread(state.register)
+            if last_scan := await asyncio.to_thread(state.last_scan):
+                LAST_SCAN.labels(self.name).set(last_scan.timestamp())
             known = await asyncio.to_thread(lambda: state.known(reread=reread))
             scanner = TreeScanner(self.nexus.root, known=known)
             dropped = [path for path, _ in known if not place(path, self.nexus).is_relevant]
@@ -106,6 +104,10 @@ class Worker:
                 await self._scan_repeatedly(state, scanner)
             except RootUnavailable as error:
                 await asyncio.to_thread(state.failed, _root_message(error))
+                raise
+            except Exception as error:
+                if not is_away(error):
+                    await asyncio.to_thread(state.failed, unexpected(error))
                 raise
 
     def _connect(self) -> psycopg.Connection[Any]:
@@ -129,7 +131,6 @@ class Worker:
         next_scan = time.monotonic() + rescan
         while True:
             waiting = await self._read_again(state)
-            self.last_error = None
             seconds = next_scan - time.monotonic()
             if seconds > 0:
                 hints = await wait_for_change(scanner, min(RETRY_SECONDS, seconds) if waiting else seconds)

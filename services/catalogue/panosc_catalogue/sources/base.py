@@ -31,8 +31,7 @@ class Fetched:
     Fields that are set, empty ones too, replace what the catalogue has; those not set stay. What is nested in
     it (an instrument, documents of a dataset, datasets of a document) is a reference and describes nothing
     that is there already. Instruments and documents are made if the catalogue lacks them; datasets of a
-    document are linked if they are there, so they come before it, where the datasets do not name documents
-    themselves. Each thing is given as a record of its own.
+    document are linked as soon as they are there. Each thing is given as a record of its own.
     """
 
     record: AnyRecord

@@ -8,6 +8,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ log = structlog.stdlib.get_logger(__name__)
 MAX_MESSAGE = 500
 SMALL = 100
 """Records up to which a source may lose more than half of them at once."""
+AS_MANY = 1.1
+"""What a second listing may lack, as a multiple of what the one before it lacked, to be believed."""
 
 _REFUSALS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, ValueError)
 """What says that a record itself cannot be stored, so that trying again is of no use."""
@@ -38,6 +41,8 @@ class Position:
     is_listing: bool
     """Whether a listing of everything has begun and not ended."""
     listing_is_due: bool
+    caught_up_at: datetime | None
+    """As of when the catalogue has all that the source had."""
 
 
 @dataclass
@@ -72,7 +77,16 @@ class SourceState:
         row = self.connection.execute(
             _BEGIN, {"name": self.name, "origin": self.origin, "every": full_listing_seconds}
         ).fetchone()
-        return Position(*row) if row else Position(None, False, True)
+        return Position(*row) if row else Position(None, False, True, None)
+
+    def to_be_left_alone(self) -> float:
+        """Seconds for which the source, when it last failed, still wants no requests."""
+        row = self.connection.execute(
+            "SELECT greatest(extract(epoch FROM not_before - now()), 0)::float FROM source_state "
+            "WHERE name = %s AND not_before IS NOT NULL",
+            (self.name,),
+        ).fetchone()
+        return row[0] if row else 0.0
 
     def begin_listing(self) -> None:
         """A listing of everything begins."""
@@ -81,10 +95,15 @@ class SourceState:
             (self.name,),
         )
 
-    def failed(self, error: str) -> None:
-        """The source cannot be read; nothing that is known of it changes."""
+    def failed(self, error: str, wanted: float = 0.0) -> None:
+        """The source cannot be read; nothing that is known of it changes.
+
+        `wanted` are the seconds for which it asks to be left alone.
+        """
         self.connection.execute(
-            "UPDATE source_state SET state = 'Failed', last_error = %s WHERE name = %s", (error, self.name)
+            "UPDATE source_state SET state = 'Failed', last_error = %s, "
+            "not_before = now() + make_interval(secs => %s) WHERE name = %s",
+            (error, wanted, self.name),
         )
 
     def idle(self, seconds: float | None, *, changed: bool) -> None:
@@ -115,26 +134,36 @@ class SourceState:
             unseen[Kind(kind)].append(origin_id)
         return unseen
 
-    def end_listing(self, cursor: Cursor, gone: Mapping[Kind, Collection[str]]) -> int:
-        """Withdraw what is gone, unless that is too much to be believed; returns how many were."""
-        number = sum(len(ids) for ids in gone.values())
+    def believes(self, missing: int) -> bool:
+        """Whether so many records, which the listing that ends now lacked, may be gone.
+
+        Of more than half of them that is believed only when the listing before lacked as many.
+        """
+        alive, held_back = self.connection.execute(_COUNT, {"name": self.name}).fetchone() or (0, 0)
+        return bool(alive < SMALL or 2 * missing <= alive or missing <= AS_MANY * held_back)
+
+    def confirm(self, kind: Kind, asked: Sequence[str], gone: Collection[str]) -> int:
+        """The source was asked for these records: withdraw what is gone; returns how many were.
+
+        The others count as seen, so that whoever goes on after a crash need not ask for them again.
+        """
         with self.connection.transaction():
             self._alone()
-            row = self.connection.execute(_COUNT, {"name": self.name}).fetchone()
-            alive, held_back = row or (0, 0)
-            doubtful = alive >= SMALL and 2 * number > alive and not held_back
-            if doubtful:
-                log.warning("withdrawal held back", source=self.name, missing=number, records=alive)
-            else:
-                for kind, ids in gone.items():
-                    self._withdraw(kind, ids)
+            self._withdraw(kind, gone)
+            self._seen(kind, [one for one in asked if one not in gone])
+        return len(gone)
+
+    def end_listing(self, cursor: Cursor, *, held_back: int = 0) -> None:
+        """The listing has ended; so many records that it lacked are not believed to be gone."""
+        if held_back:
+            log.warning("withdrawal held back", source=self.name, missing=held_back)
+        with self.connection.transaction():
             self.connection.execute(
                 "UPDATE source_state SET last_listing = listing_since, listing_since = NULL, held_back = %s "
                 "WHERE name = %s",
-                (number if doubtful else 0, self.name),
+                (held_back, self.name),
             )
             self._go_on(cursor)
-        return 0 if doubtful else number
 
     def _alone(self) -> None:
         # Two sources that have the same pid at the same time would not see each other's claim to it.
@@ -198,6 +227,7 @@ class SourceState:
             with self.connection.transaction():
                 self._store([one for one, _ in fresh])
                 self._remember(fresh)
+                self._supersede([one for one, _ in fresh])
             tally.written += len(fresh)
         except _REFUSALS as error:
             if len(fresh) > 1:
@@ -227,7 +257,7 @@ class SourceState:
         }
         if grouped:
             arguments = {"rows": _pairs(grouped), "documents": list(grouped)}
-            for sql in (_UNGROUP, _GROUP):
+            for sql in (_UNGROUP, _GROUP, _AWAIT):
                 self.connection.execute(sql, arguments)
 
     def _with_references(self, records: Sequence[AnyRecord]) -> list[AnyRecord]:
@@ -263,6 +293,15 @@ class SourceState:
         ]
         with self.connection.cursor() as cursor:
             cursor.executemany(_REMEMBER, rows)
+
+    def _supersede(self, written: Sequence[Fetched]) -> None:
+        """What other sources wrote of these is written no longer: they write it again when they may."""
+        arguments = {
+            "source": self.name,
+            "kinds": [one.kind for one in written],
+            "pids": [one.record.pid for one in written],
+        }
+        self.connection.execute(_SUPERSEDE, arguments)
 
     def _seen(self, kind: Kind, ids: Sequence[str]) -> None:
         self.connection.execute(
@@ -351,12 +390,12 @@ ON CONFLICT (name) DO UPDATE SET
     last_listing = CASE WHEN s.origin = excluded.origin THEN s.last_listing END,
     held_back = CASE WHEN s.origin = excluded.origin THEN s.held_back ELSE 0 END
 RETURNING cursor, listing_since IS NOT NULL,
-    coalesce(last_listing < now() - make_interval(secs => %(every)s), true)
+    coalesce(last_listing < now() - make_interval(secs => %(every)s), true), caught_up_at
 """
 
 _IDLE = """
 UPDATE source_state SET
-    state = 'Idle', last_error = NULL,
+    state = 'Idle', last_error = NULL, not_before = NULL,
     caught_up_at = coalesce(now() - make_interval(secs => %(seconds)s::double precision), caught_up_at),
     last_change = CASE WHEN %(changed)s THEN now() ELSE last_change END
 WHERE name = %(name)s
@@ -379,6 +418,12 @@ VALUES (%(source)s, %(kind)s, %(id)s, %(pid)s, %(digest)s, clock_timestamp())
 ON CONFLICT (source, kind, origin_id) DO UPDATE SET
     pid = excluded.pid, digest = excluded.digest, seen_at = excluded.seen_at, refused = NULL,
     deleted_at = NULL
+"""
+
+_SUPERSEDE = """
+UPDATE source_record r SET digest = NULL
+FROM unnest(%(kinds)s::text[], %(pids)s::text[]) AS written(kind, pid)
+WHERE r.kind = written.kind AND r.pid = written.pid AND r.source <> %(source)s AND r.digest IS NOT NULL
 """
 
 _REFUSE = """
@@ -438,7 +483,10 @@ WHERE d.id = place.dataset AND d.document_id IS DISTINCT FROM place.document
 
 # A document that names its datasets has these and no others.
 _UNGROUP = """
-WITH unlinked AS (
+WITH awaited AS (
+    DELETE FROM awaited_dataset a USING document p
+    WHERE p.pid = ANY(%(documents)s) AND a.document_id = p.id
+), unlinked AS (
     DELETE FROM document_dataset l USING document p, dataset d
     WHERE p.pid = ANY(%(documents)s) AND l.document_id = p.id AND d.id = l.dataset_id
     AND l.by_document AND NOT EXISTS (
@@ -462,4 +510,13 @@ WITH linked AS (
 )
 UPDATE dataset d SET document_id = f.document_id, placed_at = now()
 FROM first f WHERE d.id = f.dataset_id AND d.document_id IS NULL
+"""
+
+# Those that come later are linked then (store).
+_AWAIT = """
+INSERT INTO awaited_dataset (document_id, dataset_pid)
+SELECT p.id, r.other FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
+JOIN document p ON p.pid = r.one
+WHERE NOT EXISTS (SELECT 1 FROM dataset d WHERE d.pid = r.other)
+ON CONFLICT DO NOTHING
 """

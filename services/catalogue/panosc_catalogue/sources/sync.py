@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -18,6 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from panosc_catalogue import store
 from panosc_catalogue.database import is_away
+from panosc_catalogue.failures import report_unexpected, unexpected
 from panosc_catalogue.settings import RemoteSource, Settings
 from panosc_catalogue.sources.base import Adapter, Cursor, SourceError
 from panosc_catalogue.sources.state import Position, SourceState, Tally
@@ -31,6 +32,8 @@ FIRST_RETRY_SECONDS = 10.0
 """Time after which a run that failed is tried again; each further failure doubles it, up to the interval."""
 MAX_PAUSE_SECONDS = 86400.0
 """How long a source is left alone that asks for more."""
+CONFIRMED_AT_ONCE = 500
+"""Records that the source is asked for before what it answers is written; so much is asked again at most."""
 STATEMENT_SECONDS = 600
 """Time after which a statement is given up: one that takes longer has gone wrong."""
 
@@ -54,7 +57,6 @@ class Sync:
     """A new adapter of the source."""
     outranked_by: Collection[str] = ()
     """Sources whose records this one's give way to."""
-    last_error: str | None = field(default=None, init=False)
 
     async def run(self) -> None:
         """Follow the source."""
@@ -62,19 +64,23 @@ class Sync:
         while True:
             wanted = 0.0
             try:
+                # Also when the process that it told was another one.
+                await asyncio.sleep(await self._left_alone())
                 await self.once()
-                failures, self.last_error = 0, None
-            except (SourceError, psycopg.Error) as error:
-                if isinstance(error, SourceError):
-                    wanted = error.retry_after or 0.0
-                said, away = str(error).strip(), is_away(error)
-                failures, self.last_error = failures + 1, None if away else said
-                log.error("database unavailable" if away else "source failed", source=self.name, why=said)
+                failures = 0
+            except SourceError as error:
+                failures, wanted = failures + 1, error.retry_after or 0.0
+                log.error("source failed", source=self.name, why=str(error))
             except Exception as error:
-                # A bug in one source must not stop the others; the log has what is needed to fix it.
-                failures, self.last_error = failures + 1, f"{type(error).__name__}: {error}"
-                log.exception("source failed unexpectedly", source=self.name)
+                failures += 1
+                report_unexpected(error, self.name)
             await asyncio.sleep(pause(self.remote.interval_seconds, failures, wanted))
+
+    async def _left_alone(self) -> float:
+        """Seconds for which the source still wants no requests."""
+        with await asyncio.to_thread(self._connect) as connection:
+            state = SourceState(connection, self.name, self._origin())
+            return min(await asyncio.to_thread(state.to_be_left_alone), MAX_PAUSE_SECONDS)
 
     async def once(self) -> None:
         """One run: go on with a listing of everything, begin one when it is time, else take what changed.
@@ -84,10 +90,16 @@ class Sync:
         with await asyncio.to_thread(self._connect) as connection:
             state = SourceState(connection, self.name, self._origin(), self.outranked_by)
             position = await asyncio.to_thread(state.begin, self.remote.full_listing_seconds)
+            if position.caught_up_at:
+                CAUGHT_UP.labels(self.name).set(position.caught_up_at.timestamp())
             try:
                 await self._read(state, self.make(), position)
             except SourceError as error:
-                await asyncio.to_thread(state.failed, str(error))
+                await asyncio.to_thread(state.failed, str(error), error.retry_after or 0.0)
+                raise
+            except Exception as error:
+                if not is_away(error):
+                    await asyncio.to_thread(state.failed, unexpected(error))
                 raise
 
     async def _read(self, state: SourceState, adapter: Adapter, position: Position) -> None:
@@ -113,9 +125,19 @@ class Sync:
         CAUGHT_UP.labels(self.name).set(time.time() - seconds)
 
     async def _end_listing(self, state: SourceState, adapter: Adapter, cursor: Cursor) -> int:
+        """Withdraw what the listing lacked and the source confirms to be gone; returns how many were."""
         unseen = await asyncio.to_thread(state.unseen)
-        gone = {kind: await adapter.gone(kind, ids) for kind, ids in unseen.items()}
-        return await asyncio.to_thread(state.end_listing, cursor, gone)
+        missing, withdrawn = sum(len(ids) for ids in unseen.values()), 0
+        if not await asyncio.to_thread(state.believes, missing):
+            await asyncio.to_thread(lambda: state.end_listing(cursor, held_back=missing))
+            return 0
+        for kind, ids in unseen.items():
+            for first in range(0, len(ids), CONFIRMED_AT_ONCE):
+                asked = ids[first : first + CONFIRMED_AT_ONCE]
+                gone = await adapter.gone(kind, asked)
+                withdrawn += await asyncio.to_thread(state.confirm, kind, asked, gone)
+        await asyncio.to_thread(state.end_listing, cursor)
+        return withdrawn
 
     def _count(self, tally: Tally) -> bool:
         """Count what became of a page's records; whether any of them was news."""

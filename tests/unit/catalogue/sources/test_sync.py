@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
-from panosc_catalogue.sources.base import Deleted, Kind, Refused, Unreachable
+from panosc_catalogue.sources.base import Deleted, Fetched, Kind, Refused, Unreachable
 from panosc_catalogue.sources.sync import pause
 from unit.catalogue.sources.conftest import Once, Rows
 from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
@@ -129,6 +129,67 @@ def test_a_source_that_is_down_takes_nothing_away_and_says_why(once: Once, shown
     ]
 
 
+def test_a_bug_is_a_failure_that_the_next_process_knows_of(once: Once, rows: Rows) -> None:
+    def broken(number: int) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(ZeroDivisionError):
+        once(replace(catalogue(), before_page=broken))
+    assert rows("SELECT state, last_error FROM source_state") == [
+        {"state": "Failed", "last_error": "ZeroDivisionError: division by zero"}
+    ]
+    once(catalogue())
+    assert rows("SELECT state, last_error FROM source_state") == [{"state": "Idle", "last_error": None}]
+
+
+def test_an_emptied_source_is_not_asked_for_each_of_its_records(once: Once, shown: Shown) -> None:
+    once(catalogue(150))
+    asked: list[str] = []
+
+    def ask(kind: Kind, origin_id: str) -> bool:
+        asked.append(origin_id)
+        return True
+
+    once(Script([instrument(), document()], really_gone=ask), listing=True)
+    assert asked == []
+    once(Script([instrument(), document()], really_gone=ask), listing=True)
+    assert len(asked) == 150
+    assert shown("dataset") == {}
+
+
+def test_a_second_listing_that_lacks_even_more_is_not_believed_either(
+    once: Once, shown: Shown, rows: Rows
+) -> None:
+    once(catalogue(150))
+    once(catalogue(50), listing=True)
+    assert rows("SELECT held_back FROM source_state") == [{"held_back": 100}]
+    once(catalogue(0), listing=True)
+    assert rows("SELECT held_back FROM source_state") == [{"held_back": 150}]
+    assert len(shown("dataset")) == 150
+
+
+def test_what_was_confirmed_before_a_crash_is_not_asked_for_again(once: Once, shown: Shown) -> None:
+    once(catalogue(1300))
+    asked: list[str] = []
+
+    def ask(kind: Kind, origin_id: str) -> bool:
+        asked.append(origin_id)
+        if len(asked) == 600:
+            raise KeyboardInterrupt
+        return int(origin_id) % 2 == 0
+
+    script = replace(catalogue(700), really_gone=ask)
+    with pytest.raises(KeyboardInterrupt):
+        once(script, listing=True)
+    first, asked[:] = list(asked), ["" for _ in range(600)]
+    once(script)
+    again = set(asked) & set(first)
+    assert len(again) <= 100
+    assert sorted(shown("dataset"), key=lambda pid: int(pid[1:])) == [
+        f"d{n}" for n in range(1300) if n < 700 or n % 2
+    ]
+
+
 def test_an_emptied_source_is_believed_only_the_second_time(once: Once, shown: Shown, rows: Rows) -> None:
     once(catalogue(150))
     once(Script([instrument(), document()]), listing=True)
@@ -210,6 +271,49 @@ def test_a_proposal_names_its_datasets_where_they_do_not(once: Once, rows: Rows)
     assert grouped() == {("p1", "d0", "p1"), ("p1", "d1", "p1")}
     group("p1", 1, 2)
     assert grouped() == {("p1", "d1", "p1"), ("p1", "d2", "p1")}
+
+
+def naming(pid: str, *numbers: int) -> Fetched:
+    """A document that names its datasets."""
+    datasets = [DatasetRecord(pid=f"d{number}", title="") for number in numbers]
+    return Fetched(DocumentRecord(pid=pid, title="a publication", datasets=datasets), pid)
+
+
+def linked(rows: Rows) -> set[tuple[str, str]]:
+    found = rows(
+        "SELECT p.pid AS document, d.pid AS dataset FROM document_dataset l "
+        "JOIN document p ON p.id = l.document_id JOIN dataset d ON d.id = l.dataset_id"
+    )
+    return {(row["document"], row["dataset"]) for row in found}
+
+
+def test_a_publication_may_come_before_its_datasets(once: Once, rows: Rows) -> None:
+    once(Script([naming("p9", 1, 2), dataset(1, documents=[])]))
+    assert linked(rows) == {("p9", "d1")}
+    once(Script([naming("p9", 1, 2), dataset(1, documents=[]), dataset(2, documents=["p1"])]), listing=True)
+    assert linked(rows) == {("p9", "d1"), ("p9", "d2"), ("p1", "d2")}
+    owners = rows(
+        "SELECT d.pid AS dataset, p.pid AS owner FROM dataset d JOIN document p ON p.id = d.document_id"
+    )
+    assert {row["dataset"]: row["owner"] for row in owners} == {"d1": "p9", "d2": "p1"}
+
+
+def test_a_dataset_that_is_not_named_any_more_is_not_waited_for(once: Once, rows: Rows) -> None:
+    once(Script([naming("p9", 1, 2)]))
+    once(Script([naming("p9", 1)]), listing=True)
+    once(Script([naming("p9", 1), dataset(1, documents=[]), dataset(2, documents=[])]), listing=True)
+    assert linked(rows) == {("p9", "d1")}
+    assert rows("SELECT 1 FROM awaited_dataset") == []
+
+
+def test_a_source_takes_back_what_another_one_wrote_meanwhile(once: Once, shown: Shown) -> None:
+    preferred, legacy = Script([dataset(1, "preferred")]), Script([dataset(1, "legacy")])
+    once(preferred, name="preferred")
+    once(legacy)
+    assert shown("dataset") == {"d1": "legacy"}
+    once(preferred, name="preferred", listing=True)
+    once(legacy, listing=True, outranked_by=("preferred",))
+    assert shown("dataset") == {"d1": "preferred"}
 
 
 @pytest.mark.parametrize("first", ["preferred", "legacy"])

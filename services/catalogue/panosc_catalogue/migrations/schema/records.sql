@@ -93,6 +93,14 @@ CREATE TABLE document_dataset (
 );
 CREATE INDEX ON document_dataset (dataset_id);
 
+-- Datasets that a document names and that are not there yet: linked when they come.
+CREATE TABLE awaited_dataset (
+    dataset_pid text COLLATE "C" NOT NULL,
+    document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    PRIMARY KEY (dataset_pid, document_id)
+);
+CREATE INDEX ON awaited_dataset (document_id);
+
 CREATE TABLE file (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     dataset_id bigint NOT NULL REFERENCES dataset ON DELETE CASCADE,

@@ -9,7 +9,8 @@ CREATE TABLE source_state (
     caught_up_at timestamptz,               -- as of when the catalogue has all that the source had
     last_change timestamptz,
     held_back bigint NOT NULL DEFAULT 0,    -- records that the last listing lacked, too many to be believed
-    last_error text
+    not_before timestamptz,                 -- when it failed it asked to be left alone until then
+    last_error text                         -- why the last run failed; null after one that did not
 );
 CREATE TABLE source_record (
     source text COLLATE "C" NOT NULL REFERENCES source_state,
