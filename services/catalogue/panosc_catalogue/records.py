@@ -7,6 +7,7 @@ dataset leaves empty.
 """
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -94,6 +95,12 @@ def made_identifier(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{text[: MAX_MADE_IDENTIFIER - len(digest) - 1]}-{digest}"
+
+
+def instrument_pid(facility_name: str, name: str) -> str:
+    """The pid of an instrument that has none of its own: the same, whichever source names it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "instrument"
+    return made_identifier(f"{facility_name}:{slug}")
 
 
 class Record(BaseModel):

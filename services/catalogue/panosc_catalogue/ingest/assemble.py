@@ -1,6 +1,5 @@
 """From what was read in the files of a dataset to the records of the catalogue; no I/O."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from panosc_catalogue.records import (
     Member,
     Person,
     Sample,
+    instrument_pid,
     made_identifier,
 )
 from panosc_catalogue.settings import Facility
@@ -55,8 +55,7 @@ def assemble(
 
 
 def _instrument(facility: Facility, name: str) -> Instrument:
-    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "instrument"
-    return Instrument(pid=made_identifier(f"{facility.name}:{slug}"), name=name, facility=facility.label)
+    return Instrument(pid=instrument_pid(facility.name, name), name=name, facility=facility.label)
 
 
 def _document(facility: Facility, proposal: str, records: Iterable[NexusRecord]) -> DocumentHeader:

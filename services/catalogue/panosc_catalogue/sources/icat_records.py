@@ -18,6 +18,7 @@ from panosc_catalogue.records import (
     Person,
     Sample,
     Technique,
+    instrument_pid,
 )
 from panosc_catalogue.settings import Facility
 from panosc_catalogue.sources.base import local_pid
@@ -36,7 +37,7 @@ class Mapping:
     def instrument(self, entity: Any) -> Instrument:
         """An Instrument."""
         return Instrument(
-            pid=_text(entity.pid) or local_pid(self._facility, str(entity.name).casefold()),
+            pid=_text(entity.pid) or instrument_pid(self._facility.name, str(entity.name)),
             name=_text(entity.fullName) or str(entity.name),
             facility=self._facility.label,
         )

@@ -20,6 +20,7 @@ from panosc_catalogue.records import (
     Person,
     Sample,
     Technique,
+    instrument_pid,
 )
 from panosc_catalogue.settings import Facility, MyMdcSource
 from panosc_catalogue.sources.base import (
@@ -183,7 +184,7 @@ class MyMdc(Adapter):
             Kind.INSTRUMENT,
             str(instrument["id"]),
             lambda: Instrument(
-                pid=local_pid(self._facility, instrument["identifier"].casefold()),
+                pid=instrument_pid(self._facility.name, instrument["identifier"]),
                 name=instrument["name"],
                 facility=self._facility.label,
             ),

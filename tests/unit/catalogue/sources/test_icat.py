@@ -75,6 +75,12 @@ def test_everything_is_read_over_several_pages(
     assert found == {"pid": f"facility:icat/dataset/{first}", "source": "icat", "origin_id": str(first)}
 
 
+def test_an_instrument_is_the_one_that_files_name(read: Read, shown: Shown, beamline: Beamline) -> None:
+    beamline.icat.change("Instrument", beamline.instrument, name="ID 21 (Micro)")
+    read()
+    assert shown("instrument") == {"facility:id-21-micro": "Beamline ID21"}
+
+
 def test_all_of_an_investigation_arrives(read: Read, rows: Rows, beamline: Beamline) -> None:
     of = beamline.investigation
     beamline.icat.change(

@@ -122,6 +122,12 @@ def test_everything_is_read_over_several_pages(read: Read, shown: Shown, rows: R
     assert xfel.service.logins == 1
 
 
+def test_an_instrument_is_the_one_that_files_name(read: Read, shown: Shown, xfel: Xfel) -> None:
+    xfel.service.get("instruments", xfel.instrument)["identifier"] = "SPB/SFX"
+    read()
+    assert shown("instrument") == {"facility:spb-sfx": "Single Particles"}
+
+
 def test_all_of_a_proposal_arrives(read: Read, rows: Rows) -> None:
     read()
     (document,) = rows(
