@@ -5,6 +5,7 @@ in pages that headers count. `parameters/?data_group_id=` follows the pattern of
 the client writes parameters to data groups, but documents no way to read them back.
 """
 
+import asyncio
 import math
 import secrets
 from typing import Any
@@ -39,8 +40,14 @@ class MyMdc:
         """Calls after which a token has expired."""
         self.logins = 0
         self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in FILTERS}
-        self.data_groups: dict[int, list[int]] = {}
-        """Of a run's raw data, by the run's id."""
+        self.data_groups: dict[int, Any] = {}
+        """Of a run's raw data, by the run's id: a list of numbers, unless a test wants it odd."""
+        self.odd: list[Any] = []
+        """Elements that every list has before its things."""
+        self.forbidden: set[tuple[str, int]] = set()
+        """Tables and ids of what is there, and not for this account."""
+        self.together: asyncio.Barrier | None = None
+        """Of runs that are asked for by their ids: none is answered before as many as this are waiting."""
         self.withheld = 0
         """Items that each page lacks of those that its headers announce."""
         self._tokens: dict[str, int] = {}
@@ -117,6 +124,10 @@ class MyMdc:
         if (refusal := self._refusal(request)) is not None:
             return refusal
         table, key = request.path_params["table"], request.path_params["key"]
+        if table == "runs" and self.together:
+            await self.together.wait()
+        if (table, key) in self.forbidden:
+            return JSONResponse({"info": "Forbidden"}, 403)
         for thing in self.tables.get(table, ()):
             if thing["id"] == key:
                 return JSONResponse(thing)
@@ -145,6 +156,7 @@ class MyMdc:
         return JSONResponse(self.data_groups.get(run, []))
 
     def _page(self, request: Request, things: list[dict[str, Any]]) -> Response:
+        things = [*self.odd, *things]
         try:
             page, size = (
                 int(request.query_params.get(key, default))

@@ -49,6 +49,8 @@ class SciCat:
     tokens: set[str] = field(default_factory=set)
     max_limit: int = 1000
     """Items of an answer at most, however many are asked for."""
+    odd: list[Any] = field(default_factory=list)
+    """Elements behind those of every list that has any."""
     clock: int = 0
 
     def touch(self, item: Item, **changes: Any) -> Item:
@@ -110,12 +112,12 @@ class SciCat:
 
     async def _instruments(self, request: Request) -> Response:
         self._may_list(request, "instruments")
-        return _answer(self.instruments, self._query(request, "filter"))
+        return self._answer(_page(self.instruments, self._query(request, "filter")))
 
     async def _proposals(self, request: Request) -> Response:
         sees_all = self._may_list(request, "proposals")
         seen = [item for item in self.proposals if sees_all or item.get("isPublished")]
-        return _answer(seen, self._query(request, "filters"))
+        return self._answer(_page(seen, self._query(request, "filters")))
 
     async def _sample(self, request: Request) -> Response:
         if not self._is_known(request):
@@ -132,7 +134,7 @@ class SciCat:
         if any(set(one) != {"relation"} for one in relations):
             raise HTTPException(400, "include is a list of relations")
         seen = [_v3(item) for item in self.datasets if sees_all or item["isPublished"]]
-        return JSONResponse(self._with(_page(seen, query), {one["relation"] for one in relations}))
+        return self._answer(self._with(_page(seen, query), {one["relation"] for one in relations}))
 
     async def _datasets_v4(self, request: Request) -> Response:
         if not self._is_known(request):
@@ -147,7 +149,7 @@ class SciCat:
         wanted = set(query.get("include", []))
         if not wanted <= LOOKUPS:
             raise HTTPException(400, f"Provided include field(s) {wanted - LOOKUPS} is not valid")
-        return JSONResponse(self._with(_page(seen, query, is_v4=True), wanted))
+        return self._answer(self._with(_page(seen, query, is_v4=True), wanted))
 
     def _with(self, items: Iterable[Item], wanted: set[str]) -> list[Item]:
         made = []
@@ -163,7 +165,11 @@ class SciCat:
 
     async def _published(self, request: Request) -> Response:
         seen = [item for item in self.published if item["status"] in ("public", "registered", "amended")]
-        return _answer(seen, self._query(request, "filter"), is_v4="/v4/" in request.url.path)
+        query = self._query(request, "filter")
+        return self._answer(_page(seen, query, is_v4="/v4/" in request.url.path))
+
+    def _answer(self, items: list[Item]) -> Response:
+        return JSONResponse([*items, *self.odd] if items else [])
 
 
 def _touched(item: Item, clock: int, changes: Item) -> Item:
@@ -178,10 +184,6 @@ def _v3(item: Item) -> Item:
     made["proposalId"] = (item.get("proposalIds") or [None])[0]
     made["instrumentId"] = (item.get("instrumentIds") or [None])[0]
     return made
-
-
-def _answer(items: list[Item], query: Item, *, is_v4: bool = False) -> Response:
-    return JSONResponse(_page(items, query, is_v4=is_v4))
 
 
 def _page(items: list[Item], query: Item, *, is_v4: bool = False) -> list[Item]:

@@ -35,6 +35,8 @@ class SearchApi:
     slashes_end_paths: bool = False
     """Whether pids with slashes are not found by their path, encoded or not, as behind some proxies."""
     ignores_where: bool = False
+    odd: list[Any] = field(default_factory=list)
+    """Elements at the end of every listing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -79,11 +81,13 @@ class SearchApi:
         if wanted := query.get("where", {}).get("pid", {}).get("inq"):
             items = [item for item in items if str(item["pid"]) in wanted or self.ignores_where]
         if query.get("order") == "pid ASC":
-            items = sorted(items, key=lambda item: str(item["pid"]))
+            items = sorted(items, key=lambda item: str(item["pid"])) + self.odd
         hidden = RELATIONS[name] - set(relations)
         return JSONResponse(
             [
                 {key: value for key, value in item.items() if key not in hidden} | {"score": 0}
+                if isinstance(item, dict)
+                else item
                 for item in items[skip : skip + limit]
             ]
         )

@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 
 import httpx2
 import tenacity
+from pydantic import TypeAdapter, ValidationError
 
-from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError, Unreachable
+from panosc_catalogue.records import Identifier
+from panosc_catalogue.sources.base import BadAnswer, Kind, NotAllowed, Refused, SourceError, Unreachable
 
 T = TypeVar("T")
 
@@ -34,9 +36,12 @@ MAX_WAIT_SECONDS = 120.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Bytes of an answer at most: the worker's memory is bounded."""
 AGENT = "panosc-catalogue"
+UNNAMED = "(unnamed)"
+"""Stands for the source's name of what has none; all that is such of a kind is reported as one."""
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may do without."""
+_NAME: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,10 @@ class _Again(Exception):
 
 class NotThere(SourceError):
     """The source has no such thing (404 or 410)."""
+
+
+class Forbidden(NotAllowed):
+    """It knows who asks, and does not show this to them (403)."""
 
 
 class Client:
@@ -190,27 +199,42 @@ class Token(httpx2.Auth):
     def __init__(self, login: Callable[[], Awaitable[str]], *, token: str | None = None) -> None:
         self._login = login
         self._token = token
+        self._logging_in = asyncio.Lock()
 
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """The request with a token; once more with a new one if that is refused."""
         for _ in range(2):
-            if self._token is None:
-                self._token = await self._login()
-            request.headers["Authorization"] = f"Bearer {self._token}"
+            # Of several requests that are under way only one logs in, and none drops what another just got.
+            async with self._logging_in:
+                if self._token is None:
+                    self._token = await self._login()
+                token = self._token
+            request.headers["Authorization"] = f"Bearer {token}"
             response = yield request
             if response.status_code != 401:
                 return
-            self._token = None
+            if self._token == token:
+                self._token = None
 
 
-def list_of_objects(answer: Answer) -> list[Mapping[str, Any]]:
-    """The JSON list of objects that an answer is. Raises ValueError if it is something else."""
+def json_list(answer: Answer) -> list[Any]:
+    """The JSON list that an answer is, of whatever. Raises ValueError if it is something else."""
     items = json.loads(answer.content)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("is no list of objects")
+    if not isinstance(items, list):
+        raise ValueError("is no list")
     return items
+
+
+def named(kind: Kind, item: Any, key: str, prefix: str = "") -> str | Refused:
+    """What a source calls an object of a list, by its field `key`, after the prefix; or why it is refused."""
+    if not isinstance(item, dict):
+        return Refused(kind, f"{prefix}{UNNAMED}", f"{item!r:.100} is no object")
+    try:
+        return prefix + _NAME.validate_python(item.get(key))
+    except ValidationError:
+        return Refused(kind, f"{prefix}{UNNAMED}", f"{key}: {item.get(key)!r:.100} is no identifier")
 
 
 def _json(answer: Answer) -> Any:
@@ -227,7 +251,8 @@ def _check(response: httpx2.Response, place: str) -> None:
         return
     said = f"{place}: answered {status} {response.reason_phrase}".rstrip()
     if status in (401, 403):
-        raise NotAllowed(f"{said}; check the credentials of the source, and what its account may read")
+        refusal = NotAllowed if status == 401 else Forbidden
+        raise refusal(f"{said}; check the credentials of the source, and what its account may read")
     if status in (404, 410):
         raise NotThere(f"{said}; check the url of the source")
     if status in _BUSY:

@@ -4,11 +4,14 @@ It tells no changes. Runs come while there is beamtime, so in between only those
 again; all others with the listing of everything.
 """
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
+
+import structlog
 
 from panosc_catalogue.records import (
     DatasetRecord,
@@ -36,29 +39,51 @@ from panosc_catalogue.sources.base import (
     parsed,
 )
 from panosc_catalogue.sources.credentials import Credentials
-from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, TIMEOUT_SECONDS, Answer, Client, NotThere, Token
+from panosc_catalogue.sources.http import (
+    FIRST_WAIT_SECONDS,
+    TIMEOUT_SECONDS,
+    UNNAMED,
+    Answer,
+    Client,
+    Forbidden,
+    NotThere,
+    Token,
+    json_list,
+    named,
+)
+
+log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 100
+AT_ONCE = 8
+"""Requests that wait for their answers at the same time, where each is for one record."""
 RECENT = timedelta(days=60)
 """Time after the end of a beamtime for which runs may still come or change."""
 _PATHS = {Kind.DOCUMENT: "proposals", Kind.DATASET: "runs", Kind.INSTRUMENT: "instruments"}
+_PEOPLE = {
+    "principal investigator": "principal_investigator_id",
+    "main proposer": "main_proposer_id",
+}
+"""Fields of a proposal that name users, by the role that these have."""
+
+Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _List:
     """A page of a list."""
 
-    items: list[dict[str, Any]]
+    items: list[Any]
     is_last: bool
 
 
 @dataclass
 class _Known:
-    """What proposals and runs refer to by numbers; read once a run."""
+    """What proposals and runs refer to by numbers, here as text; read once a run."""
 
-    instruments: dict[int, dict[str, Any]] = field(default_factory=dict)
-    units: dict[int, dict[str, Any]] = field(default_factory=dict)
-    users: dict[int, dict[str, Any]] = field(default_factory=dict)
+    instruments: dict[str, Item] = field(default_factory=dict)
+    units: dict[str, Item] = field(default_factory=dict)
+    users: dict[str, Item] = field(default_factory=dict)
 
 
 class MyMdc(Adapter):
@@ -110,11 +135,10 @@ class MyMdc(Adapter):
         if since and "page" in since:
             cursor = since
         async with self._http.opened():
-            async for unit in self._all("units/"):
-                self._known.units[unit["id"]] = unit
-            async for instrument in self._all("instruments/"):
-                self._known.instruments[instrument["id"]] = instrument
-            yield page_of([self._instrument(of) for of in self._known.instruments.values()], cursor)
+            self._known.units = _by_name([unit async for unit in self._all("units/")])
+            instruments = [instrument async for instrument in self._all("instruments/")]
+            self._known.instruments = _by_name(instruments)
+            yield page_of([self._instrument(of) for of in instruments], cursor)
             number, done, is_last = cursor["page"], cursor["done"], False
             while not is_last:
                 proposals = await self._list("proposals/", {}, number)
@@ -126,37 +150,57 @@ class MyMdc(Adapter):
                 yield Page({**cursor, "page": number, "done": 0})
             yield Page({}, complete=cursor["everything"])
 
-    async def _proposal(
-        self, proposal: dict[str, Any], *, everything: bool
-    ) -> AsyncIterator[list[Fetched | Refused]]:
+    async def _proposal(self, proposal: Any, *, everything: bool) -> AsyncIterator[list[Fetched | Refused]]:
         """The proposal, and its runs if they are wanted."""
-        if not proposal.get("flg_available", True):
+        if not _is_available(proposal):
             return
-        for key in ("principal_investigator_id", "main_proposer_id"):
-            await self._user(proposal.get(key))
-        document = parsed(Kind.DOCUMENT, str(proposal["id"]), lambda: self._document(proposal))
+        origin = named(Kind.DOCUMENT, proposal, "id")
+        if isinstance(origin, Refused):
+            yield [origin]
+            return
+        for name in _PEOPLE.values():
+            await self._user(proposal.get(name))
+        document = parsed(Kind.DOCUMENT, origin, lambda: self._document(proposal))
         yield [document]
-        if isinstance(document, Refused) or not (everything or _is_recent(proposal)):
+        if isinstance(document, Refused) or not (everything or _is_recent(self._header(proposal))):
             return
-        samples = {of["id"]: of async for of in self._all("samples/", proposal_id=proposal["id"])}
+        samples = _by_name([sample async for sample in self._all("samples/", proposal_id=origin)])
         number, is_last = 1, False
         while not is_last:
             query = {"proposal_number": proposal["number"]}
-            runs = await self._list("runs/runs_by_proposal", query, number)
-            there = [run for run in runs.items if run.get("flg_available", True)]
+            try:
+                runs = await self._list("runs/runs_by_proposal", query, number)
+            except NotThere:
+                # It went while it was read.
+                return
+            there = [run for run in runs.items if _is_available(run)]
             yield [await self._run(proposal, run, samples) for run in there]
             number, is_last = number + 1, runs.is_last
 
     async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:
-        """Those that a request for each does not find: pages by number may miss some."""
-        return [key for key in origin_ids if not await self._is_there(f"{_PATHS[kind]}/{key}")]
+        """Those that a request for each does not find: pages by number may miss some.
 
-    async def _is_there(self, path: str) -> bool:
+        myMdC documents no list of things by their ids.
+        """
+        gone: list[str] = []
+        for first in range(0, len(origin_ids), AT_ONCE):
+            keys = origin_ids[first : first + AT_ONCE]
+            there = await asyncio.gather(*(self._is_there(kind, key) for key in keys))
+            gone += [key for key, is_there in zip(keys, there, strict=True) if not is_there]
+        return gone
+
+    async def _is_there(self, kind: Kind, key: str) -> bool:
+        if key == UNNAMED:
+            return False
         try:
-            thing = await self._http.json(f"api/{path}")
+            thing = await self._http.json(f"api/{_PATHS[kind]}/{quote(key, safe='')}")
         except NotThere:
             return False
-        return bool(thing.get("flg_available", True))
+        except Forbidden as error:
+            # That the account may not see it does not say that it is gone.
+            log.warning("record may not be read", source=self._name, kind=kind, id=key, why=str(error))
+            return True
+        return _is_available(thing)
 
     async def _list(self, path: str, query: dict[str, Any], number: int) -> _List:
         params = {**{key: str(value) for key, value in query.items()}, "page": str(number)}
@@ -164,7 +208,7 @@ class MyMdc(Adapter):
             "GET", f"api/{path}", _list, params={**params, "page_size": str(PAGE)}
         )
 
-    async def _all(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
+    async def _all(self, path: str, **query: Any) -> AsyncIterator[Any]:
         number, is_last = 1, False
         while not is_last:
             page = await self._list(path, query, number)
@@ -172,27 +216,31 @@ class MyMdc(Adapter):
                 yield item
             number, is_last = number + 1, page.is_last
 
-    async def _user(self, key: int | None) -> None:
-        if key is not None and key not in self._known.users:
+    async def _user(self, key: Any) -> None:
+        if _identifies(key) and str(key) not in self._known.users:
             try:
-                self._known.users[key] = await self._http.json(f"api/users/{key}")
-            except NotThere:
-                self._known.users[key] = {}
+                user = await self._http.json(f"api/users/{quote(str(key), safe='')}")
+            except (Forbidden, NotThere):
+                user = {}
+            self._known.users[str(key)] = user
 
-    def _instrument(self, instrument: dict[str, Any]) -> Fetched | Refused:
+    def _instrument(self, instrument: Any) -> Fetched | Refused:
+        origin = named(Kind.INSTRUMENT, instrument, "id")
+        if isinstance(origin, Refused):
+            return origin
         return parsed(
             Kind.INSTRUMENT,
-            str(instrument["id"]),
+            origin,
             lambda: Instrument(
-                pid=instrument_pid(self._facility.name, instrument["identifier"]),
+                pid=instrument_pid(self._facility.name, _identifier(instrument, "identifier")),
                 name=instrument["name"],
                 facility=self._facility.label,
             ),
         )
 
-    def _header(self, proposal: dict[str, Any]) -> DocumentHeader:
+    def _header(self, proposal: Item) -> DocumentHeader:
         return DocumentHeader(
-            pid=local_pid(self._facility, str(proposal["number"])),
+            pid=local_pid(self._facility, _identifier(proposal, "number")),
             type="proposal",
             title=proposal["title"],
             doi=proposal.get("doi"),
@@ -201,10 +249,11 @@ class MyMdc(Adapter):
             release_date=proposal.get("release_at"),
         )
 
-    def _document(self, proposal: dict[str, Any]) -> DocumentRecord:
+    def _document(self, proposal: Item) -> DocumentRecord:
         people = {
-            "principal investigator": proposal.get("principal_investigator_id"),
-            "main proposer": proposal.get("main_proposer_id"),
+            role: _identifier(proposal, name)
+            for role, name in _PEOPLE.items()
+            if proposal.get(name) is not None
         }
         return DocumentRecord(
             **self._header(proposal).model_dump(exclude_unset=True),
@@ -212,50 +261,59 @@ class MyMdc(Adapter):
             members=[
                 Member(role=role, person=self._person(key, self._known.users[key]))
                 for role, key in people.items()
-                if key is not None and self._known.users[key]
+                if self._known.users[key]
             ],
         )
 
-    def _person(self, key: int, user: dict[str, Any]) -> Person:
+    def _person(self, key: str, user: Item) -> Person:
         return Person(
-            id=local_pid(self._facility, self._name, "user", str(key)),
+            id=local_pid(self._facility, self._name, "user", key),
             full_name=user["name"],
             orcid=user.get("orcid"),
             first_name=user.get("first_name"),
             last_name=user.get("last_name"),
         )
 
-    async def _run(
-        self, proposal: dict[str, Any], run: dict[str, Any], samples: dict[int, dict[str, Any]]
-    ) -> Fetched | Refused:
+    async def _run(self, proposal: Item, run: Any, samples: Mapping[str, Item]) -> Fetched | Refused:
+        origin = named(Kind.DATASET, run, "id")
+        if isinstance(origin, Refused):
+            return origin
         query = {"proposal_number": str(proposal["number"]), "run_number": str(run.get("run_number"))}
-        groups = await self._http.json("api/runs/all_raw_data_groups_ids", query)
-        parameters = [of for group in groups async for of in self._all("parameters/", data_group_id=group)]
-        return parsed(Kind.DATASET, str(run["id"]), lambda: self._dataset(proposal, run, samples, parameters))
+        try:
+            groups = await self._http.json("api/runs/all_raw_data_groups_ids", query)
+        except NotThere:
+            groups = None
+        if not isinstance(groups, list | None) or not all(map(_identifies, groups or ())):
+            return Refused(
+                Kind.DATASET, origin, f"all_raw_data_groups_ids: {groups!r:.100} is no list of ids"
+            )
+        parameters = [of for one in groups or () async for of in self._all("parameters/", data_group_id=one)]
+        return parsed(Kind.DATASET, origin, lambda: self._dataset(proposal, run, samples, parameters))
 
     def _dataset(
-        self,
-        proposal: dict[str, Any],
-        run: dict[str, Any],
-        samples: dict[int, dict[str, Any]],
-        parameters: list[dict[str, Any]],
+        self, proposal: Item, run: Item, samples: Mapping[str, Item], parameters: list[Any]
     ) -> DatasetRecord:
-        folder = f"r{run['run_number']:04d}"
-        instrument = self._instrument(self._known.instruments[proposal["instrument_id"]])
-        sample = samples.get(run.get("sample_id") or 0)
+        number = run["run_number"]
+        if not isinstance(number, int):
+            raise ValueError(f"run_number: {number!r:.100} is no number")
+        place = _identifier(proposal, "instrument_id")
+        if place not in self._known.instruments:
+            raise ValueError(f"instrument_id: {place} is not among the instruments")
+        instrument = self._instrument(self._known.instruments[place])
+        sample = samples.get(_identifier(run, "sample_id")) if run.get("sample_id") is not None else None
         return DatasetRecord(
-            pid=local_pid(self._facility, str(proposal["number"]), folder),
-            title=run.get("run_alias") or f"Run {run['run_number']} of proposal {proposal['number']}",
+            pid=local_pid(self._facility, str(proposal["number"]), f"r{number:04d}"),
+            title=run.get("run_alias") or f"Run {number} of proposal {proposal['number']}",
             creation_date=run.get("begin_at"),
             end_date=run.get("end_at"),
             instrument=instrument.record if isinstance(instrument, Fetched) else None,
             documents=[self._header(proposal)],
-            techniques=[self._technique(of) for of in run.get("techniques") or ()],
+            techniques=[self._technique(of) for of in _objects("techniques", run.get("techniques") or [])],
             samples=[self._sample(sample)] if sample else [],
-            parameters=[self._parameter(of) for of in parameters],
+            parameters=[self._parameter(of) for of in _objects("parameters", parameters)],
         )
 
-    def _technique(self, technique: dict[str, Any]) -> Technique:
+    def _technique(self, technique: Item) -> Technique:
         known = [text for text in (technique.get("url"), technique.get("identifier")) if text]
         return Technique(
             pid=known[0] if known else local_pid(self._facility, "technique", str(technique["id"])),
@@ -263,15 +321,15 @@ class MyMdc(Adapter):
             panet_id=next((text for text in known if "PaNET" in text), None),
         )
 
-    def _sample(self, sample: dict[str, Any]) -> Sample:
+    def _sample(self, sample: Item) -> Sample:
         return Sample(
             pid=local_pid(self._facility, self._name, "sample", str(sample["id"])),
             name=sample["name"],
             description=sample.get("description"),
         )
 
-    def _parameter(self, parameter: dict[str, Any]) -> Parameter:
-        unit = self._known.units.get(parameter.get("unit_id") or 0, {}).get("symbol")
+    def _parameter(self, parameter: Item) -> Parameter:
+        unit = self._known.units.get(str(parameter.get("unit_id")), {}).get("symbol")
         return Parameter(
             name=f"{parameter['data_source']}.{parameter['name']}",
             value=_value(parameter),
@@ -281,21 +339,46 @@ class MyMdc(Adapter):
 
 def _list(answer: Answer) -> _List:
     """A page; ValueError unless it has as many items as its headers say."""
-    items = json.loads(answer.content)
+    items = json_list(answer)
     total, size, page = (
         int(answer.headers.get(name, "")) for name in ("X-Total-Count", "X-Count-Per-Page", "X-Current-Page")
     )
     promised = max(0, min(size, total - (page - 1) * size))
-    if not isinstance(items, list) or not all(isinstance(item, dict) and "id" in item for item in items):
-        raise ValueError("it is not a list of things with an id")
     if len(items) != promised:
         raise ValueError(f"page {page} has not the {promised} items that its headers announce")
     return _List(items, is_last=page * size >= total)
 
 
-def _is_recent(proposal: dict[str, Any]) -> bool:
-    end = proposal.get("beamtime_end_at") or proposal.get("end_at")
-    return end is None or datetime.fromisoformat(end) > datetime.now(UTC) - RECENT
+def _is_available(thing: Any) -> bool:
+    return not isinstance(thing, dict) or bool(thing.get("flg_available", True))
+
+
+def _by_name(things: Sequence[Any]) -> dict[str, Item]:
+    """Things that others refer to; what is none of them is passed over, as nothing can refer to it."""
+    return {str(thing["id"]): thing for thing in things if isinstance(thing, dict) and "id" in thing}
+
+
+def _identifies(value: Any) -> bool:
+    return isinstance(value, int | str) and value != ""
+
+
+def _identifier(thing: Item, name: str) -> str:
+    """The number or text of a field that identifies. Raises ValueError if it is something else."""
+    value = thing[name]
+    if not _identifies(value):
+        raise ValueError(f"{name}: {value!r:.100} is no identifier")
+    return str(value)
+
+
+def _objects(name: str, things: Any) -> list[Item]:
+    """A list of objects as it is. Raises ValueError if it is something else."""
+    if not isinstance(things, list) or not all(isinstance(thing, dict) for thing in things):
+        raise ValueError(f"{name}: {things!r:.100} is no list of objects")
+    return things
+
+
+def _is_recent(proposal: DocumentHeader) -> bool:
+    return proposal.end_date is None or proposal.end_date > datetime.now(UTC) - RECENT
 
 
 def _number(text: str | None) -> float | str | None:
@@ -306,7 +389,7 @@ def _number(text: str | None) -> float | str | None:
         return text
 
 
-def _value(parameter: dict[str, Any]) -> float | str | tuple[float, float] | None:
+def _value(parameter: Item) -> float | str | tuple[float, float] | None:
     """What a quantity ran through during the run, or else its value."""
     low, high = _number(parameter.get("minimum")), _number(parameter.get("maximum"))
     if isinstance(low, float) and isinstance(high, float) and low != high:

@@ -8,6 +8,7 @@ filters as text, which finds nothing, but sorts them rightly.
 import json
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 from urllib.parse import quote, unquote
@@ -29,6 +30,7 @@ from panosc_catalogue.records import (
 from panosc_catalogue.settings import Facility, SciCatSource
 from panosc_catalogue.sources.base import (
     Adapter,
+    BadAnswer,
     Cursor,
     Fetched,
     Kind,
@@ -40,7 +42,7 @@ from panosc_catalogue.sources.base import (
     parsed,
 )
 from panosc_catalogue.sources.credentials import Credentials
-from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, list_of_objects
+from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, json_list, named
 from panosc_catalogue.store import AnyRecord
 
 log = structlog.stdlib.get_logger(__name__)
@@ -132,7 +134,7 @@ class SciCat(Adapter):
                 ends = not items
                 records = [await self._fetched(collection, item) for item in items]
                 if not ends:
-                    after = str(items[-1][collection.key])
+                    after = _last(collection, items)
                 cursor = {**since, "collection": collection.name, "after": after}
                 if ends and is_last:
                     cursor = {"newest": since["newest"], "unlisted": since["unlisted"]}
@@ -147,9 +149,9 @@ class SciCat(Adapter):
             known, skip = since["newest"].get(collection.name) or "", 0
             while True:
                 items = await self._items(collection, {"sort": ("updatedAt", "desc"), "skip": skip})
-                fresh = [item for item in items if str(item.get("updatedAt") or "") >= known]
+                fresh = [item for item in items if _is_news(item, known)]
                 if skip == 0 and items:
-                    newest[collection.name] = items[0].get("updatedAt")
+                    newest[collection.name] = _latest(items)
                 skip += len(items)
                 ends = len(fresh) < len(items) or not items
                 records = [await self._fetched(collection, item) for item in fresh]
@@ -169,9 +171,9 @@ class SciCat(Adapter):
             log.warning("collection left out", source=self._name, collection=collection.name)
             self._unlisted.add(collection.name)
             return None
-        return items[0].get("updatedAt") if items else None
+        return _latest(items)
 
-    async def _items(self, collection: _Collection, wanted: Mapping[str, Any]) -> list[Item]:
+    async def _items(self, collection: _Collection, wanted: Mapping[str, Any]) -> list[Any]:
         if collection.name in self._unlisted:
             return []
         is_v4 = self._version == "v4" and collection in (DATASETS, PUBLISHED)
@@ -185,20 +187,25 @@ class SciCat(Adapter):
         if collection is DATASETS:
             path += "/public" if is_v4 and self._is_public else ""
             query["include"] = ["origdatablocks", "samples"] if is_v4 else [{"relation": "origdatablocks"}]
-        items = await self._client.request(
-            "GET", path, list_of_objects, params={collection.parameter: json.dumps(query)}
+        return await self._client.request(
+            "GET", path, json_list, params={collection.parameter: json.dumps(query)}
         )
-        return items
 
     async def _login(self) -> str:
         account = {key: self._credentials.require(key) for key in ("username", "password")}
         answer = await self._client.json("v3/auth/login", method="POST", json=account, authenticate=False)
         return str(answer["access_token"])
 
-    async def _fetched(self, collection: _Collection, item: Item) -> Fetched | Refused:
-        origin_id = f"{collection.name}/{item.get(collection.key)}"
+    async def _fetched(self, collection: _Collection, item: Any) -> Fetched | Refused:
+        origin_id = named(collection.kind, item, collection.key, f"{collection.name}/")
+        if isinstance(origin_id, Refused):
+            return origin_id
         if collection is DATASETS and "samples" not in item:
-            item = {**item, "samples": [await self._sample(one) for one in item.get("sampleIds") or ()]}
+            try:
+                sample_ids = _listed(item, "sampleIds")
+            except ValueError as error:
+                return Refused(collection.kind, origin_id, str(error))
+            item = {**item, "samples": [await self._sample(one) for one in sample_ids]}
         return parsed(collection.kind, origin_id, lambda: self._make[collection.name](item))
 
     async def _sample(self, sample_id: str) -> Item:
@@ -289,12 +296,46 @@ def _after(collection: _Collection, identifier: str) -> dict[str, Any]:
     return {"where": {collection.key: {"$gt": identifier}}} if identifier else {}
 
 
+def _last(collection: _Collection, items: Sequence[Any]) -> str:
+    """The identifier behind which the next page is. Raises BadAnswer if there is none."""
+    keys = [item.get(collection.key) for item in items if isinstance(item, dict)]
+    texts = [key for key in keys if isinstance(key, str) and key]
+    if not texts:
+        raise BadAnswer(
+            f"{collection.name}: none of the {len(items)} records of a page has a text as {collection.key}, "
+            "so that the next page cannot be asked for; whoever runs the source has to mend them"
+        )
+    return texts[-1]
+
+
+def _latest(items: Sequence[Any]) -> str | None:
+    """The first moment of change in a list by descending moments that is one."""
+    for item in items:
+        try:
+            datetime.fromisoformat(item["updatedAt"])
+        except (TypeError, KeyError, ValueError):
+            continue
+        return str(item["updatedAt"])
+    return None
+
+
+def _is_news(item: Any, known: str) -> bool:
+    """Whether an item changed since a moment; what is none counts, so that it is reported."""
+    return not isinstance(item, dict) or str(item.get("updatedAt") or "") >= known
+
+
 def _listed(item: Item, *names: str) -> list[str]:
-    """The ids in the first of the fields that is there: a list since v4, one id before."""
+    """The ids in the first of the fields that is there: a list since v4, one id before.
+
+    Raises ValueError if it holds something else.
+    """
     for name in names:
         value = item.get(name)
         if value:
-            return [str(one) for one in (value if isinstance(value, list) else [value]) if one]
+            ids = [one for one in (value if isinstance(value, list) else [value]) if one]
+            if not all(isinstance(one, int | str) for one in ids):
+                raise ValueError(f"{name}: {value!r:.100} has what is no identifier")
+            return [str(one) for one in ids]
     return []
 
 

@@ -27,7 +27,7 @@ from panosc_catalogue.sources.base import (
     parsed,
 )
 from panosc_catalogue.sources.credentials import Credentials
-from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, list_of_objects
+from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, json_list, named
 from panosc_catalogue.store import AnyRecord
 
 log = structlog.stdlib.get_logger(__name__)
@@ -133,6 +133,7 @@ class SearchApi(Adapter):
                 found = {
                     str(item.get("pid"))
                     for item in await self._listed(model, {"where": where, "limit": ASKED})
+                    if isinstance(item, dict)
                 }
                 if found - asked:
                     raise BadAnswer(
@@ -172,7 +173,7 @@ class SearchApi(Adapter):
 
     async def _items(
         self, model: _Model, relations: Sequence[str], skip: int, limit: int = PAGE
-    ) -> list[Item]:
+    ) -> list[Any]:
         include: list[dict[str, Any]] = []
         for relation in relations:
             inner = [{"relation": one} for one in model.relations[relation]]
@@ -180,12 +181,15 @@ class SearchApi(Adapter):
         query = {"limit": limit, "skip": skip, "order": "pid ASC"} | ({"include": include} if include else {})
         return await self._listed(model, query)
 
-    async def _listed(self, model: _Model, query: Mapping[str, Any]) -> list[Item]:
+    async def _listed(self, model: _Model, query: Mapping[str, Any]) -> list[Any]:
         params = {"filter": json.dumps(query)}
-        return await self._client.request("GET", self._path(model), list_of_objects, params=params)
+        return await self._client.request("GET", self._path(model), json_list, params=params)
 
-    def _fetched(self, model: _Model, item: Item) -> Fetched | Refused:
-        return parsed(model.kind, str(item.get("pid")), lambda: self._make[model.kind](item))
+    def _fetched(self, model: _Model, item: Any) -> Fetched | Refused:
+        origin_id = named(model.kind, item, "pid")
+        if isinstance(origin_id, Refused):
+            return origin_id
+        return parsed(model.kind, origin_id, lambda: self._make[model.kind](item))
 
     def _instrument(self, item: Item) -> Instrument:
         return Instrument.model_validate({**item, "facility": item.get("facility") or self._facility.label})

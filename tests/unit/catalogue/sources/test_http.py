@@ -176,6 +176,22 @@ def test_a_token_is_fetched_when_it_is_needed(url: str, how: Misbehaviour, known
     assert [request for request in how.requests if "login" in request] == ["POST /api/login"]
 
 
+def test_requests_at_the_same_time_log_in_once(url: str, how: Misbehaviour) -> None:
+    async def asking() -> Any:
+        async def log_in() -> str:
+            body = {"password": "s3cret"}
+            answer = await client.json("login", method="POST", json=body, authenticate=False)
+            return str(answer["token"])
+
+        token = Token(log_in, token="stale")
+        client = Client(url, requests_per_second=1000, auth=token, first_wait_seconds=0.01)
+        async with client.opened():
+            return await asyncio.gather(*(client.json("secret") for _ in range(8)))
+
+    assert asyncio.run(asking()) == ["told"] * 8
+    assert [request for request in how.requests if "login" in request] == ["POST /api/login"]
+
+
 def test_wrong_credentials_are_an_error_that_says_so(url: str) -> None:
     async def asking() -> None:
         async def log_in() -> str:

@@ -1,5 +1,6 @@
 """Reading EuXFEL's myMdC, against a double that is as strict as it and can misbehave."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,6 +69,7 @@ class Xfel:
 
 
 OLD = {f"run {number} of 2345" for number in range(1, 26)}
+REFUSED = "SELECT kind, origin_id, refused FROM source_record WHERE refused IS NOT NULL"
 ALL = OLD | {"run 1 of 6789", "run 2 of 6789"}
 
 
@@ -299,6 +301,138 @@ def test_a_run_that_makes_no_sense_is_refused_and_the_others_are_taken(
     xfel.service.get("runs", 7)["begin_at"] = "yesterday"
     read()
     assert titles(shown) == ALL - {"run 7 of 2345"}
-    (refused,) = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    (refused,) = rows(REFUSED)
     assert refused["origin_id"] == "7"
     assert "creationDate" in refused["refused"] or "creation_date" in refused["refused"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "groups", "said"),
+    [
+        ({"run_number": None}, [], "run_number: None is no number"),
+        ({"techniques": 5}, [], "techniques: 5 is no list of objects"),
+        ({"sample_id": [1]}, [], "sample_id: [1] is no identifier"),
+        ({}, {"raw": 17}, "all_raw_data_groups_ids: {'raw': 17} is no list of ids"),
+        ({}, [None], "all_raw_data_groups_ids: [None] is no list of ids"),
+    ],
+    ids=["number", "techniques", "sample", "groups", "group"],
+)
+def test_an_odd_run_is_refused_by_name_and_value(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel, fields: dict[str, Any], groups: Any, said: str
+) -> None:
+    xfel.service.get("runs", 7).update(fields)
+    xfel.service.data_groups[7] = groups
+    read()
+    assert titles(shown) == ALL - {"run 7 of 2345"}
+    (refused,) = rows(REFUSED)
+    assert (refused["kind"], refused["origin_id"]) == ("dataset", "7")
+    assert said in refused["refused"]
+
+
+def test_a_run_whose_raw_data_have_no_groups_is_taken(read: Read, shown: Shown, xfel: Xfel) -> None:
+    xfel.service.data_groups[7] = None
+    read()
+    assert titles(shown) == ALL
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"end_at": "soon"}, "end_date"),
+        ({"number": {"beamtime": 1}}, "number: {'beamtime': 1} is no identifier"),
+        ({"principal_investigator_id": [1]}, "principal_investigator_id: [1] is no identifier"),
+    ],
+    ids=["date", "number", "user"],
+)
+def test_an_odd_proposal_is_refused_and_the_others_are_taken(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel, fields: dict[str, Any], said: str
+) -> None:
+    xfel.service.get("proposals", xfel.new).update(fields)
+    read()
+    read()
+    assert titles(shown) == OLD
+    (refused,) = rows(REFUSED)
+    assert (refused["kind"], refused["origin_id"]) == ("document", str(xfel.new))
+    assert said in refused["refused"]
+
+
+def test_a_date_without_a_zone_tells_whether_a_proposal_is_recent(
+    read: Read, shown: Shown, xfel: Xfel
+) -> None:
+    for proposal in (xfel.old, xfel.new):
+        fields = xfel.service.get("proposals", proposal)
+        fields["end_at"] = fields["end_at"].partition("+")[0]
+    read()
+    xfel.run(2345, 77)
+    xfel.run(6789, 3)
+    read()
+    assert titles(shown) == ALL | {"run 3 of 6789"}
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [("a text", "'a text' is no object"), ({"name": "x"}, "id: None is no identifier")],
+    ids=["no object", "no id"],
+)
+def test_what_has_no_name_is_refused_and_the_rest_of_its_list_is_taken(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel, odd: Any, said: str
+) -> None:
+    xfel.service.odd = [odd]
+    read()
+    assert titles(shown) == ALL
+    assert {(row["kind"], row["refused"]) for row in rows(REFUSED)} == {
+        (kind, said) for kind in ("document", "dataset", "instrument")
+    }
+    xfel.service.odd = []
+    read(listing=True)
+    assert rows(REFUSED + " AND deleted_at IS NULL") == []
+
+
+def test_a_user_whom_the_account_may_not_see_is_left_out(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel
+) -> None:
+    xfel.service.forbidden = {("users", xfel.user)}
+    read()
+    assert titles(shown) == ALL
+    assert rows("SELECT * FROM member") == []
+
+
+def test_what_the_account_may_no_longer_see_is_not_gone(read: Read, shown: Shown, xfel: Xfel) -> None:
+    read()
+    xfel.service.delete("runs", 3)
+    xfel.service.delete("runs", 4)
+    xfel.service.forbidden = {("runs", 3)}
+    read(listing=True)
+    assert titles(shown) == ALL - {"run 4 of 2345"}
+
+
+def test_a_proposal_that_goes_while_it_is_read_has_no_runs(
+    read: Read, shown: Shown, xfel: Xfel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = mymdc.MyMdc._list
+
+    async def vanishing(self: mymdc.MyMdc, path: str, query: dict[str, Any], number: int) -> Any:
+        if query == {"proposal_number": 2345}:
+            xfel.service.tables["proposals"] = [xfel.service.get("proposals", xfel.new)]
+        return await kept(self, path, query, number)
+
+    monkeypatch.setattr(mymdc.MyMdc, "_list", vanishing)
+    read()
+    assert titles(shown) == ALL - OLD
+
+
+def test_what_a_listing_lacked_is_not_asked_for_one_after_another(
+    read: Read, shown: Shown, how: Misbehaviour, xfel: Xfel
+) -> None:
+    read()
+    xfel.service.delete("runs", 3)
+    xfel.service.get("runs", 4)["flg_available"] = False
+    xfel.service.together = asyncio.Barrier(2)
+    how.requests.clear()
+    read(listing=True)
+    assert titles(shown) == ALL - {"run 3 of 2345", "run 4 of 2345"}
+    asked = [request for request in how.requests if request.startswith("GET /metadata/api/runs/")]
+    assert [request for request in asked if request.endswith(("/3", "/4"))] == [
+        "GET /metadata/api/runs/3",
+        "GET /metadata/api/runs/4",
+    ]

@@ -8,7 +8,7 @@ import pytest
 from doubles.scicat import SciCat as Backend
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, SciCatSource
-from panosc_catalogue.sources.base import NotAllowed, Unreachable
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed, Unreachable
 from panosc_catalogue.sources.http import ATTEMPTS
 from panosc_catalogue.sources.scicat import PAGE, SciCat
 from unit.catalogue.sources.conftest import Once, Rows
@@ -312,3 +312,58 @@ def test_a_record_without_sense_is_reported(
     refused = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
     assert [row["origin_id"] for row in refused] == ["datasets/20.500.12269/000007"]
     assert refused[0]["refused"].startswith("size:")
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [("a text", "'a text' is no object"), ({"title": "x"}, ": None is no identifier")],
+    ids=["no object", "no identifier"],
+)
+def test_what_has_no_name_is_refused_and_the_rest_is_taken(
+    sync: Callable[..., None], shown: Shown, rows: Rows, backend: Backend, odd: Any, said: str
+) -> None:
+    backend.odd = [odd]
+    sync()
+    backend.touch(backend.datasets[7], datasetName="Renamed")
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+    assert shown("dataset")["20.500.12269/000007"] == "Renamed"
+    refused = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    assert {row["origin_id"] for row in refused} == {
+        f"{name}/(unnamed)" for name in ("instruments", "proposals", "datasets", "publisheddata")
+    }
+    assert all(row["refused"].endswith(said) for row in refused)
+
+
+def test_a_page_without_any_identifier_cannot_be_gone_on_from(
+    sync: Callable[..., None], backend: Backend
+) -> None:
+    for item in backend.datasets:
+        item["pid"] = None
+    with pytest.raises(BadAnswer, match=f"none of the {PAGE} records of a page has a text as pid"):
+        sync()
+
+
+@pytest.mark.parametrize("moment", ["yesterday", 5])
+def test_a_change_at_no_moment_hides_no_other(
+    sync: Callable[..., None], shown: Shown, backend: Backend, moment: Any
+) -> None:
+    backend.datasets[3]["updatedAt"] = moment
+    sync()
+    for title in ("Renamed", "Renamed again"):
+        backend.touch(backend.datasets[7], datasetName=title)
+        sync()
+        assert shown("dataset")["20.500.12269/000007"] == title
+
+
+@pytest.mark.parametrize("sync", ["v3"], indirect=True)
+@pytest.mark.parametrize("ids", [5.5, [["S1"]], {"S1": 1}], ids=["number", "list", "object"])
+def test_odd_ids_of_samples_are_refused_by_name_and_value(
+    sync: Callable[..., None], shown: Shown, rows: Rows, backend: Backend, ids: Any
+) -> None:
+    backend.datasets[7]["sampleIds"] = ids
+    sync()
+    assert len(shown("dataset")) == PAGE + 19
+    refused = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    assert [row["origin_id"] for row in refused] == ["datasets/20.500.12269/000007"]
+    assert refused[0]["refused"].startswith(f"sampleIds: {ids}")

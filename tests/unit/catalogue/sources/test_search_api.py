@@ -232,3 +232,18 @@ def test_an_outage_in_the_middle_is_gone_on_from(
     sync()
     assert len(shown("dataset")) == PAGE + 20
     assert "skip%22%3A+100" in how.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [("a text", "'a text' is no object"), ({"title": "x"}, "pid: None is no identifier")],
+    ids=["no object", "no pid"],
+)
+def test_what_has_no_pid_is_refused_and_the_rest_is_taken(
+    sync: Callable[..., None], shown: Shown, rows: Rows, provider: Server, odd: Any, said: str
+) -> None:
+    provider.odd = [odd]
+    sync()
+    assert len(shown("dataset")) == PAGE + 20
+    refused = rows("SELECT kind, refused FROM source_record WHERE refused IS NOT NULL ORDER BY kind")
+    assert refused == [{"kind": kind, "refused": said} for kind in ("dataset", "document", "instrument")]
