@@ -31,6 +31,13 @@ class Credentials:
             raise NotAllowed(f"the source's credentials lack {key}: add this key to its Secret")
         return value
 
+    def refused(self, key: str) -> NotAllowed:
+        """The error of a value that the source does not take, or no longer."""
+        return NotAllowed(
+            f"the source refuses the value of the key {key} in the Secret with its credentials: it is wrong, "
+            "expired or revoked; have a new one made at the source, and put it there"
+        )
+
     @property
     def ca_file(self) -> Path | None:
         """Certificates of those that sign the source's, where it is no public one's."""

@@ -170,7 +170,10 @@ class Client:
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            said = f"the answer did not end within {self._whole_seconds:g} s"
+            said = (
+                f"the answer did not end within {self._whole_seconds:g} s; look whether a proxy on the way "
+                "holds it up, otherwise whoever runs the source has to make it answer faster"
+            )
             raise _Again(Unreachable(f"{place}: {said}")) from error
         except httpx2.TimeoutException as error:
             raise _Again(Unreachable(f"{place}: no answer in time")) from error

@@ -192,6 +192,8 @@ class SciCat(Adapter):
         )
 
     async def _login(self) -> str:
+        if self._credentials.get("username") is None:
+            raise self._credentials.refused("token")
         account = {key: self._credentials.require(key) for key in ("username", "password")}
         answer = await self._client.json("v3/auth/login", method="POST", json=account, authenticate=False)
         return str(answer["access_token"])

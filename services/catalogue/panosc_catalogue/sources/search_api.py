@@ -82,13 +82,13 @@ class SearchApi(Adapter):
         credentials = Credentials(settings.credentials)
         token = credentials.get("token")
 
-        async def fixed() -> str:
-            return credentials.require("token")
+        async def no_other() -> str:
+            raise credentials.refused("token")
 
         self._client = Client(
             settings.url,
             requests_per_second=settings.requests_per_second,
-            auth=Token(fixed, token=token) if token else None,
+            auth=Token(no_other, token=token) if token else None,
             ca_file=credentials.ca_file,
             first_wait_seconds=first_wait_seconds,
         )

@@ -283,6 +283,13 @@ def test_a_wrong_password_is_named_but_not_shown(
     assert "wr0ng" not in error
 
 
+def test_a_token_that_has_expired_is_named_but_not_shown(sync: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("st4le")
+    with pytest.raises(NotAllowed, match=r"the key token in the Secret.*expired.*new one") as caught:
+        sync(credentials=tmp_path)
+    assert "st4le" not in str(caught.value)
+
+
 def test_proposals_that_may_not_be_listed_are_named_all_the_same(
     sync: Callable[..., None], shown: Shown, backend: Backend
 ) -> None:

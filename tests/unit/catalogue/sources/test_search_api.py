@@ -1,13 +1,14 @@
 """A PaNOSC search API as a source, with what real ones do to their readers."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from doubles.search_api import SearchApi as Server
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, SearchApiSource
-from panosc_catalogue.sources.base import BadAnswer, Unreachable
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed, Unreachable
 from panosc_catalogue.sources.http import ATTEMPTS
 from panosc_catalogue.sources.search_api import PAGE, SearchApi
 from unit.catalogue.sources.conftest import Once, Rows
@@ -75,8 +76,8 @@ def url(provider: Server, how: Misbehaviour) -> Iterator[str]:
 
 @pytest.fixture
 def sync(once: Once, url: str) -> Callable[..., None]:
-    def run(*, listing: bool = False) -> None:
-        settings = SearchApiSource(url=url, requests_per_second=1000)
+    def run(*, listing: bool = False, credentials: Path | None = None) -> None:
+        settings = SearchApiSource(url=url, credentials=credentials, requests_per_second=1000)
         facility = Facility(name="ill", display_name="Institut Laue-Langevin")
         once(SearchApi("ill", settings, facility, first_wait_seconds=0.01), listing=listing)
 
@@ -247,3 +248,13 @@ def test_what_has_no_pid_is_refused_and_the_rest_is_taken(
     assert len(shown("dataset")) == PAGE + 20
     refused = rows("SELECT kind, refused FROM source_record WHERE refused IS NOT NULL ORDER BY kind")
     assert refused == [{"kind": kind, "refused": said} for kind in ("dataset", "document", "instrument")]
+
+
+def test_a_token_that_has_expired_is_named_but_not_shown(
+    sync: Callable[..., None], how: Misbehaviour, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("st4le")
+    how.times, how.status = 1, 401
+    with pytest.raises(NotAllowed, match=r"the key token in the Secret.*expired.*new one") as caught:
+        sync(credentials=tmp_path)
+    assert "st4le" not in str(caught.value)
