@@ -6,9 +6,10 @@ apply `limit` before they join, some know fewer relations than others, and answe
 """
 
 import json
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import structlog
 
@@ -34,7 +35,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 100
 ASKED = 20
-"""Pids that one question names: servers bound the length of a URL, to 8 KiB as a rule."""
+"""Pids that one question names at most."""
+QUESTION_BYTES = 6 * 1024
+"""Length of a question in a URL at most, unless one pid is longer: servers bound a URL to 8 KiB as a rule."""
 
 Item = Mapping[str, Any]
 
@@ -125,24 +128,19 @@ class SearchApi(Adapter):
         """
         model = next(model for model in _MODELS if model.kind is kind)
         gone: list[str] = []
-        for first in range(0, len(origin_ids), ASKED):
-            asked = set(origin_ids[first : first + ASKED])
-            listed: set[str] = set()
-            while missing := sorted(asked - listed):
-                where = {"pid": {"inq": missing}}
-                found = {
-                    str(item.get("pid"))
-                    for item in await self._listed(model, {"where": where, "limit": ASKED})
-                    if isinstance(item, dict)
-                }
-                if found - asked:
+        for asked in _questions(origin_ids):
+            missing = asked
+            while missing:
+                listed = await self._listed(model, _among(missing))
+                found = {str(item.get("pid")) for item in listed if isinstance(item, dict)}
+                if not found <= set(asked):
                     raise BadAnswer(
                         f"{model.path}: the answer has pids that were not asked for: the server does not "
                         "filter by pid, so what it no longer has cannot be told, and stays"
                     )
-                if not found:
+                if found.isdisjoint(missing):
                     break
-                listed |= found
+                missing = [pid for pid in missing if pid not in found]
             gone += missing
         return gone
 
@@ -214,3 +212,21 @@ def _document(item: Item) -> DocumentRecord:
         known["datasets"] = [{"pid": one["pid"], "title": one.get("title") or ""} for one in item["datasets"]]
     members = [one for one in item.get("members") or () if one.get("person") or one.get("affiliation")]
     return DocumentRecord.model_validate({**known, "members": members})
+
+
+def _questions(pids: Sequence[str]) -> Iterator[list[str]]:
+    """The pids, as many at a time as one question may name."""
+    asked: list[str] = []
+    for pid in pids:
+        size = len(urlencode({"filter": json.dumps(_among([*asked, pid]))}))
+        if asked and (len(asked) == ASKED or size > QUESTION_BYTES):
+            yield asked
+            asked = []
+        asked.append(pid)
+    if asked:
+        yield asked
+
+
+def _among(pids: Sequence[str]) -> dict[str, Any]:
+    """The query for what has one of the pids."""
+    return {"where": {"pid": {"inq": list(pids)}}, "limit": ASKED}

@@ -250,6 +250,21 @@ def test_what_has_no_pid_is_refused_and_the_rest_is_taken(
     assert refused == [{"kind": kind, "refused": said} for kind in ("dataset", "document", "instrument")]
 
 
+def test_long_pids_are_asked_for_in_questions_that_a_server_takes(
+    sync: Callable[..., None], shown: Shown, provider: Server, how: Misbehaviour
+) -> None:
+    short = list(provider.models["Datasets"])
+    provider.models["Datasets"] += [dataset(number, pid=f"é{number}" + "x" * 1500) for number in range(12)]
+    sync()
+    assert len(shown("dataset")) == len(short) + 12
+    provider.models["Datasets"] = short
+    how.requests.clear()
+    sync(listing=True)
+    assert len(shown("dataset")) == len(short)
+    assert max(map(len, how.requests)) < 8 * 1024
+    assert len([request for request in how.requests if "inq" in request]) == 4
+
+
 def test_a_token_that_has_expired_is_named_but_not_shown(
     sync: Callable[..., None], how: Misbehaviour, tmp_path: Path
 ) -> None:
