@@ -10,7 +10,7 @@ from doubles.icat import ZONE
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, IcatSource
 from panosc_catalogue.sources import icat
-from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from unit.catalogue.sources.beamline import SAXS, Beamline
@@ -374,39 +374,6 @@ def test_a_listing_goes_on_where_it_was_cut_off(
     read()
     assert titles(shown) == ALL
     assert "Investigation o" not in " ".join(query for query, _ in beamline.icat.searches)
-
-
-@pytest.mark.parametrize(
-    "outage",
-    [
-        Misbehaviour(times=10_000, status=500),
-        Misbehaviour(times=10_000, status=503, retry_after="0"),
-        Misbehaviour(times=10_000, status=429, retry_after="0"),
-        Misbehaviour(times=10_000, hangs=True),
-        Misbehaviour(times=10_000, truncated=True),
-    ],
-    ids=["500", "503", "429", "time-out", "half an answer"],
-)
-def test_an_outage_takes_nothing_away(
-    read: Read, shown: Shown, how: Misbehaviour, beamline: Beamline, outage: Misbehaviour
-) -> None:
-    read()
-    # So that it strikes in the middle: description, entities, login, marks and some pages are answered.
-    how.__dict__.update(outage.__dict__, requests=[], after=len(how.requests) - 3)
-    with pytest.raises(SourceError):
-        read(listing=True)
-    assert titles(shown) == ALL
-    how.times = 0
-    later(beamline, hours=1)
-    beamline.icat.change("Dataset", beamline.datasets[24], name="after the outage")
-    read()
-    assert titles(shown) == ALL - {"scan 24"} | {"after the outage"}
-
-
-def test_a_moment_of_overload_is_waited_for(read: Read, shown: Shown, how: Misbehaviour) -> None:
-    how.after, how.times, how.status, how.retry_after = 40, 2, 503, "0"
-    read()
-    assert titles(shown) == ALL
 
 
 def test_a_session_that_expires_in_the_middle_is_renewed(

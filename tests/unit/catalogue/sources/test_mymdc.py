@@ -11,7 +11,7 @@ from doubles.mymdc import MyMdc as Service
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, MyMdcSource
 from panosc_catalogue.sources import mymdc
-from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed
 from unit.catalogue.sources.conftest import Once, Rows
 
 Shown = Callable[[str], dict[str, str]]
@@ -234,30 +234,6 @@ def test_a_listing_goes_on_where_it_was_cut_off(
     read()
     assert titles(shown) == ALL
     assert not [request for request in how.requests if "proposal_number=2345" in request]
-
-
-@pytest.mark.parametrize(
-    "outage",
-    [
-        Misbehaviour(times=10_000, status=500),
-        Misbehaviour(times=10_000, status=429, retry_after="0"),
-        Misbehaviour(times=10_000, hangs=True),
-        Misbehaviour(times=10_000, truncated=True),
-    ],
-    ids=["500", "429", "time-out", "half a page"],
-)
-def test_an_outage_takes_nothing_away(
-    read: Read, shown: Shown, how: Misbehaviour, xfel: Xfel, outage: Misbehaviour
-) -> None:
-    read()
-    how.__dict__.update(outage.__dict__, requests=[], after=20)
-    with pytest.raises(SourceError):
-        read(listing=True)
-    assert titles(shown) == ALL
-    how.times = 0
-    xfel.run(6789, 3)
-    read()
-    assert titles(shown) == ALL | {"run 3 of 6789"}
 
 
 def test_a_page_with_fewer_runs_than_announced_is_refused(read: Read, shown: Shown, xfel: Xfel) -> None:

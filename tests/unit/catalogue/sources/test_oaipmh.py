@@ -7,7 +7,7 @@ import pytest
 from doubles.oaipmh import Repository, datacite, dublin_core
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import OaiPmhSource
-from panosc_catalogue.sources.base import BadAnswer, SourceError, Unreachable
+from panosc_catalogue.sources.base import BadAnswer, Unreachable
 from panosc_catalogue.sources.oaipmh import MAX_RESTARTS, OaiPmh
 from unit.catalogue.sources.conftest import Once, Rows
 
@@ -202,36 +202,6 @@ def test_only_the_set_is_harvested(harvest: Harvest, repository: Repository, sho
     repository.put("oai:repository.example:1", datacite("10.5072/d1", "Data 1"), ("openaire_data",))
     harvest(set="openaire_data")
     assert shown("dataset") == {"10.5072/d1": "Data 1"}
-
-
-@pytest.mark.parametrize(
-    "outage",
-    [
-        Misbehaviour(after=2, times=1000, status=500),
-        Misbehaviour(after=2, times=1000, hangs=True),
-        Misbehaviour(after=2, times=1000, truncated=True),
-        Misbehaviour(after=2, times=1000, status=429, retry_after="0"),
-    ],
-    ids=["500", "time-out", "half a page", "429"],
-)
-def test_an_outage_takes_nothing_away_and_the_harvest_goes_on_behind_it(
-    harvest: Harvest, repository: Repository, how: Misbehaviour, shown: Shown, outage: Misbehaviour
-) -> None:
-    how.__dict__.update(outage.__dict__, requests=[])
-    with pytest.raises(SourceError):
-        harvest()
-    assert len(shown("dataset")) == 10
-    how.times = 0
-    repository.queries.clear()
-    harvest()
-    assert len(shown("dataset")) == 25
-    assert "resumptionToken" in repository.queries[0]
-
-
-def test_a_moment_of_overload_is_waited_for(harvest: Harvest, how: Misbehaviour, shown: Shown) -> None:
-    how.after, how.times, how.status, how.retry_after = 2, 2, 503, "0"
-    harvest()
-    assert len(shown("dataset")) == 25
 
 
 def test_a_list_starts_again_where_the_repository_forgot_its_token(

@@ -8,8 +8,7 @@ import pytest
 from doubles.scicat import SciCat as Backend
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, SciCatSource
-from panosc_catalogue.sources.base import BadAnswer, NotAllowed, Unreachable
-from panosc_catalogue.sources.http import ATTEMPTS
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed
 from panosc_catalogue.sources.scicat import PAGE, SciCat
 from unit.catalogue.sources.conftest import Once, Rows
 
@@ -215,34 +214,6 @@ def test_what_is_no_longer_published_is_withdrawn_and_comes_back(
     backend.touch(backend.datasets[7], isPublished=True)
     sync()
     assert "20.500.12269/000007" in shown("dataset")
-
-
-def test_a_listing_goes_on_after_an_outage_in_its_middle(
-    sync: Callable[..., None], shown: Shown, backend: Backend, how: Misbehaviour
-) -> None:
-    for item in backend.datasets:
-        item["sampleIds"] = []
-    how.after, how.times, how.status = 9, ATTEMPTS, 500
-    with pytest.raises(Unreachable):
-        sync()
-    assert len(shown("dataset")) == PAGE
-    how.requests.clear()
-    sync()
-    assert len(shown("dataset")) == PAGE + 20
-    assert len(how.requests) == 4
-
-
-@pytest.mark.parametrize(
-    "trouble", [{"status": 429, "retry_after": "0"}, {"status": 503}, {"truncated": True}]
-)
-def test_passing_trouble_costs_no_record(
-    sync: Callable[..., None], shown: Shown, how: Misbehaviour, trouble: dict[str, Any]
-) -> None:
-    how.after, how.times = 6, 2
-    for name, value in trouble.items():
-        setattr(how, name, value)
-    sync()
-    assert len(shown("dataset")) == PAGE + 20
 
 
 def test_an_account_sees_more_than_the_public(

@@ -8,8 +8,7 @@ import pytest
 from doubles.search_api import SearchApi as Server
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, SearchApiSource
-from panosc_catalogue.sources.base import BadAnswer, NotAllowed, Unreachable
-from panosc_catalogue.sources.http import ATTEMPTS
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed
 from panosc_catalogue.sources.search_api import PAGE, SearchApi
 from unit.catalogue.sources.conftest import Once, Rows
 
@@ -207,32 +206,6 @@ def test_what_slips_through_between_two_pages_stays(
     assert len(shown("dataset")) == PAGE + 20
     sync(listing=True)
     assert "10.5291/data/0000" not in shown("dataset")
-
-
-@pytest.mark.parametrize(
-    "trouble", [{"status": 500}, {"status": 429, "retry_after": "0"}, {"truncated": True}]
-)
-def test_passing_trouble_costs_nothing(
-    sync: Callable[..., None], shown: Shown, how: Misbehaviour, trouble: dict[str, Any]
-) -> None:
-    how.after, how.times = 13, 2
-    for name, value in trouble.items():
-        setattr(how, name, value)
-    sync()
-    assert len(shown("dataset")) == PAGE + 20
-
-
-def test_an_outage_in_the_middle_is_gone_on_from(
-    sync: Callable[..., None], shown: Shown, how: Misbehaviour
-) -> None:
-    how.after, how.times, how.status = 15, ATTEMPTS, 503
-    with pytest.raises(Unreachable):
-        sync()
-    assert len(shown("dataset")) == PAGE
-    how.requests.clear()
-    sync()
-    assert len(shown("dataset")) == PAGE + 20
-    assert "skip%22%3A+100" in how.requests[0]
 
 
 @pytest.mark.parametrize(
