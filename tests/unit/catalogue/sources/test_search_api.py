@@ -210,8 +210,12 @@ def test_what_slips_through_between_two_pages_stays(
 
 @pytest.mark.parametrize(
     ("odd", "said"),
-    [("a text", "'a text' is no object"), ({"title": "x"}, "pid: None is no identifier")],
-    ids=["no object", "no pid"],
+    [
+        ("a text", "'a text' is no object"),
+        ({"title": "x"}, "pid: None is no identifier"),
+        ({"title": "x", "pid": "x\0"}, r"pid: 'x\x00' is no identifier"),
+    ],
+    ids=["no object", "no pid", "NUL"],
 )
 def test_what_has_no_pid_is_refused_and_the_rest_is_taken(
     sync: Callable[..., None], shown: Shown, rows: Rows, provider: Server, odd: Any, said: str
