@@ -21,9 +21,11 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _no_nul(value: str) -> str:
+def _storable(value: str) -> str:
     if "\0" in value:
         raise ValueError("holds a NUL character")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("holds half of a surrogate pair, which is no character")
     return value
 
 
@@ -59,7 +61,7 @@ def _list(value: object) -> object:
     return [] if value is None else value
 
 
-Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float), AfterValidator(_no_nul)]
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float), AfterValidator(_storable)]
 # As long as a dataset's pid gets that is made of its path; an index of the database takes little more.
 Identifier = Annotated[Text, Field(min_length=1, max_length=2200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_input_type=str | float | None)]
@@ -76,7 +78,7 @@ Release = Annotated[
 ]
 Value = Annotated[
     Annotated[float, Strict(), Field(allow_inf_nan=False)]
-    | Annotated[str, Strict(), AfterValidator(_no_nul)]
+    | Annotated[str, Strict(), AfterValidator(_storable)]
     | None,
     BeforeValidator(_truth, json_schema_input_type=float | str | bool | None),
 ]

@@ -41,7 +41,7 @@ class Counting:
 
 @in_a_loop
 async def test_what_takes_no_time_is_fresh_each_time() -> None:
-    counts = Kept(Counting())
+    counts: Kept[int] = Kept(Counting())
     assert [await counts.get() for _ in range(3)] == [1, 2, 3]
 
 
@@ -53,7 +53,7 @@ async def test_what_takes_long_is_waited_for_once_and_renewed_after_a_rest(
     monkeypatch.setattr(kept, "REST", 2)
     counting = Counting(0.05)
     counts = Kept(counting)
-    assert await asyncio.gather(counts.get(), counts.get()) == [1, 1]
+    assert list(await asyncio.gather(counts.get(), counts.get())) == [1, 1]
     assert (await counts.get(), counting.number) == (1, 1)
     await asyncio.sleep(0.15)
     assert await counts.get() == 1

@@ -1,5 +1,6 @@
 """What an adapter gives to the synchronisation, and what can go wrong with its source."""
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -127,9 +128,10 @@ def parsed(kind: Kind, origin_id: str, make: Callable[[], AnyRecord]) -> Fetched
     try:
         return Fetched(make(), origin_id)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return Refused(kind, origin_id, f"{place}: {first['msg']}" if place else first["msg"])
+        said = f"{first['msg']}; it is {reprlib.repr(first['input'])}"
+        return Refused(kind, origin_id, f"{place}: {said}" if place else said)
     except KeyError as error:
         return Refused(kind, origin_id, f"{error.args[0]}: is missing")
     except (ValueError, TypeError, AttributeError) as error:
@@ -149,7 +151,7 @@ def page_of(items: Sequence[Fetched | Refused], cursor: Cursor, *, complete: boo
 def local_pid(facility: Facility, *parts: str) -> str:
     """The pid of what has no persistent identifier of its own: the facility's name and the parts.
 
-    A proposal's is `<facility>:<proposal>`, an instrument's `<facility>:<name in lower case>`: the same as
-    the ingest of NeXus files makes, so that both speak of the same thing.
+    A proposal's is `<facility>:<proposal>`, the same as the ingest of NeXus files makes, so that both speak
+    of the same thing; an instrument's is `records.instrument_pid`.
     """
     return made_identifier(f"{facility.name}:{'/'.join(parts)}")

@@ -6,6 +6,7 @@ apply `limit` before they join, some know fewer relations than others, and answe
 """
 
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -99,7 +100,7 @@ class SearchApi(Adapter):
         self._make: dict[Kind, Callable[[Item], AnyRecord]] = {
             Kind.INSTRUMENT: self._instrument,
             Kind.DATASET: self._dataset,
-            Kind.DOCUMENT: _document,
+            Kind.DOCUMENT: self._document,
         }
 
     async def changes(self, since: Cursor | None) -> AsyncGenerator[Page, None]:
@@ -190,7 +191,10 @@ class SearchApi(Adapter):
         return parsed(model.kind, origin_id, lambda: self._make[model.kind](item))
 
     def _instrument(self, item: Item) -> Instrument:
-        return Instrument.model_validate({**item, "facility": item.get("facility") or self._facility.label})
+        told_apart = self._told_apart(item, "pid")
+        return Instrument.model_validate(
+            {**told_apart, "facility": item.get("facility") or self._facility.label}
+        )
 
     def _dataset(self, item: Item) -> DatasetRecord:
         known = {name: item[name] for name in _OF_DATASET if item.get(name) is not None}
@@ -201,17 +205,37 @@ class SearchApi(Adapter):
             known["documents"] = [
                 {"pid": one["pid"], "title": one.get("title") or one["pid"]} for one in documents
             ]
+        for relation in ("samples", "techniques"):
+            if known.get(relation):
+                known[relation] = [self._told_apart(one, "pid") for one in known[relation]]
         return DatasetRecord.model_validate({**known, "isPublic": True})
 
+    def _document(self, item: Item) -> DocumentRecord:
+        known = {name: value for name, value in item.items() if name not in ("datasets", "doi", "isPublic")}
+        if item.get("doi"):
+            known["doi"] = item["doi"]
+        if item.get("datasets") is not None:
+            known["datasets"] = [
+                {"pid": one["pid"], "title": one.get("title") or ""} for one in item["datasets"]
+            ]
+        members = [self._member(one) for one in item.get("members") or ()]
+        return DocumentRecord.model_validate({**known, "members": [one for one in members if one]})
 
-def _document(item: Item) -> DocumentRecord:
-    known = {name: value for name, value in item.items() if name not in ("datasets", "doi", "isPublic")}
-    if item.get("doi"):
-        known["doi"] = item["doi"]
-    if item.get("datasets") is not None:
-        known["datasets"] = [{"pid": one["pid"], "title": one.get("title") or ""} for one in item["datasets"]]
-    members = [one for one in item.get("members") or () if one.get("person") or one.get("affiliation")]
-    return DocumentRecord.model_validate({**known, "members": members})
+    def _member(self, item: Item) -> Item | None:
+        """The member with its person and affiliation; None if it has neither."""
+        parts = {name: item[name] for name in ("person", "affiliation") if item.get(name)}
+        return (
+            {**item, **{name: self._told_apart(one, "id") for name, one in parts.items()}} if parts else None
+        )
+
+    def _told_apart(self, item: Item, key: str) -> Item:
+        """The item, its identifier such as 17 told apart from those of other catalogues.
+
+        Those with a colon or slash have a namespace of their own, PaNET's terms are the same everywhere.
+        """
+        identifier = str(item.get(key) or "")
+        is_unique = not identifier or re.search("[:/]|PaNET", identifier)
+        return item if is_unique else {**item, key: f"{self._name}:{identifier}"}
 
 
 def _questions(pids: Sequence[str]) -> Iterator[list[str]]:

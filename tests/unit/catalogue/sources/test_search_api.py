@@ -88,7 +88,7 @@ def test_everything_is_taken_in_spite_of_nulls_numbers_and_empty_texts(
 ) -> None:
     sync()
     assert len(shown("dataset")) == PAGE + 20
-    assert shown("instrument") == {"1": "D22"}
+    assert shown("instrument") == {"ill:1": "D22"}
     found = rows(
         "SELECT p.title, p.release_date, p.keywords, p.doi, n.full_name, d.pid AS dataset, d.released,"
         " s.pid AS sample FROM document p JOIN member m ON m.document_id = p.id"
@@ -104,8 +104,36 @@ def test_everything_is_taken_in_spite_of_nulls_numbers_and_empty_texts(
         "doi": None,
         "full_name": "Ada Lovelace",
         "released": True,
-        "sample": "12",
+        "sample": "ill:12",
     }
+
+
+def test_what_two_servers_call_alike_are_two_things(
+    once: Once, provider: Server, shown: Shown, rows: Rows
+) -> None:
+    """One numbers its instruments, samples and people from 1, and so does the other."""
+    other = dataset(
+        900, instrument={"pid": 1, "name": "LOKI", "facility": "ESS"}, samples=[{"pid": 12, "name": "ice"}]
+    )
+    member = {"role": "owner", "person": {"id": 3, "fullName": "Grace Hopper"}, "affiliation": None}
+    place = {"role": "PI", "person": None, "affiliation": {"id": "https://ror.org/01xtthb56", "name": "UiO"}}
+    models = {
+        "Instruments": [other["instrument"]],
+        "Datasets": [other],
+        "Documents": [{"pid": "10.5/ess", "title": "Ice", "members": [member, place], "datasets": [other]}],
+    }
+    for name, server in (("ill", provider), ("ess", Server(models))):
+        with serve(server) as base:
+            settings = SearchApiSource(url=f"{base}/api", requests_per_second=1000)
+            once(SearchApi(name, settings, Facility(name=name), first_wait_seconds=0.01), name=name)
+    assert shown("instrument") == {"ess:1": "LOKI", "ill:1": "D22"}
+    assert {row["name"] for row in rows("SELECT name FROM sample")} == {"milk", "ice"}
+    assert {row["full_name"] for row in rows("SELECT full_name FROM person")} == {
+        "Ada Lovelace",
+        "Grace Hopper",
+    }
+    assert rows("SELECT key FROM affiliation") == [{"key": "id:https://ror.org/01xtthb56"}]
+    assert rows("SELECT pid FROM technique") == [{"pid": "http://purl.org/pan-science/PaNET/PaNET01188"}]
 
 
 def test_a_server_that_caps_the_limit_is_read_to_its_end(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
-from panosc_catalogue.sources.base import Deleted, Fetched, Kind, Refused, Unreachable
+from panosc_catalogue.sources.base import Deleted, Fetched, Kind, Refused, Unreachable, parsed
 from panosc_catalogue.sources.sync import pause
 from unit.catalogue.sources.conftest import Once, Rows
 from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
@@ -343,3 +343,18 @@ def test_the_second_source_takes_over_what_the_first_gives_up(once: Once, shown:
     assert shown("dataset") == {"d1": "legacy"}
     once(Script([]), listing=True, outranked_by=("preferred",))
     assert shown("dataset") == {}
+
+
+def test_what_is_refused_is_shown() -> None:
+    refused = parsed(
+        Kind.DATASET, "1", lambda: DatasetRecord.model_validate({"pid": "d1", "title": ["a"] * 99})
+    )
+    assert isinstance(refused, Refused)
+    assert refused.message.startswith("title: Input should be a valid string; it is ['a', 'a',")
+    assert len(refused.message) < 200
+
+
+def test_half_a_character_is_refused() -> None:
+    refused = parsed(Kind.DATASET, "1", lambda: DatasetRecord(pid="d1", title="caf\ud800"))
+    assert isinstance(refused, Refused)
+    assert "holds half of a surrogate pair" in refused.message
