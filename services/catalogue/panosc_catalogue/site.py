@@ -9,6 +9,7 @@ from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
 
 from panosc_catalogue.database import Database, QueryRefused
+from panosc_catalogue.query.settled import settled
 from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
 
@@ -42,14 +43,8 @@ class Site:
         if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
             raise Problem(400, "the address holds a NUL character, as no path or pid does: leave it out")
         policy = self.policy.current()
-        given = {
-            **parameters,
-            "embargo_months": policy.embargo.months,
-            "policy_license": policy.license,
-            "clock": self.clock(),
-            "past_sealed": self.past_sealed(),
-        }
+        text = settled(sql, policy, self.clock(), past_sealed=self.past_sealed())
         try:
-            return await self.database.rows(sql, given)
+            return await self.database.rows(text, parameters)
         except QueryRefused as error:
             raise Problem(400, f"the database refuses a value: {error}; correct or leave it out") from error

@@ -1,5 +1,9 @@
 # ruff: noqa: S608 -- SQL is made here of the model's own pieces; whatever a request says is a parameter
-"""From the validated filter to one SQL statement that answers with finished JSON."""
+"""From the validated filter to one SQL statement that answers with finished JSON.
+
+Numbers that bound an answer, and what the catalogue's policy says, are written into the text: a statement in
+which nothing else was asked for has no parameters, and PostgreSQL keeps its plan.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +15,9 @@ from panosc_common.policy import DataPolicy
 
 from panosc_catalogue.query import measure, values
 from panosc_catalogue.query.keyset import Key, following, key
-from panosc_catalogue.query.model import CLOCK, LICENSE, MODELS, MONTHS, PAST_SEALED, SCORE, Kind, Model
+from panosc_catalogue.query.model import MODELS, SCORE, Kind, Model
 from panosc_catalogue.query.ranking import matching
+from panosc_catalogue.query.settled import settled
 from panosc_catalogue.query.syntax import (
     Comparison,
     Condition,
@@ -93,7 +98,7 @@ def count(query: Filter, most: int | None = None) -> Statement:
     source, conditions, _ = compiler.matched(query)
     rows = f"SELECT 1 FROM {source} WHERE {' AND '.join(conditions)}"
     if most is not None:
-        rows += f" LIMIT {compiler.parameter(most, 'bigint')}"
+        rows += f" LIMIT {most:d}"
     return compiler.statement(f"SELECT count(*) FROM ({rows}) x")
 
 
@@ -130,12 +135,12 @@ def mismatch(query: Filter) -> Statement | None:
 def bounded(statement: Statement, max_bytes: int) -> Statement:
     """The statement with null in place of a JSON text that is longer."""
     body, *others = statement.columns
-    shown = [f"CASE WHEN octet_length({body}) <= %(max_bytes)s::bigint THEN {body} END", *others]
+    shown = [f"CASE WHEN octet_length({body}) <= {max_bytes:d} THEN {body} END", *others]
     sql = (
         f"WITH answer({', '.join(statement.columns)}) AS MATERIALIZED ({statement.sql}) "
         f"SELECT {', '.join(shown)} FROM answer"
     )
-    return replace(statement, sql=sql, parameters={**statement.parameters, "max_bytes": max_bytes})
+    return replace(statement, sql=sql)
 
 
 def _of_parent(compiler: "_Compiler", parent: Model, pid: str, column: str) -> str:
@@ -147,15 +152,20 @@ class _Compiler:
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
+        self._texts: dict[str, str] = {}
         self._aliases = 0
 
     def statement(self, sql: str) -> Statement:
         return Statement(sql, self._parameters)
 
     def parameter(self, value: Scalar | list[Any], cast: str) -> str:
-        name = f"p{len(self._parameters)}"
-        self._parameters[name] = value
-        return f"%({name})s::{cast}"
+        # Conditions come twice: for what is found, and for what of it is shown.
+        text = f"{value!r}::{cast}"
+        if text not in self._texts:
+            name = f"p{len(self._parameters)}"
+            self._parameters[name] = value
+            self._texts[text] = f"%({name})s::{cast}"
+        return self._texts[text]
 
     def _alias(self) -> str:
         self._aliases += 1
@@ -195,8 +205,8 @@ class _Compiler:
         """SELECT of the finished items in order: limited first, so that only these are assembled."""
         keys = self.keys(query, alias)
         order = ", ".join(one.order for one in keys)
-        limit = "" if query.limit is None else f" LIMIT {self.parameter(query.limit, 'bigint')}"
-        skip = "" if not query.skip else f" OFFSET {self.parameter(query.skip, 'bigint')}"
+        limit = "" if query.limit is None else f" LIMIT {query.limit:d}"
+        skip = "" if not query.skip else f" OFFSET {query.skip:d}"
         inner = (
             f"SELECT {alias}.* FROM {source or f'{query.model.rows} {alias}'} "
             f"WHERE {' AND '.join(conditions)} ORDER BY {order}{limit}{skip}"
@@ -422,13 +432,4 @@ def bind(
     statement: Statement, policy: DataPolicy, clock: datetime | None, *, past_sealed: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """The statement with the policy and the instant for which it answers (None: the database's now)."""
-    parameters = dict(statement.parameters)
-    if MONTHS in statement.sql:
-        parameters["embargo_months"] = policy.embargo.months
-    if LICENSE in statement.sql:
-        parameters["policy_license"] = policy.license
-    if CLOCK in statement.sql:
-        parameters["clock"] = clock
-    if PAST_SEALED in statement.sql:
-        parameters["past_sealed"] = past_sealed
-    return statement.sql, parameters
+    return settled(statement.sql, policy, clock, past_sealed=past_sealed), statement.parameters

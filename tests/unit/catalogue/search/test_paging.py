@@ -153,6 +153,20 @@ def test_a_deep_page_begins_in_an_index(
     assert conditions, "\n".join(line for (line,) in rows)
 
 
+@pytest.mark.parametrize("model", ["Dataset", "Document", "Instrument"])
+def test_the_plan_of_a_list_without_conditions_is_kept(url: str, model: str) -> None:
+    """PostgreSQL plans a prepared statement once only where it has no parameters."""
+    query = parse_filter(MODELS[model], {"limit": 20, "skip": 40, "order": "pid DESC"}, ontology("1.3.0"))
+    statement, parameters = sql.bind(sql.bounded(sql.page(query), 1000), DataPolicy(), None)
+    assert parameters == {}
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET plan_cache_mode = force_custom_plan")
+        for _ in range(3):
+            connection.execute(statement, parameters, prepare=True)
+        plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'WITH%'"
+        assert connection.execute(plans).fetchall() == [(3, 0)]
+
+
 @pytest.mark.parametrize(
     "cursor", ["", "x", "!!!", "W10", "WzFd", "bnVsbA", "Å", "e30", "WyIiLCAiIl0", "\0", "A" * 9000]
 )
