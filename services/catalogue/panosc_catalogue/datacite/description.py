@@ -10,8 +10,6 @@ Access = Literal["open", "embargoed", "restricted"]
 State = Literal["live", "withdrawn"]
 
 PANET = "http://purl.org/pan-science/PaNET/"
-UNKNOWN = "unknown"
-"""The type of a document whose source names none."""
 PUBLICATION = re.compile("publication|article|paper|thesis", re.IGNORECASE)
 """In the type of a document that is a publication; as PostgreSQL understands it, too."""
 
@@ -141,7 +139,8 @@ class Description:
     access: Access
     """Of the data: `restricted` where no date is known from which on they are open."""
     type: str
-    """A document's type as its source says, for example `proposal`; `dataset` for a dataset."""
+    """A document's type as its source says, for example `proposal`, or `experimental data` where it does not;
+    `dataset` for a dataset."""
     title: str
     summary: str | None
     people: tuple[Person, ...]

@@ -16,7 +16,6 @@ from panosc_common import doi
 from panosc_catalogue.datacite.description import (
     PANET,
     PUBLICATION,
-    UNKNOWN,
     Description,
     Funding,
     Organisation,
@@ -70,8 +69,6 @@ def _types(described: Description) -> dict[str, str]:
     as a project (4.6) they would not."""
     if described.kind == "datasets":
         return {"resourceTypeGeneral": "Dataset", "resourceType": "Experimental data"}
-    if described.type == UNKNOWN:
-        return {"resourceTypeGeneral": "Collection", "resourceType": "Experimental data"}
     general = "Text" if PUBLICATION.search(described.type) else "Collection"
     return {"resourceTypeGeneral": general, "resourceType": described.type.capitalize()}
 

@@ -234,7 +234,7 @@ def _description(site: Site, kind: Kind, record: dict[str, Any]) -> Description:
         url=site.config.landing_url(kind, record["pid"]),
         state="withdrawn" if record["withdrawn"] else "live",
         access=record["access"],
-        type=record["type"],
+        type=_type(record["type"]),
         title=record["title"],
         summary=record["summary"],
         people=_persons(record["people"] or []),
@@ -294,7 +294,7 @@ def _related(site: Site, kind: Kind, records: list[dict[str, Any]]) -> tuple[Rel
             pid=record["pid"],
             doi=record["doi"],
             title=record["title"],
-            type=record.get("type", "dataset"),
+            type=_type(record.get("type", "dataset")),
             url=site.config.landing_url(kind, record["pid"]),
         )
         for record in records
@@ -313,3 +313,8 @@ def _orcid(text: str | None) -> str | None:
 def _ror(text: str | None) -> str | None:
     found = _ROR.search(text or "")
     return f"https://ror.org/{found[0]}" if found else None
+
+
+def _type(said: str) -> str:
+    """In words for people: the record has `unknown` where its source says nothing."""
+    return "experimental data" if said == "unknown" else said

@@ -42,7 +42,8 @@ class Landing:
         address = await reading.address_of(self._site, request.path_params["doi"])
         if address is None:
             raise Problem(404, "there is no public record with this DOI")
-        return RedirectResponse(address, 302)
+        # For programs in portals' pages, as the forms that it leads to.
+        return RedirectResponse(address, 302, headers={"Access-Control-Allow-Origin": "*"})
 
     async def _answer(self, request: Request, kind: Kind) -> Response:
         form = formats.chosen(request)

@@ -238,7 +238,7 @@ def test_what_no_xml_can_hold_reaches_no_registrar() -> None:
 
 
 def test_what_kind_of_document_it_is_is_not_guessed() -> None:
-    assert kernel.attributes(replace(PROPOSAL, type="unknown"))["types"] == {
+    assert kernel.attributes(replace(PROPOSAL, type="experimental data"))["types"] == {
         "resourceTypeGeneral": "Collection",
         "resourceType": "Experimental data",
     }

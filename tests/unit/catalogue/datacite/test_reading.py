@@ -112,6 +112,14 @@ def test_a_document(given: Given) -> None:
     assert [place.ror for place in ada.affiliations] == ["https://ror.org/02550n020"]
 
 
+def test_a_document_whose_source_names_no_type_is_experimental_data(given: Given) -> None:
+    given.connection.execute("UPDATE document SET type = 'unknown'")
+    document, dataset = given.find("documents", "10.5072/p"), given.find("datasets", "d/1")
+    assert document is not None
+    assert dataset is not None
+    assert [document.type, dataset.documents[0].type] == ["experimental data", "experimental data"]
+
+
 def test_a_dataset_has_its_documents_people_unless_it_names_its_own(given: Given) -> None:
     given.dataset_members("d/1", "Mary")
     first, second = given.find("datasets", "d/1"), given.find("datasets", "d/2")

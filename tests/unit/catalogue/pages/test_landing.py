@@ -154,6 +154,7 @@ def test_forms_agree_on_the_record(site: Catalogue) -> None:
 def test_a_doi_leads_to_its_page(site: Catalogue) -> None:
     answer = site.client.get("/doi/10.5072/PROPOSAL", follow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (302, f"{PUBLIC}/documents/10.5072/proposal")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert site.client.get("/doi/10.5072/none").status_code == 404
 
 
@@ -329,7 +330,7 @@ def test_a_record_without_anything_but_a_title_has_a_page(site: Catalogue) -> No
 
 def test_further_data_are_announced_only_if_they_will_be_public(site: Catalogue) -> None:
     def announced() -> bool:
-        return "Further data of this proposal" in site.page("/documents/10.5072/proposal").text
+        return "Further data of it" in site.page("/documents/10.5072/proposal").text
 
     def add(dataset: str, **values: Any) -> None:
         """A dataset of another proposal that belongs to this one too."""
