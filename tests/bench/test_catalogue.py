@@ -27,6 +27,9 @@ from support import postgres
 from unit.archive.harness import Process, free_port, wait_for
 
 COMMAND = str(Path(sys.executable).with_name("panosc-catalogue"))
+# Making a million datasets takes minutes.
+pytestmark = pytest.mark.timeout(1800)
+
 SIZES = [20_000, *([1_000_000] if os.environ.get("PANOSC_BENCH_MILLION") else [])]
 INGESTED = 100_000
 
