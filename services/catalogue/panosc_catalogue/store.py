@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import orjson
 import psycopg
 
+from panosc_catalogue import statements
 from panosc_catalogue.columns import affiliation_key, person_key, tag_columns, total_size, value_columns
 from panosc_catalogue.records import (
     DatasetRecord,
@@ -121,7 +122,7 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
 
 def settle_words(connection: psycopg.Connection[Any]) -> None:
     """Bring the search words up to date of all datasets that still wait for it."""
-    while connection.execute(_WORDS, ([], [], [], MAX_PENDING)).fetchone() != (0,):
+    while connection.execute(statements.WORDS, ([], [], [], MAX_PENDING)).fetchone() != (0,):
         pass
 
 
@@ -150,7 +151,7 @@ class _Run:
 
     def documents(self, records: Mapping[str, DocumentHeader], described: Collection[str]) -> dict[str, int]:
         """Upsert; returns the row id of each pid. The `described` are this origin's from now on."""
-        columns = set(_COLUMNS["document"])
+        columns = set(statements.COLUMNS["document"])
         rows: list[dict[str, Any]] = []
         for pid, record in records.items():
             row = record.model_dump(include=columns | {"pid"})
@@ -194,8 +195,8 @@ class _Run:
             {**row, "source": source, "origin_id": ids.get((table, row["pid"]), row["pid"])}
             for row in _sorted(rows, "pid")
         ]
-        found = self._execute(_INSERT[table], rows)
-        self._execute(_UPDATE[table], rows)
+        found = self._execute(statements.INSERT[table], rows)
+        self._execute(statements.UPDATE[table], rows)
         return {pid: row for row, pid in found}
 
     def link(
@@ -206,10 +207,10 @@ class _Run:
             for position, (document, dataset) in enumerate(links)
         ]
         if rows:
-            self._execute(_LINKS, rows)
-            self._execute(_OWNERS, rows)
+            self._execute(statements.LINKS, rows)
+            self._execute(statements.OWNERS, rows)
         if datasets:
-            self._connection.execute(_AWAITED, (list(datasets.values()),))
+            self._connection.execute(statements.AWAITED, (list(datasets.values()),))
 
     def files(self, datasets: dict[str, int], records: Mapping[str, DatasetRecord]) -> None:
         given = {datasets[pid]: record.files for pid, record in records.items() if record.files is not None}
@@ -225,7 +226,7 @@ class _Run:
         }
         if not given:
             return
-        self._execute(_FILES, _sorted(list(rows.values()), "path"))
+        self._execute(statements.FILES, _sorted(list(rows.values()), "path"))
         # Compared here: an anti join with rows whose number the planner cannot know takes it hours.
         present = self._connection.execute(
             "SELECT id, dataset_id, path FROM file WHERE dataset_id = ANY(%s) AND deleted_at IS NULL",
@@ -244,11 +245,11 @@ class _Run:
             return
         ids: dict[str, int] = {}
         if things:
-            upserted = self._execute(_TAGS[table], _sorted(list(things.values()), "pid"))
+            upserted = self._execute(statements.TAGS[table], _sorted(list(things.values()), "pid"))
             ids = {pid: row for row, pid in upserted}
         pairs = {(dataset, ids[tag.pid]) for dataset, tags in present.items() for tag in tags}
         rows = [{"dataset": dataset, "tag": tag} for dataset, tag in sorted(pairs)]
-        self._execute(_TAG_LINKS[table], rows, datasets=list(present))
+        self._execute(statements.TAG_LINKS[table], rows, datasets=list(present))
 
     def parameters(
         self, column: str, owners: dict[str, int], given: Mapping[str, list[Parameter] | None]
@@ -260,8 +261,8 @@ class _Run:
             for position, p in enumerate(values)
         ]
         if present:
-            self._execute(_PARAMETERS[column], rows, owners=list(present))
-            self._execute(_UNKNOWN[column], rows)
+            self._execute(statements.PARAMETERS[column], rows, owners=list(present))
+            self._execute(statements.UNKNOWN[column], rows)
 
     def members(self, documents: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
         present = {documents[pid]: members for pid, members in given.items() if members is not None}
@@ -271,16 +272,16 @@ class _Run:
                 for document, members in present.items()
                 for row in self.people(members)
             ]
-            self._execute(_MEMBERS, rows, documents=list(present), datasets=[])
+            self._execute(statements.MEMBERS, rows, documents=list(present), datasets=[])
 
     def dataset_members(self, document: int, dataset: int, members: list[Member]) -> None:
         rows = [{"document": document, "dataset": dataset, **row} for row in self.people(members)]
-        self._execute(_MEMBERS, rows, documents=[], datasets=[dataset])
+        self._execute(statements.MEMBERS, rows, documents=[], datasets=[dataset])
 
     def words(self, datasets: Iterable[int], documents: Iterable[int], instruments: Iterable[int]) -> None:
         """Make what was written findable by its words."""
         given = (list(datasets), list(documents), list(instruments), MAX_PENDING)
-        self._connection.execute(_WORDS, given)
+        self._connection.execute(statements.WORDS, given)
 
     def people(self, members: list[Member]) -> list[dict[str, Any]]:
         """Upsert the members' persons and affiliations; returns rows that name them by key."""
@@ -290,10 +291,10 @@ class _Run:
         }
         if persons:
             rows = [{"key": key, **person.model_dump(exclude={"id"})} for key, person in persons.items()]
-            self._execute(_PERSONS, _sorted(rows, "key"))
+            self._execute(statements.PERSONS, _sorted(rows, "key"))
         if affiliations:
             rows = [{"key": key, **place.model_dump(exclude={"id"})} for key, place in affiliations.items()]
-            self._execute(_AFFILIATIONS, _sorted(rows, "key"))
+            self._execute(statements.AFFILIATIONS, _sorted(rows, "key"))
         return [
             {
                 "position": position,
@@ -326,208 +327,3 @@ def _unsaid(record: DocumentHeader | DatasetRecord) -> set[str]:
 
 def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row[key]))
-
-
-_COLUMNS = {
-    "instrument": {"name": "text", "facility": "text"},
-    "document": {
-        "type": "text",
-        "title": "text",
-        "summary": "text",
-        "doi": "text",
-        "start_date": "timestamptz",
-        "end_date": "timestamptz",
-        "release_date": "timestamptz",
-        "license": "text",
-        "proprietary": "boolean",
-        "keywords": "text[]",
-        "funding": "jsonb",
-    },
-    "dataset": {
-        "title": "text",
-        "creation_date": "timestamptz",
-        "end_date": "timestamptz",
-        "size": "bigint",
-        "doi": "text",
-        "license": "text",
-        "released": "boolean",
-        "instrument_id": "bigint",
-    },
-}
-
-
-def _rows_of(table: str) -> str:
-    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS[table].items())
-    return (
-        "jsonb_to_recordset(%(rows)s::jsonb) AS r("
-        f"pid text, named jsonb, described boolean, source text, origin_id text, {columns})"
-    )
-
-
-# Locks the rows in the order of their pids, whether they are new or not.
-_INSERT = {
-    table: f"""
-        INSERT INTO {table} (pid, source, origin_id, {", ".join(columns)})
-        SELECT pid, source, origin_id, {", ".join(columns)} FROM {_rows_of(table)}
-        ON CONFLICT (pid) DO UPDATE SET pid = excluded.pid
-        RETURNING id, pid
-    """  # noqa: S608 -- the names of our own tables and columns
-    for table, columns in _COLUMNS.items()
-}
-
-# What is only named by another record is neither brought back nor taken over.
-_UPDATE = {
-    table: f"""
-        UPDATE {table} t SET
-            {", ".join(f"{c} = CASE WHEN r.named ? '{c}' THEN r.{c} ELSE t.{c} END" for c in columns)},
-            source = CASE WHEN r.described THEN r.source ELSE t.source END,
-            origin_id = CASE WHEN r.described THEN r.origin_id ELSE t.origin_id END,
-            fetched_at = CASE WHEN r.described THEN now() ELSE t.fetched_at END,
-            deleted_at = CASE WHEN r.described THEN NULL ELSE t.deleted_at END,
-            updated_at = now()
-        FROM {_rows_of(table)}
-        WHERE t.pid = r.pid
-        AND (
-            r.described
-            OR {" OR ".join(f"(r.named ? '{c}' AND t.{c} IS DISTINCT FROM r.{c})" for c in columns)}
-        )
-    """  # noqa: S608 -- the names of our own tables and columns
-    for table, columns in _COLUMNS.items()
-}
-
-_LINKS = """
-INSERT INTO document_dataset (document_id, dataset_id)
-SELECT document, dataset FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(document bigint, dataset bigint)
-ON CONFLICT DO NOTHING
-"""
-
-_OWNERS = """
-UPDATE dataset d SET document_id = first.document
-FROM (
-    SELECT DISTINCT ON (dataset) dataset, document
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(document bigint, dataset bigint, position integer)
-    ORDER BY dataset, position
-) first
-WHERE d.id = first.dataset AND d.document_id IS NULL
-"""
-
-# By documents that came before them.
-_AWAITED = """
-WITH come AS (
-    DELETE FROM awaited_dataset a USING dataset d
-    WHERE d.id = ANY(%s) AND a.dataset_pid = d.pid
-    RETURNING a.document_id, d.id AS dataset_id
-), linked AS (
-    INSERT INTO document_dataset (document_id, dataset_id, by_document)
-    SELECT document_id, dataset_id, true FROM come
-    ON CONFLICT (document_id, dataset_id) DO UPDATE SET by_document = true
-)
-UPDATE dataset d SET document_id = first.document_id, placed_at = now()
-FROM (SELECT dataset_id, min(document_id) AS document_id FROM come GROUP BY dataset_id) first
-WHERE d.id = first.dataset_id AND d.document_id IS NULL
-"""
-
-_FILES = """
-INSERT INTO file (dataset_id, archive, path, name, size)
-SELECT dataset, %(archive)s, path, name, size
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, path text, name text, size bigint)
-ON CONFLICT (dataset_id, path) DO UPDATE SET
-    archive = excluded.archive, name = excluded.name, size = excluded.size, deleted_at = NULL
-WHERE (file.archive, file.name, file.size, file.deleted_at)
-    IS DISTINCT FROM (excluded.archive, excluded.name, excluded.size, NULL)
-"""
-
-_TAGS = {
-    "technique": """
-        INSERT INTO technique (pid, name, panet_id, panet_key)
-        SELECT pid, name, panet_id, panet_key
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, panet_id text, panet_key text)
-        ON CONFLICT (pid) DO UPDATE SET
-            name = excluded.name, panet_id = excluded.panet_id, panet_key = excluded.panet_key
-        RETURNING id, pid
-    """,
-    "sample": """
-        INSERT INTO sample (pid, name, description)
-        SELECT pid, name, description
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, description text)
-        ON CONFLICT (pid) DO UPDATE SET name = excluded.name, description = excluded.description
-        RETURNING id, pid
-    """,
-}
-
-_TAG_LINKS = {
-    table: f"""
-        WITH given AS (
-            SELECT dataset, tag FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(dataset bigint, tag bigint)
-        ), removed AS (
-            DELETE FROM dataset_{table} l WHERE l.dataset_id = ANY(%(datasets)s)
-            AND NOT EXISTS (SELECT 1 FROM given g WHERE g.dataset = l.dataset_id AND g.tag = l.{table}_id)
-        )
-        INSERT INTO dataset_{table} (dataset_id, {table}_id)
-        SELECT dataset, tag FROM given ON CONFLICT DO NOTHING
-    """  # noqa: S608 -- the names of our own tables
-    for table in _TAGS
-}
-
-_PARAMETERS = {
-    column: f"""
-        WITH removed AS (DELETE FROM parameter WHERE {column} = ANY(%(owners)s))
-        INSERT INTO parameter ({column}, position, name, text_value, number_value, number_upper, unit,
-            si_value, si_upper, si_dimension)
-        SELECT owner, position, name, text_value, number_value, number_upper, unit,
-            si_value, si_upper, si_dimension
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-            owner bigint, position integer, name text, text_value text, number_value double precision,
-            number_upper double precision, unit text, si_value double precision, si_upper double precision,
-            si_dimension text)
-    """  # noqa: S608 -- the names of our own columns
-    for column in ("dataset_id", "document_id")
-}
-
-_WORDS = "SELECT refresh_search(%s::bigint[], %s::bigint[], %s::bigint[], %s)"
-
-# Whether what these measure is public, the upkeep finds out.
-_UNKNOWN = {
-    column: f"""
-        INSERT INTO oai_stale (kind, record)
-        SELECT DISTINCT '{kind}', owner
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(owner bigint, name text, si_dimension text)
-        WHERE si_dimension IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM parameter_dimension m WHERE m.name = r.name AND m.si_dimension = r.si_dimension
-        )
-    """  # noqa: S608 -- our own names
-    for column, kind in (("dataset_id", "datasets"), ("document_id", "documents"))
-}
-
-_PERSONS = """
-INSERT INTO person (key, full_name, orcid, researcher_id, first_name, last_name)
-SELECT key, full_name, orcid, researcher_id, first_name, last_name
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-    key text, full_name text, orcid text, researcher_id text, first_name text, last_name text)
-ON CONFLICT (key) DO UPDATE SET
-    full_name = excluded.full_name, orcid = excluded.orcid, researcher_id = excluded.researcher_id,
-    first_name = excluded.first_name, last_name = excluded.last_name
-"""
-
-_AFFILIATIONS = """
-INSERT INTO affiliation (key, name, address, city, country)
-SELECT key, name, address, city, country
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(key text, name text, address text, city text, country text)
-ON CONFLICT (key) DO UPDATE SET
-    name = excluded.name, address = excluded.address, city = excluded.city, country = excluded.country
-"""
-
-# What a document names itself and what its datasets name are replaced apart from each other.
-_MEMBERS = """
-WITH removed AS (
-    DELETE FROM member
-    WHERE (document_id = ANY(%(documents)s::bigint[]) AND dataset_id IS NULL)
-    OR dataset_id = ANY(%(datasets)s::bigint[])
-)
-INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role)
-SELECT r.document, r.dataset, r.position, p.id, a.id, r.role
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-    document bigint, dataset bigint, position integer, person text, affiliation text, role text)
-LEFT JOIN person p ON p.key = r.person
-LEFT JOIN affiliation a ON a.key = r.affiliation
-"""
