@@ -122,11 +122,7 @@ SELECT = {
         SELECT d.id, 'dataset', d.pid, d.title, p.pid,
             p.release_date, e.ended, e.ended,
             p.extended_until, p.released_at, d.released_at, d.released,
-            coalesce(p.proprietary_decided, p.proprietary, false) OR EXISTS (
-                SELECT FROM document_dataset l JOIN document q ON q.id = l.document_id
-                WHERE l.dataset_id = d.id AND coalesce(q.proprietary_decided, q.proprietary)
-            ),
-            p.proprietary_decided,
+            coalesce(p.proprietary_decided, p.proprietary, false) OR d.proprietary, p.proprietary_decided,
             d.license_decided, coalesce(d.license_decided, p.license_decided, d.license, p.license),
             1, (SELECT count(*) FROM {_VISIBLE} v WHERE v.id = d.id),
             {CLOCK}

@@ -57,6 +57,7 @@ CREATE TABLE dataset (
     instrument_id bigint REFERENCES instrument,
     document_id bigint REFERENCES document, -- the proposal: decides the embargo
     placed_at timestamptz NOT NULL DEFAULT now(), -- when it came to this document
+    proprietary boolean NOT NULL DEFAULT false, -- of a document that is, whichever decides its embargo (visibility)
     sealed boolean NOT NULL DEFAULT false,  -- proven to stay closed for a while (sealing)
     source text,                            -- who described it last, and what it is called there
     origin_id text COLLATE "C",
@@ -81,9 +82,6 @@ CREATE INDEX ON document (lower(doi)) WHERE doi IS NOT NULL;
 CREATE INDEX ON document ((coalesce(coalesce(start_date, measured_start), '-infinity')) DESC, pid);
 CREATE INDEX ON document ((coalesce(coalesce(end_date, measured_end), '-infinity')) DESC, pid);
 CREATE INDEX ON document (title COLLATE "C", pid);
--- Of proprietary beamtime, in the words of visible_dataset: few, so that each of its rows need not ask.
-CREATE INDEX ON document (id)
-    WHERE proprietary_decided IS TRUE OR (proprietary IS TRUE AND proprietary_decided IS NOT FALSE);
 
 CREATE TABLE document_dataset (
     document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,

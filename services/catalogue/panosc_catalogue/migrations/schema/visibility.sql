@@ -39,14 +39,9 @@ AS $$
         true
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
     WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
-    -- As the planner has statistics for: most datasets are of no proprietary beamtime.
+    AND NOT d.proprietary
+    -- Also where it is not linked to the document that decides its embargo, which should not be.
     AND (p.proprietary IS NOT TRUE OR p.proprietary_decided IS FALSE) AND p.proprietary_decided IS NOT TRUE
-    -- Nor does it belong to another one that is, whichever decides its embargo.
-    AND NOT EXISTS (
-        SELECT 1 FROM document_dataset l JOIN document q ON q.id = l.document_id
-        WHERE l.dataset_id = d.id
-        AND (q.proprietary_decided IS TRUE OR q.proprietary IS TRUE AND q.proprietary_decided IS NOT FALSE)
-    )
     -- Not "released before now": that the planner would believe of a third, and sort all of them rather than
     -- to follow an index to the end of a page.
     AND (d.released OR (
@@ -100,6 +95,50 @@ WHEN (
     IS DISTINCT FROM (NEW.release_date, NEW.end_date, NEW.measured_end, NEW.extended_until, NEW.released_at)
 ) EXECUTE FUNCTION break_seals();
 
+-- A dataset is of proprietary beamtime if any of its documents is. That is kept with it, since lists would ask it
+-- of each row. Who links and who decides lock what the other reads, and look when they have the lock: done at the
+-- same time, the later one sees what the earlier one did.
+CREATE FUNCTION keep_proprietary(datasets bigint[], documents bigint[]) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM FROM document WHERE id = ANY(documents) ORDER BY id FOR SHARE;
+    PERFORM FROM dataset WHERE id = ANY(datasets) ORDER BY id FOR NO KEY UPDATE;
+    UPDATE dataset d SET proprietary = NOT d.proprietary
+    WHERE d.id = ANY(datasets) AND d.proprietary <> EXISTS (
+        SELECT FROM document_dataset l JOIN document q ON q.id = l.document_id
+        WHERE l.dataset_id = d.id AND coalesce(q.proprietary_decided, q.proprietary)
+    );
+END
+$$;
+
+CREATE FUNCTION keep_proprietary_of_links() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM keep_proprietary(array_agg(dataset_id), array_agg(DISTINCT document_id)) FROM changed;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keep_proprietary_linked AFTER INSERT ON document_dataset REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION keep_proprietary_of_links();
+CREATE TRIGGER keep_proprietary_unlinked AFTER DELETE ON document_dataset REFERENCING OLD TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION keep_proprietary_of_links();
+
+CREATE FUNCTION keep_proprietary_of_document() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM keep_proprietary(array_agg(dataset_id), '{}') FROM document_dataset WHERE document_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keep_proprietary AFTER UPDATE ON document FOR EACH ROW
+WHEN (
+    coalesce(OLD.proprietary_decided, OLD.proprietary)
+    IS DISTINCT FROM coalesce(NEW.proprietary_decided, NEW.proprietary)
+) EXECUTE FUNCTION keep_proprietary_of_document();
+
 -- When time alone opens a dataset; `p` is its document.
 CREATE FUNCTION dataset_opens(d dataset, p document, embargo_months integer) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -117,11 +156,8 @@ RETURN CASE WHEN d.released THEN '-infinity' ELSE coalesce(
 -- The rule of visible_dataset, whether or not the dataset was withdrawn, for what was public once.
 CREATE FUNCTION dataset_is_open(d dataset, p document, embargo_months integer, clock timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN NOT coalesce(p.proprietary_decided, p.proprietary, false)
-    AND NOT EXISTS (
-        SELECT 1 FROM document_dataset l JOIN document q ON q.id = l.document_id
-        WHERE l.dataset_id = d.id AND coalesce(q.proprietary_decided, q.proprietary)
-    )
+RETURN NOT d.proprietary
+    AND NOT coalesce(p.proprietary_decided, p.proprietary, false)
     AND dataset_opens(d, p, embargo_months) <= clock;
 
 -- Documents are public from the start, but those of proprietary beamtime never; their release date is shown as
