@@ -83,8 +83,8 @@ class SourceState:
         """Seconds for which the source, when it last failed, still wants no requests."""
         row = self.connection.execute(
             "SELECT greatest(extract(epoch FROM not_before - now()), 0)::float FROM source_state "
-            "WHERE name = %s AND not_before IS NOT NULL",
-            (self.name,),
+            "WHERE name = %s AND origin = %s AND not_before IS NOT NULL",
+            (self.name, self.origin),
         ).fetchone()
         return row[0] if row else 0.0
 

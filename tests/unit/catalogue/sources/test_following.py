@@ -75,14 +75,14 @@ def test_a_source_that_is_away_is_named_with_its_cause(database_url: str, tmp_pa
     assert source["lastError"].startswith("GET http://127.0.0.1:1/api/Instruments: ")
 
 
-def test_a_restart_forgets_neither_a_failure_nor_how_old_the_last_success_is(
+def test_a_restart_forgets_neither_a_failure_nor_for_how_long_the_source_is_left_alone(
     database_url: str, url: str, how: Misbehaviour, tmp_path: Path, rows: Rows
 ) -> None:
     with serving(create_app(settings(database_url, tmp_path), config(url))) as ingest:
         eventually(lambda: get(ingest, "/status")["sources"][0]["lastSuccess"])
     rows(
         "UPDATE source_state SET last_error = 'GET /Datasets: answered 503', "
-        "caught_up_at = '2026-01-01T00:00:00Z', not_before = now() + interval '1 hour' RETURNING name"
+        "not_before = now() + interval '1 hour' RETURNING name"
     )
     how.requests.clear()
     with serving(create_app(settings(database_url, tmp_path), config(url))) as ingest:
@@ -91,11 +91,21 @@ def test_a_restart_forgets_neither_a_failure_nor_how_old_the_last_success_is(
             source = get(ingest, "/status")["sources"][0]
             assert (source["state"], source["lastError"]) == ("Failed", "GET /Datasets: answered 503")
     assert how.requests == []
-    rows("UPDATE source_state SET not_before = NULL RETURNING name")
-    with serving(create_app(settings(database_url, tmp_path), config(url, fullListingSeconds=1e9))) as ingest:
-        eventually(lambda: get(ingest, "/status")["sources"][0]["state"] == "Idle")
-        gauge = 'catalogue_source_caught_up_timestamp_seconds{source="elsewhere"} 1.7672256e+09'
-        assert gauge in ingest.get("/metrics").text
+    # Another address was not the one that asked for it.
+    with serving(create_app(settings(database_url, tmp_path), config(f"{url}/"))):
+        eventually(lambda: how.requests)
+
+
+def test_a_restart_goes_on_telling_how_old_the_last_success_is(
+    database_url: str, url: str, tmp_path: Path, rows: Rows
+) -> None:
+    daily = config(url, fullListingSeconds=86400)
+    with serving(create_app(settings(database_url, tmp_path), daily)) as ingest:
+        eventually(lambda: get(ingest, "/status")["sources"][0]["lastSuccess"])
+    rows("UPDATE source_state SET caught_up_at = '2026-01-01T00:00:00Z' RETURNING name")
+    gauge = 'catalogue_source_caught_up_timestamp_seconds{source="elsewhere"} 1.7672256e+09'
+    with serving(create_app(settings(database_url, tmp_path), daily)) as ingest:
+        eventually(lambda: gauge in ingest.get("/metrics").text)
 
 
 def test_records_without_sense_are_reported(database_url: str, tmp_path: Path) -> None:
