@@ -384,13 +384,15 @@ class _Compiler:
         if kind is Kind.VALUE and isinstance(test.operands[0], float):
             numbers = [self.parameter(operand, "double precision") for operand in test.operands]
             return values.overlaps(test.operator, f"{alias}.number_value", f"{alias}.number_upper", numbers)
+        among = ""
         if kind is Kind.VALUE:
-            kind = Kind.TEXT
+            # What is a number is so in a text, too, and comes neither before nor behind a word.
+            kind, among = Kind.TEXT, f" AND {alias}.number_value IS NULL"
         operands = [self.parameter(operand, _CASTS[kind]) for operand in test.operands]
         column = column if test.operator == "eq" else _sortable(kind, column)
         if test.operator == "between":
-            return f"{column} BETWEEN {operands[0]} AND {operands[1]}"
-        return f"{column} {_COMPARE[test.operator]} {operands[0]}"
+            return f"{column} BETWEEN {operands[0]} AND {operands[1]}{among}"
+        return f"{column} {_COMPARE[test.operator]} {operands[0]}{among}"
 
     def one_of(self, kind: Kind, column: str, alias: str, operands: tuple[Scalar, ...]) -> list[str]:
         """The alternatives that together mean: the column has one of these values."""
