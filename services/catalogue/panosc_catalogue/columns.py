@@ -20,14 +20,15 @@ def total_size(files: list[File] | None) -> int | None:
 
 def tag_columns(tag: Technique | Sample) -> dict[str, Any]:
     """The tag's fields, a technique's with the local name of the PaNET term that it is."""
-    row = tag.model_dump()
-    if isinstance(tag, Technique):
-        # Local names mean the same in every release of the ontology.
-        named = (
-            panet.ontology(panet.LATEST).resolve(text) for text in (tag.panet_id, tag.pid, tag.name) if text
-        )
-        row["panet_key"] = next((key for key in named if key), None)
-    return row
+    return tag.model_dump() | ({"panet_key": panet_key(tag)} if isinstance(tag, Technique) else {})
+
+
+def panet_key(technique: Technique) -> str | None:
+    """The local name of the PaNET term that the technique is; None if it is none."""
+    # Local names mean the same in every release of the ontology.
+    ontology = panet.ontology(panet.LATEST)
+    texts = (technique.panet_id, technique.pid, technique.name)
+    return next((key for text in texts if text and (key := ontology.resolve(text))), None)
 
 
 def value_columns(parameter: Parameter) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from panosc_catalogue.columns import panet_key
+from panosc_catalogue.records import Technique
+
 LOCK = 0x50614E4F5343  # "PaNOSC": the advisory lock that only one migration holds at a time
 
 
@@ -27,6 +30,8 @@ def expected_revision() -> str:
 def migrate(database_url: str) -> str:
     """Migrate in one transaction; waits while another process migrates. Returns the revision reached.
 
+    What is derived from data that come with the program is derived anew.
+
     Raises sqlalchemy.exc.OperationalError if the database cannot be reached.
     """
     url = sqlalchemy.make_url(database_url).set(drivername="postgresql+psycopg")
@@ -37,6 +42,19 @@ def migrate(database_url: str) -> str:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            _name_techniques(connection)
     finally:
         engine.dispose()
     return expected_revision()
+
+
+def _name_techniques(connection: sqlalchemy.Connection) -> None:
+    """Find the PaNET terms of all techniques: this program may know some that the one before did not."""
+    rows = connection.execute(
+        sqlalchemy.text("SELECT id, pid, name, panet_id, panet_key FROM technique")
+    ).all()
+    for row in rows:
+        key = panet_key(Technique(pid=row.pid, name=row.name, panet_id=row.panet_id))
+        if key != row.panet_key:
+            update = sqlalchemy.text("UPDATE technique SET panet_key = :key WHERE id = :id")
+            connection.execute(update, {"key": key, "id": row.id})

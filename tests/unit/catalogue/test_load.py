@@ -218,6 +218,18 @@ def test_the_committed_schema_is_current() -> None:
     )
 
 
+def test_a_release_that_knows_more_techniques_finds_them_in_what_was_loaded(
+    database_url: str,
+) -> None:
+    line = {"kind": "Dataset", "pid": "d", "title": "t", "techniques": [{"pid": "t1", "name": "SAXS"}]}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        load(connection, [json.dumps(line).encode()], print, print)
+        known = connection.execute("SELECT panet_key FROM technique").fetchall()
+        connection.execute("UPDATE technique SET panet_key = NULL")
+        migrate(database_url)
+        assert connection.execute("SELECT panet_key FROM technique").fetchall() == known == [("PaNET01188",)]
+
+
 def test_migrations_at_the_same_time_and_again(server: postgres.Server) -> None:
     name = server.create()
     reached: list[str] = []

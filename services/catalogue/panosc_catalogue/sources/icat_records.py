@@ -3,7 +3,8 @@
 Identifiers are made of ICAT's own ids: names change, and a DOI comes late.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from panosc_catalogue.records import (
@@ -81,6 +82,7 @@ class Mapping:
 
     def dataset(self, entity: Any, parameters: Iterable[Any], datafiles: Iterable[Any]) -> DatasetRecord:
         """A Dataset with its parameters and files; its investigation is the first of its documents."""
+        given = _parameters(parameters)
         investigation = entity.investigation
         collections = [
             *(of.dataCollection for of in entity.dataCollectionDatasets),
@@ -106,9 +108,12 @@ class Mapping:
             size=entity.fileSize,
             instrument=self.instrument(instruments[0]) if instruments else None,
             documents=[self._header(investigation), *publications.values()],
-            techniques=[self._technique(of.technique) for of in entity.datasetTechniques],
+            techniques=[
+                *(self._technique(of.technique) for of in entity.datasetTechniques),
+                *_techniques(given),
+            ],
             samples=[self._sample(entity.sample)] if entity.sample else [],
-            parameters=_parameters(parameters),
+            parameters=given,
             files=[
                 File(name=str(file.name), path=_text(file.location), size=file.fileSize) for file in datafiles
             ],
@@ -160,6 +165,14 @@ class Mapping:
 
 def _parameters(entities: Iterable[Any]) -> list[Parameter]:
     return [_parameter(entity) for entity in entities]
+
+
+def _techniques(parameters: Iterable[Parameter]) -> Iterator[Technique]:
+    """The techniques that the ESRF's ingest names in a parameter: IRIs with spaces between them."""
+    for parameter in parameters:
+        if parameter.name == "technique_pid":
+            for iri in str(parameter.value or "").split():
+                yield Technique(pid=iri, name=re.split("[#/]", iri)[-1] or iri)
 
 
 def _parameter(entity: Any) -> Parameter:

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 import structlog
 
 from panosc_catalogue.records import (
+    Affiliation,
     DatasetRecord,
     DocumentHeader,
     DocumentRecord,
@@ -282,6 +283,7 @@ class SciCat(Adapter):
             type="publication",
             title=item["title"],
             summary=item.get("abstract"),
+            keywords=[one["subject"] for one in metadata.get("subjects") or () if one.get("subject")],
             members=[_creator(one) for one in creators if one.get("name")],
             datasets=[
                 DatasetRecord(pid=pid, title=pid)
@@ -368,10 +370,19 @@ def _member(role: str, first: str | None, last: str | None) -> Member:
 
 
 def _creator(item: Item) -> Member:
+    """A creator in the form of DataCite's JSON."""
+    schemes = {one.get("nameIdentifierScheme"): one for one in item.get("nameIdentifiers") or ()}
+    places = [one if isinstance(one, dict) else {"name": one} for one in item.get("affiliation") or () if one]
     person = Person(
-        full_name=item["name"], first_name=item.get("givenName"), last_name=item.get("familyName")
+        full_name=item["name"],
+        orcid=schemes.get("ORCID", {}).get("nameIdentifier"),
+        first_name=item.get("givenName"),
+        last_name=item.get("familyName"),
     )
-    return Member(role="creator", person=person)
+    affiliation = (
+        Affiliation(id=places[0].get("affiliationIdentifier"), name=places[0].get("name")) if places else None
+    )
+    return Member(role="creator", person=person, affiliation=affiliation)
 
 
 def _parameters(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[Parameter]:

@@ -42,7 +42,10 @@ QUESTION_BYTES = 6 * 1024
 
 Item = Mapping[str, Any]
 
-_OF_DATASET = ("pid", "title", "creationDate", "size", "techniques", "parameters", "samples", "files")
+_OF_DATASET = (
+    *("pid", "title", "creationDate", "size", "doi", "license"),
+    *("techniques", "parameters", "samples", "files"),
+)
 """What a dataset says of itself, the facility's own identifiers and scores left out."""
 
 

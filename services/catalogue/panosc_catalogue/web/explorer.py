@@ -51,7 +51,16 @@ def routes(site: Site) -> list[BaseRoute]:
         headers = {"Cache-Control": "public, max-age=86400"}
         return FileResponse(directory / name, media_type=_FILES[name], headers=headers)
 
-    return [Route("/docs", show), Route("/docs/start.js", start), Route("/docs/{name}", file)]
+    async def lead(request: Request) -> Response:
+        """`/explorer`, where the reference server has its own."""
+        return RedirectResponse("/docs")
+
+    return [
+        Route("/docs", show),
+        Route("/explorer", lead),
+        Route("/docs/start.js", start),
+        Route("/docs/{name}", file),
+    ]
 
 
 def _directory() -> Path:

@@ -41,7 +41,11 @@ _ERROR: dict[str, Any] = {
 }
 Header = tuple[str, dict[str, Any], str]
 _LIMIT: Header = ("X-Limit", {"type": "integer", "minimum": 1}, "Items that this answer holds at most")
-_CAPPED: Header = ("X-Limit-Capped", {"enum": ["true"]}, "The limit asked for is more than the server allows")
+_CAPPED: Header = (
+    "X-Limit-Capped",
+    {"enum": ["true"]},
+    "More was asked for, and there may be more than this answer holds",
+)
 _INCLUDED: Header = ("X-Include-Limit", {"type": "integer"}, "Items of each included list at most")
 _RANKED: Header = (
     "X-Ranked-Limit",

@@ -103,7 +103,9 @@ class _Search:
         return await self._item(model, "/".join(rest), request)
 
     async def _list(self, model: Model, request: Request) -> Response:
-        query, headers = self._limited(await self._filter(model, request))
+        asked = await self._filter(model, request)
+        wants_all = asked.limit is None
+        query, headers = self._limited(asked)
         if "cursor" in request.query_params:
             query = replace(query, skip=0, after=keyset.decode(query, request.query_params["cursor"]))
         if _flag(request, "total"):
@@ -111,6 +113,8 @@ class _Search:
             headers["X-Total-Count"] = str(row[0] if row else 0)
         text, place = await self._answered(sql.page(query)) or ("[]", None)
         if place is not None:
+            if wants_all:
+                headers["X-Limit-Capped"] = "true"
             headers |= _next_page(request, keyset.encode(query, place))
         return _json(text, headers)
 

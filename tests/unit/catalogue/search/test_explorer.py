@@ -27,3 +27,8 @@ def test_everything_comes_from_here(page: dict[str, httpx2.Response]) -> None:
     assert "default-src 'self'" in page["/docs"].headers["Content-Security-Policy"]
     assert "/openapi.json" in page["/docs/start.js"].text
     assert len(page["/docs/swagger-ui-bundle.js"].content) > 500_000
+
+
+def test_it_is_found_where_the_reference_server_has_its_own(database_url: str, tmp_path: Path) -> None:
+    with serving(create_app(settings(database_url, tmp_path))) as client:
+        assert client.get("/explorer", follow_redirects=False).headers["Location"] == "/docs"

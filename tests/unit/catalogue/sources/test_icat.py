@@ -170,6 +170,25 @@ def test_all_of_a_dataset_arrives(read: Read, rows: Rows, beamline: Beamline) ->
     ]
 
 
+def test_techniques_that_the_esrf_names_in_a_parameter_are_tags(
+    read: Read, rows: Rows, beamline: Beamline
+) -> None:
+    add = beamline.icat.add
+    pid = add(
+        "ParameterType", name="technique_pid", units="NA", valueType="STRING", facility=beamline.facility
+    )
+    iris = [f"https://w3id.org/PaN/ESRFET/v0.1.0/#{name}" for name in ("XAS", "XRF")]
+    add("DatasetParameter", dataset=beamline.datasets[7], type=pid, stringValue=" ".join(iris))
+    read()
+    found = rows(
+        "SELECT t.pid, t.name, t.panet_key FROM dataset_technique l "
+        "JOIN technique t ON t.id = l.technique_id WHERE t.pid = ANY(%s) ORDER BY t.pid",
+        iris,
+    )
+    assert [(row["pid"], row["name"]) for row in found] == list(zip(iris, ("XAS", "XRF"), strict=True))
+    assert found[0]["panet_key"] == "PaNET01196"
+
+
 def test_a_publication_links_its_datasets_and_leaves_their_embargo(
     read: Read, rows: Rows, beamline: Beamline
 ) -> None:

@@ -69,7 +69,20 @@ def backend() -> Backend:
                 "title": "Data of proteins",
                 "abstract": "What moved.",
                 "status": "registered",
-                "creator": ["Lise Meitner"],
+                "metadata": {
+                    "creators": [
+                        {
+                            "name": "Meitner, Lise",
+                            "nameIdentifiers": [
+                                {"nameIdentifierScheme": "ORCID", "nameIdentifier": "0000-0002-1825-0097"}
+                            ],
+                            "affiliation": [
+                                {"name": "ESS", "affiliationIdentifier": "https://ror.org/01wv9cn34"}
+                            ],
+                        }
+                    ],
+                    "subjects": [{"subject": "proteins"}],
+                },
                 "pidArray": ["20.500.12269/000003"],
             }
         ],
@@ -185,6 +198,19 @@ def test_published_data_name_their_datasets_beside_the_proposal(
 
     sync()
     assert documents() == ["10.5072/abc", "ess:P1"]
+    found = rows(
+        "SELECT p.keywords, n.full_name, n.orcid, a.key FROM document p "
+        "JOIN member m ON m.document_id = p.id JOIN person n ON n.id = m.person_id JOIN affiliation a ON a.id = m.affiliation_id "
+        "WHERE p.pid = '10.5072/abc'"
+    )
+    assert found == [
+        {
+            "keywords": ["proteins"],
+            "full_name": "Meitner, Lise",
+            "orcid": "0000-0002-1825-0097",
+            "key": "id:https://ror.org/01wv9cn34",
+        }
+    ]
     backend.touch(backend.datasets[3], datasetName="Renamed")
     sync()
     assert documents() == ["10.5072/abc", "ess:P1"]

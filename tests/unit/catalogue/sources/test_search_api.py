@@ -22,6 +22,8 @@ def dataset(number: int, **changes: Any) -> dict[str, Any]:
         "isPublic": True,
         "creationDate": "2020-05-05T15:01:02.341Z",
         "size": 34,
+        "doi": f"https://doi.org/10.5072/ILL.{number}",
+        "license": "CC BY 4.0",
         "instrumentId": 1,
         "instrument": {"pid": 1, "name": "D22", "facility": "ILL"},
         "techniques": [{"pid": "http://purl.org/pan-science/PaNET/PaNET01188", "name": "SANS"}],
@@ -96,6 +98,9 @@ def test_everything_is_taken_in_spite_of_nulls_numbers_and_empty_texts(
         "JOIN dataset d ON d.document_id = p.id JOIN dataset_sample ds ON ds.dataset_id = d.id "
         "JOIN sample s ON s.id = ds.sample_id ORDER BY d.pid"
     )
+    assert rows("SELECT doi, license FROM dataset WHERE pid = '10.5291/data/0007'") == [
+        {"doi": "10.5072/ILL.7", "license": "CC-BY-4.0"}
+    ]
     assert [row.pop("dataset") for row in found] == ["10.5291/data/0001", "10.5291/data/0002"]
     assert found[0] == {
         "title": "Casein",
