@@ -200,7 +200,8 @@ def test_published_data_name_their_datasets_beside_the_proposal(
     assert documents() == ["10.5072/abc", "ess:P1"]
     found = rows(
         "SELECT p.keywords, n.full_name, n.orcid, a.key FROM document p "
-        "JOIN member m ON m.document_id = p.id JOIN person n ON n.id = m.person_id JOIN affiliation a ON a.id = m.affiliation_id "
+        "JOIN member m ON m.document_id = p.id JOIN person n ON n.id = m.person_id "
+        "JOIN affiliation a ON a.id = m.affiliation_id "
         "WHERE p.pid = '10.5072/abc'"
     )
     assert found == [
