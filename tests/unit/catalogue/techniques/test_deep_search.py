@@ -5,6 +5,7 @@ https://github.com/panosc-eu/search-api/blob/master/doc/dataset-techniques-requi
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -56,7 +57,7 @@ def dataset(pid: object, techniques: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "kind": "Dataset",
         "pid": f"{pid}",
-        "title": f"{pid}",
+        "title": f"Beamtime {pid}",
         "isPublic": True,
         "techniques": techniques,
     }
@@ -78,12 +79,12 @@ def client(
     server.drop(name)
 
 
-def find(client: httpx2.Client, where: dict[str, Any]) -> dict[str, list[str]]:
-    """The names of the tags that are answered, by dataset."""
-    include = {"relation": "techniques", "scope": {"where": where}}
-    items = get(client, "/api/Datasets", filter=json.dumps({"include": [include]}))
+def find(client: httpx2.Client, where: dict[str, Any], **more: Any) -> dict[str, list[str]]:
+    """The names of the tags that are answered, by dataset; `more` is of the filter."""
+    query = json.dumps({"include": [{"relation": "techniques", "scope": {"where": where}}], **more})
+    items = get(client, "/api/Datasets", filter=query)
     assert isinstance(items, list), items
-    count = get(client, "/api/Datasets/count", filter=json.dumps({"include": [include]}))
+    count = get(client, "/api/Datasets/count", filter=query)
     assert count == {"count": len(items)}
     return {item["pid"]: [technique["name"] for technique in item["techniques"]] for item in items}
 
@@ -97,11 +98,23 @@ def by_iri(where: dict[str, Any], field: str) -> dict[str, Any]:
     return renamed
 
 
+def test_a_dataset_that_changes_its_tags_is_found_by_those_that_it_has(
+    database_url: str, tmp_path: Path
+) -> None:
+    with serving(create_app(settings(database_url, tmp_path))) as client:
+        for names, expected in (([SAS], {"1"}), ([XES], set()), ([XES, SAS], {"1"}), ([], set())):
+            fill(database_url, [dataset(1, [tag(name) for name in names])])
+            assert set(find(client, {"name": SAS}, query="beamtime")) == expected
+
+
 @pytest.mark.parametrize("number", range(1, 11))
 def test_the_ten_queries(client: httpx2.Client, number: int) -> None:
     where, expected = QUERIES[number - 1]
     for query in (where, by_iri(where, "pid"), by_iri(where, "panetId")):
         assert set(map(int, find(client, query))) == expected, query
+        # Beside words, too.
+        assert set(map(int, find(client, query, query="beamtime"))) == expected, query
+        assert find(client, query, query="elsewhere") == {}
 
 
 def test_the_tags_asked_for_are_answered(client: httpx2.Client) -> None:
