@@ -34,6 +34,11 @@ def report(subject: Subject, latest: Iterable[Entry]) -> dict[str, Any]:
         "rawDataKeptUntil": iso(raw_retention_end(subject.ended, policy)) if subject.ended else None,
         "datasets": subject.datasets,
         "publicDatasets": subject.public_datasets,
+        "provenance": {
+            "source": subject.source,
+            "originId": subject.origin_id,
+            "fetchedAt": iso(subject.fetched_at),
+        },
         "decisions": {
             aspect: _decided(decisions[aspect]) if aspect in decisions else None
             for aspect in _ASPECTS[subject.kind]

@@ -44,6 +44,10 @@ class Subject:
     """How many datasets this is about; a dataset is one."""
     public_datasets: int
     """How many of them the public sees now."""
+    source: str | None
+    """Where its record is from: the source's name, what it is called there, and when it was read."""
+    origin_id: str | None
+    fetched_at: datetime
     now: datetime
     policy: DataPolicy
 
@@ -109,7 +113,7 @@ SELECT = {
             coalesce(p.proprietary_decided, p.proprietary), p.proprietary_decided,
             p.license_decided, coalesce(p.license_decided, p.license),
             s.datasets, (SELECT count(*) FROM {_VISIBLE} v WHERE v.document_id = p.id),
-            {CLOCK}
+            p.source, p.origin_id, p.fetched_at, {CLOCK}
         FROM document p CROSS JOIN LATERAL (
             SELECT count(*) AS datasets, bool_or(d.released) AS opened,
                 min(coalesce(d.end_date, d.creation_date)) AS first_ended,
@@ -125,7 +129,7 @@ SELECT = {
             coalesce(p.proprietary_decided, p.proprietary, false) OR d.proprietary, p.proprietary_decided,
             d.license_decided, coalesce(d.license_decided, p.license_decided, d.license, p.license),
             1, (SELECT count(*) FROM {_VISIBLE} v WHERE v.id = d.id),
-            {CLOCK}
+            d.source, d.origin_id, d.fetched_at, {CLOCK}
         FROM dataset d LEFT JOIN document p ON p.id = d.document_id
         CROSS JOIN LATERAL (
             SELECT coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date) AS ended

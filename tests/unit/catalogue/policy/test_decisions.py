@@ -336,6 +336,10 @@ def test_the_state_names_the_limits_and_the_retention(catalogue: Catalogue) -> N
     assert (shown["datasets"], shown["publicDatasets"]) == (1, 0)
     assert shown["decisions"] == {"extension": None, "release": None, "proprietary": None, "license": None}
     assert state(catalogue, "datasets/d/1")["proposal"] == "doc"
+    for path, pid in (("documents/doc", "doc"), ("datasets/d/1", "d/1")):
+        provenance = state(catalogue, path)["provenance"]
+        assert (provenance["source"], provenance["originId"]) == ("beamlines", pid)
+        assert datetime.fromisoformat(provenance["fetchedAt"]) <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
