@@ -170,6 +170,11 @@ class Description:
     """Of a document: how many public datasets it has."""
 
     @property
+    def is_publication(self) -> bool:
+        """Whether it tells of data rather than to be their proposal."""
+        return PUBLICATION.search(self.type) is not None
+
+    @property
     def creators(self) -> tuple[Person, ...]:
         """Who is cited, the leader first; the facility's own people only where there is nobody else."""
         team = [person for person in self.people if not person.is_staff] or self.people

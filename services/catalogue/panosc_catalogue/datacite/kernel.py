@@ -69,7 +69,7 @@ def _types(described: Description) -> dict[str, str]:
     as a project (4.6) they would not."""
     if described.kind == "datasets":
         return {"resourceTypeGeneral": "Dataset", "resourceType": "Experimental data"}
-    general = "Text" if PUBLICATION.search(described.type) else "Collection"
+    general = "Text" if described.is_publication else "Collection"
     return {"resourceTypeGeneral": general, "resourceType": described.type.capitalize()}
 
 
@@ -191,7 +191,7 @@ def _relations(described: Description) -> list[dict[str, str]]:
         kind = "IsReferencedBy" if PUBLICATION.search(document.type) else "IsPartOf"
         relations.append(_relation(kind, document))
     for dataset in described.datasets:
-        kind = "References" if PUBLICATION.search(described.type) else "HasPart"
+        kind = "References" if described.is_publication else "HasPart"
         relations.append({**_relation(kind, dataset), "resourceTypeGeneral": "Dataset"})
     for instrument in described.instruments:
         if (identified := _identifier_type(instrument.pid)) is not None:

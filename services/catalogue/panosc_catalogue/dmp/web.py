@@ -62,7 +62,7 @@ class _Plans:
     async def _proposal(self, pid: str) -> Proposal:
         description = await reading.find(self._site, "documents", pid)
         modified = await self._site.rows(_MODIFIED, {"pid": pid})
-        if description is None or description.state != "live" or not modified:
+        if description is None or description.state != "live" or description.is_publication or not modified:
             raise Problem(
                 404, "there is no public proposal with this pid: take it as the search API shows it"
             )

@@ -137,6 +137,16 @@ def test_what_is_not_public_has_no_plan(proposal: Catalogue, hidden: str) -> Non
     assert proposal.client.get("/dmp/nobody").status_code == 404
 
 
+def test_a_publication_has_no_plan(proposal: Catalogue) -> None:
+    page = proposal.client.get("/documents/doc", headers=BROWSER).text
+    assert "Data management plan" in page
+    proposal.connection.execute("UPDATE document SET type = 'journal article'")
+    page = proposal.client.get("/documents/doc", headers=BROWSER).text
+    assert "Proposal" in page
+    assert "Data management plan" not in page
+    assert proposal.client.get("/dmp/doc").status_code == 404
+
+
 def test_a_plan_without_any_date_is_valid(proposal: Catalogue) -> None:
     proposal.connection.execute("UPDATE document SET end_date = NULL")
     proposal.connection.execute("UPDATE dataset SET creation_date = NULL")
