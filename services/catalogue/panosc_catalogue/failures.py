@@ -1,5 +1,6 @@
 """What failed though it should not have, in the words of the status and of the log."""
 
+import psycopg
 import structlog
 
 from panosc_catalogue.database import is_away
@@ -8,8 +9,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def unexpected(error: Exception) -> str:
-    """What the status says of it."""
-    return f"{type(error).__name__}: {error}".strip()
+    """What the status says of it: nothing that may hold data, as the log does."""
+    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return f"{said or f'unexpected {type(error).__name__}'}; the log of the ingest worker tells more"
 
 
 def report_unexpected(error: Exception, source: str) -> None:

@@ -24,8 +24,10 @@ def _text(value: object) -> object:
 def _storable(value: str) -> str:
     if "\0" in value:
         raise ValueError("holds a NUL character")
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("holds half of a surrogate pair, which is no character")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair, which is no character") from error
     return value
 
 

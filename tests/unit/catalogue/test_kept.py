@@ -84,6 +84,19 @@ async def test_the_last_counts_stay_while_they_cannot_be_renewed(monkeypatch: py
 
 
 @in_a_loop
+async def test_a_failure_is_not_taken_for_a_quick_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "QUICK_SECONDS", 0.01)
+    monkeypatch.setattr(kept, "REST", 0)
+    counting = Counting(0.05)
+    counts = Kept(counting)
+    assert await counts.get() == 1
+    counting.fails, counting.seconds = True, 0.0
+    for _ in range(3):
+        assert await counts.get() == 1
+        await asyncio.sleep(0.01)
+
+
+@in_a_loop
 async def test_who_goes_away_does_not_take_the_count_along() -> None:
     counting = Counting(0.05)
     counts = Kept(counting)

@@ -43,7 +43,7 @@ class Kept(Generic[_T]):
         started = time.monotonic()
         try:
             made = await self._make()
-            self._kept = (made,)
+            self._kept, self._took = (made,), time.monotonic() - started
             return made
         except Exception as error:
             if self._kept is None or self._took <= QUICK_SECONDS:
@@ -52,5 +52,4 @@ class Kept(Generic[_T]):
             return self._kept[0]
         finally:
             self._ended = time.monotonic()
-            self._took = self._ended - started
             self._task = None

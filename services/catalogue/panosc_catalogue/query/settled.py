@@ -1,11 +1,12 @@
 """What the catalogue itself decides about every statement, written into its text."""
 
+import re
 from datetime import datetime
 
 from panosc_common.policy import DataPolicy
 from psycopg.sql import Literal
 
-from panosc_catalogue.query.model import CLOCK, LICENSE, MONTHS, PAST_SEALED
+_NAMES = re.compile(r"%\((embargo_months|policy_license|clock|past_sealed)\)s")
 
 
 def settled(sql: str, policy: DataPolicy, clock: datetime | None, *, past_sealed: bool) -> str:
@@ -14,14 +15,9 @@ def settled(sql: str, policy: DataPolicy, clock: datetime | None, *, past_sealed
     `clock` is the instant for which it answers, None the database's now.
     """
     values = {
-        MONTHS: policy.embargo.months,
-        LICENSE: policy.license,
-        CLOCK: clock,
-        PAST_SEALED: past_sealed,
+        "embargo_months": policy.embargo.months,
+        "policy_license": policy.license,
+        "clock": clock,
+        "past_sealed": past_sealed,
     }
-    for parameter, value in values.items():
-        if parameter in sql:
-            name = parameter[parameter.index("%") : parameter.index("::")]
-            literal = Literal(value).as_string().replace("%", "%%")
-            sql = sql.replace(parameter, parameter.replace(name, literal))
-    return sql
+    return _NAMES.sub(lambda name: Literal(values[name[1]]).as_string().replace("%", "%%"), sql)

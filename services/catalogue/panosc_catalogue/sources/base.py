@@ -130,7 +130,9 @@ def parsed(kind: Kind, origin_id: str, make: Callable[[], AnyRecord]) -> Fetched
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        said = f"{first['msg']}; it is {reprlib.repr(first['input'])}"
+        # Of what is missing the input is all around it.
+        shown = "" if first["type"] == "missing" else f"; it is {reprlib.repr(first['input'])}"
+        said = f"{first['msg']}{shown}"
         return Refused(kind, origin_id, f"{place}: {said}" if place else said)
     except KeyError as error:
         return Refused(kind, origin_id, f"{error.args[0]}: is missing")

@@ -28,14 +28,16 @@ class Credentials:
         """The value of a key. Raises NotAllowed that names it if it is not there."""
         value = self.get(key)
         if value is None:
-            raise NotAllowed(f"the source's credentials lack {key}: add this key to its Secret")
+            raise NotAllowed(
+                f"the source's credentials lack {key}: make another Secret with it, and name that one"
+            )
         return value
 
     def refused(self, key: str) -> NotAllowed:
         """The error of a value that the source does not take, or no longer."""
         return NotAllowed(
             f"the source refuses the value of the key {key} in the Secret with its credentials: it is wrong, "
-            "expired or revoked; have a new one made at the source, and put it there"
+            "expired or revoked; have a new one made at the source, put it into another Secret, and name that"
         )
 
     @property

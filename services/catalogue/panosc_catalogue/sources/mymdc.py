@@ -83,7 +83,7 @@ class _Known:
 
     instruments: dict[str, Item] = field(default_factory=dict)
     units: dict[str, Item] = field(default_factory=dict)
-    users: dict[str, Item] = field(default_factory=dict)
+    users: dict[str, Item | None] = field(default_factory=dict)
 
 
 class MyMdc(Adapter):
@@ -220,8 +220,11 @@ class MyMdc(Adapter):
         if _identifies(key) and str(key) not in self._known.users:
             try:
                 user = await self._http.json(f"api/users/{quote(str(key), safe='')}")
-            except (Forbidden, NotThere):
+            except NotThere:
                 user = {}
+            except Forbidden as error:
+                log.warning("user not read", source=self._name, why=str(error))
+                user = None
             self._known.users[str(key)] = user
 
     def _instrument(self, instrument: Any) -> Fetched | Refused:
@@ -255,14 +258,17 @@ class MyMdc(Adapter):
             for role, name in _PEOPLE.items()
             if proposal.get(name) is not None
         }
+        users = {role: (key, self._known.users[key]) for role, key in people.items()}
+        given: dict[str, Any] = {}
+        # Without the right to see one, those known stay: to take them all away would be believed.
+        if all(user is not None for _, user in users.values()):
+            given["members"] = [
+                Member(role=role, person=self._person(key, user))
+                for role, (key, user) in users.items()
+                if user
+            ]
         return DocumentRecord(
-            **self._header(proposal).model_dump(exclude_unset=True),
-            summary=proposal.get("abstract"),
-            members=[
-                Member(role=role, person=self._person(key, self._known.users[key]))
-                for role, key in people.items()
-                if self._known.users[key]
-            ],
+            **self._header(proposal).model_dump(exclude_unset=True), summary=proposal.get("abstract"), **given
         )
 
     def _person(self, key: str, user: Item) -> Person:

@@ -372,7 +372,12 @@ def _member(role: str, first: str | None, last: str | None) -> Member:
 def _creator(item: Item) -> Member:
     """A creator in the form of DataCite's JSON."""
     schemes = {one.get("nameIdentifierScheme"): one for one in item.get("nameIdentifiers") or ()}
-    places = [one if isinstance(one, dict) else {"name": one} for one in item.get("affiliation") or () if one]
+    said = item.get("affiliation") or []
+    places = [
+        one if isinstance(one, dict) else {"name": one}
+        for one in (said if isinstance(said, list) else [said])
+        if one
+    ]
     person = Person(
         full_name=item["name"],
         orcid=schemes.get("ORCID", {}).get("nameIdentifier"),

@@ -189,16 +189,22 @@ class SourceState:
                     waiting.append((one, None))
                 else:
                     fresh.append((one, digests[one.origin_id]))
-            moved = [
-                one.origin_id
-                for one in fetched
-                if (before := known.get(one.origin_id)) and before.pid not in (None, one.record.pid)
-            ]
-            self._withdraw(kind, moved)
             self._seen(kind, unchanged)
+            self._withdraw_moved(one for one, _ in waiting)
             self._remember(waiting)
             tally.unchanged += len(unchanged) + len(waiting)
         self._write(fresh, tally)
+
+    def _withdraw_moved(self, fetched: Iterable[Fetched]) -> None:
+        """Hide what these made under another pid before."""
+        for kind, records in _by_kind_of_record(fetched).items():
+            known = self._known(kind, [one.origin_id for one in records])
+            moved = [
+                one.origin_id
+                for one in records
+                if (before := known.get(one.origin_id)) and before.pid not in (None, one.record.pid)
+            ]
+            self._withdraw(kind, moved)
 
     def _known(self, kind: Kind, ids: Sequence[str]) -> dict[str, _Known]:
         rows = self.connection.execute(
@@ -225,6 +231,7 @@ class SourceState:
             return
         try:
             with self.connection.transaction():
+                self._withdraw_moved(one for one, _ in fresh)
                 self._store([one for one, _ in fresh])
                 self._remember(fresh)
                 self._supersede([one for one, _ in fresh])
@@ -312,7 +319,12 @@ class SourceState:
 
     def _refuse(self, refused: Sequence[Refused]) -> None:
         rows = [
-            {"source": self.name, "kind": one.kind, "id": one.origin_id, "why": one.message[:MAX_MESSAGE]}
+            {
+                "source": self.name,
+                "kind": one.kind,
+                "id": one.origin_id,
+                "why": _storable(one.message)[:MAX_MESSAGE],
+            }
             for one in refused
         ]
         with self.connection.cursor() as cursor:
@@ -337,7 +349,12 @@ def _digest(fetched: Fetched) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
-def _by_kind_of_record(records: Sequence[Fetched]) -> dict[Kind, list[Fetched]]:
+def _storable(message: str) -> str:
+    """The message with what no database takes written out: it may show what was refused for just that."""
+    return message.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def _by_kind_of_record(records: Iterable[Fetched]) -> dict[Kind, list[Fetched]]:
     found: dict[Kind, list[Fetched]] = defaultdict(list)
     for one in records:
         found[one.kind].append(one)
@@ -388,7 +405,10 @@ ON CONFLICT (name) DO UPDATE SET
     cursor = CASE WHEN s.origin = excluded.origin THEN s.cursor END,
     listing_since = CASE WHEN s.origin = excluded.origin THEN s.listing_since END,
     last_listing = CASE WHEN s.origin = excluded.origin THEN s.last_listing END,
-    held_back = CASE WHEN s.origin = excluded.origin THEN s.held_back ELSE 0 END
+    held_back = CASE WHEN s.origin = excluded.origin THEN s.held_back ELSE 0 END,
+    caught_up_at = CASE WHEN s.origin = excluded.origin THEN s.caught_up_at END,
+    last_error = CASE WHEN s.origin = excluded.origin THEN s.last_error END,
+    not_before = CASE WHEN s.origin = excluded.origin THEN s.not_before END
 RETURNING cursor, listing_since IS NOT NULL,
     coalesce(last_listing < now() - make_interval(secs => %(every)s), true), caught_up_at
 """
@@ -494,8 +514,13 @@ WITH awaited AS (
         WHERE r.one = p.pid AND r.other = d.pid)
     RETURNING l.document_id, l.dataset_id
 )
-UPDATE dataset d SET document_id = NULL FROM unlinked u
-WHERE d.id = u.dataset_id AND d.document_id = u.document_id
+UPDATE dataset d SET placed_at = now(), document_id = (
+    -- Another one that it belongs to decides from now on.
+    SELECT min(l.document_id) FROM document_dataset l
+    WHERE l.dataset_id = d.id AND NOT EXISTS (
+        SELECT FROM unlinked x WHERE x.dataset_id = l.dataset_id AND x.document_id = l.document_id)
+)
+FROM unlinked u WHERE d.id = u.dataset_id AND d.document_id = u.document_id
 """
 
 _GROUP = """

@@ -80,7 +80,7 @@ class Sync:
         """Seconds for which the source still wants no requests."""
         with await asyncio.to_thread(self._connect) as connection:
             state = SourceState(connection, self.name, self._origin())
-            return min(await asyncio.to_thread(state.to_be_left_alone), MAX_PAUSE_SECONDS)
+            return await asyncio.to_thread(state.to_be_left_alone)
 
     async def once(self) -> None:
         """One run: go on with a listing of everything, begin one when it is time, else take what changed.
@@ -95,7 +95,8 @@ class Sync:
             try:
                 await self._read(state, self.make(), position)
             except SourceError as error:
-                await asyncio.to_thread(state.failed, str(error), error.retry_after or 0.0)
+                wanted = min(error.retry_after or 0.0, MAX_PAUSE_SECONDS)
+                await asyncio.to_thread(state.failed, str(error), wanted)
                 raise
             except Exception as error:
                 if not is_away(error):

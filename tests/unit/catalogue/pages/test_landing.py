@@ -330,7 +330,7 @@ def test_a_record_without_anything_but_a_title_has_a_page(site: Catalogue) -> No
 
 def test_further_data_are_announced_only_if_they_will_be_public(site: Catalogue) -> None:
     def announced() -> bool:
-        return "Further data of it" in site.page("/documents/10.5072/proposal").text
+        return "Further data are not public yet" in site.page("/documents/10.5072/proposal").text
 
     def add(dataset: str, **values: Any) -> None:
         """A dataset of another proposal that belongs to this one too."""

@@ -11,6 +11,7 @@ from unit.catalogue.sources.conftest import Once, Rows
 from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
 
 Shown = Callable[[str], dict[str, str]]
+LOG = "the log of the ingest worker tells more"
 
 
 def catalogue(number: int = 25) -> Script:
@@ -136,7 +137,7 @@ def test_a_bug_is_a_failure_that_the_next_process_knows_of(once: Once, rows: Row
     with pytest.raises(ZeroDivisionError):
         once(replace(catalogue(), before_page=broken))
     assert rows("SELECT state, last_error FROM source_state") == [
-        {"state": "Failed", "last_error": "ZeroDivisionError: division by zero"}
+        {"state": "Failed", "last_error": f"unexpected ZeroDivisionError; {LOG}"}
     ]
     once(catalogue())
     assert rows("SELECT state, last_error FROM source_state") == [{"state": "Idle", "last_error": None}]
@@ -296,6 +297,39 @@ def test_a_publication_may_come_before_its_datasets(once: Once, rows: Rows) -> N
         "SELECT d.pid AS dataset, p.pid AS owner FROM dataset d JOIN document p ON p.id = d.document_id"
     )
     assert {row["dataset"]: row["owner"] for row in owners} == {"d1": "p9", "d2": "p1"}
+
+
+def test_of_two_documents_that_name_a_dataset_the_other_decides_when_one_drops_it(
+    once: Once, rows: Rows
+) -> None:
+    """Without a document its embargo would end by its own dates, and earlier."""
+
+    def undecided(number: int) -> Fetched:
+        record = DatasetRecord(pid=f"d{number}", title="a measurement")
+        return Fetched(record, str(number))
+
+    once(Script([undecided(1), naming("p1", 1), naming("p2", 1)]))
+    once(Script([undecided(1), naming("p1"), naming("p2", 1)]), listing=True)
+    found = rows("SELECT p.pid FROM dataset d JOIN document p ON p.id = d.document_id WHERE d.pid = 'd1'")
+    assert found == [{"pid": "p2"}]
+    once(Script([undecided(1), naming("p1"), naming("p2")]), listing=True)
+    assert rows("SELECT document_id FROM dataset") == [{"document_id": None}]
+
+
+def test_what_was_refused_for_what_no_database_takes_is_reported(once: Once, rows: Rows) -> None:
+    bad = Refused(Kind.DATASET, "2", "title: 'a\0b' and half of \ud800")
+    once(replace(catalogue(1), refused=[bad]))
+    assert rows("SELECT refused FROM source_record WHERE refused IS NOT NULL") == [
+        {"refused": "title: 'a\\0b' and half of \\ud800"}
+    ]
+
+
+def test_a_record_that_is_refused_under_its_new_pid_stays_under_the_old_one(once: Once, shown: Shown) -> None:
+    once(catalogue(3))
+    script = catalogue(3)
+    script.records[-1].record.pid = "x" * 9000 + "".join(chr(33 + n % 90) for n in range(9000))
+    once(script, listing=True)
+    assert set(shown("dataset")) == {"d0", "d1", "d2"}
 
 
 def test_a_dataset_that_is_not_named_any_more_is_not_waited_for(once: Once, rows: Rows) -> None:
