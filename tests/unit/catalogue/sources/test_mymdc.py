@@ -373,6 +373,16 @@ def test_a_user_whom_the_account_may_not_see_is_left_out(
     assert rows("SELECT * FROM member") == []
 
 
+def test_people_whom_the_account_may_no_longer_see_stay(read: Read, rows: Rows, xfel: Xfel) -> None:
+    names = "SELECT full_name FROM member m JOIN person p ON p.id = m.person_id ORDER BY full_name"
+    read()
+    before = rows(names)
+    assert before != []
+    xfel.service.forbidden = {("users", xfel.user)}
+    read(listing=True)
+    assert rows(names) == before
+
+
 def test_what_the_account_may_no_longer_see_is_not_gone(read: Read, shown: Shown, xfel: Xfel) -> None:
     read()
     xfel.service.delete("runs", 3)
