@@ -39,6 +39,14 @@ class Counting:
         return number
 
 
+def slow(monkeypatch: pytest.MonkeyPatch, rest: int) -> tuple[Counting, Kept[int]]:
+    """What counts for longer than is quick, and what keeps its counts."""
+    monkeypatch.setattr(kept, "QUICK_SECONDS", 0.01)
+    monkeypatch.setattr(kept, "REST", rest)
+    counting = Counting(0.05)
+    return counting, Kept(counting)
+
+
 @in_a_loop
 async def test_what_takes_no_time_is_fresh_each_time() -> None:
     counts: Kept[int] = Kept(Counting())
@@ -49,10 +57,7 @@ async def test_what_takes_no_time_is_fresh_each_time() -> None:
 async def test_what_takes_long_is_waited_for_once_and_renewed_after_a_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kept, "QUICK_SECONDS", 0.01)
-    monkeypatch.setattr(kept, "REST", 2)
-    counting = Counting(0.05)
-    counts = Kept(counting)
+    counting, counts = slow(monkeypatch, rest=2)
     assert list(await asyncio.gather(counts.get(), counts.get())) == [1, 1]
     assert (await counts.get(), counting.number) == (1, 1)
     await asyncio.sleep(0.15)
@@ -63,10 +68,7 @@ async def test_what_takes_long_is_waited_for_once_and_renewed_after_a_rest(
 
 @in_a_loop
 async def test_the_last_counts_stay_while_they_cannot_be_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "QUICK_SECONDS", 0.01)
-    monkeypatch.setattr(kept, "REST", 0)
-    counting = Counting(0.05)
-    counts = Kept(counting)
+    counting, counts = slow(monkeypatch, rest=0)
     counting.fails = True
     with pytest.raises(ValueError, match="no database"):
         await counts.get()
@@ -85,10 +87,7 @@ async def test_the_last_counts_stay_while_they_cannot_be_renewed(monkeypatch: py
 
 @in_a_loop
 async def test_a_failure_is_not_taken_for_a_quick_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "QUICK_SECONDS", 0.01)
-    monkeypatch.setattr(kept, "REST", 0)
-    counting = Counting(0.05)
-    counts = Kept(counting)
+    counting, counts = slow(monkeypatch, rest=0)
     assert await counts.get() == 1
     counting.fails, counting.seconds = True, 0.0
     for _ in range(3):

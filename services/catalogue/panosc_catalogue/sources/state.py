@@ -176,6 +176,7 @@ class SourceState:
 
     def _take_records(self, records: Sequence[Fetched], tally: Tally) -> None:
         fresh: list[tuple[Fetched, bytes]] = []
+        moved: set[tuple[Kind, str]] = set()
         for kind, fetched in _by_kind_of_record(records).items():
             known = self._known(kind, [one.origin_id for one in fetched])
             digests = {one.origin_id: _digest(one) for one in fetched}
@@ -189,22 +190,21 @@ class SourceState:
                     waiting.append((one, None))
                 else:
                     fresh.append((one, digests[one.origin_id]))
+            moved |= {
+                (kind, one.origin_id)
+                for one in fetched
+                if (before := known.get(one.origin_id)) and before.pid not in (None, one.record.pid)
+            }
             self._seen(kind, unchanged)
-            self._withdraw_moved(one for one, _ in waiting)
+            self._withdraw_moved((one for one, _ in waiting), moved)
             self._remember(waiting)
             tally.unchanged += len(unchanged) + len(waiting)
-        self._write(fresh, tally)
+        self._write(fresh, moved, tally)
 
-    def _withdraw_moved(self, fetched: Iterable[Fetched]) -> None:
-        """Hide what these made under another pid before."""
+    def _withdraw_moved(self, fetched: Iterable[Fetched], moved: Collection[tuple[Kind, str]]) -> None:
+        """Hide what those of these that moved made under another pid before."""
         for kind, records in _by_kind_of_record(fetched).items():
-            known = self._known(kind, [one.origin_id for one in records])
-            moved = [
-                one.origin_id
-                for one in records
-                if (before := known.get(one.origin_id)) and before.pid not in (None, one.record.pid)
-            ]
-            self._withdraw(kind, moved)
+            self._withdraw(kind, [one.origin_id for one in records if (kind, one.origin_id) in moved])
 
     def _known(self, kind: Kind, ids: Sequence[str]) -> dict[str, _Known]:
         rows = self.connection.execute(
@@ -225,13 +225,15 @@ class SourceState:
         )
         return {pid for (pid,) in rows}
 
-    def _write(self, fresh: Sequence[tuple[Fetched, bytes]], tally: Tally) -> None:
+    def _write(
+        self, fresh: Sequence[tuple[Fetched, bytes]], moved: Collection[tuple[Kind, str]], tally: Tally
+    ) -> None:
         """Write the records; if the database refuses them, one by one, so that only the bad are left out."""
         if not fresh:
             return
         try:
             with self.connection.transaction():
-                self._withdraw_moved(one for one, _ in fresh)
+                self._withdraw_moved((one for one, _ in fresh), moved)
                 self._store([one for one, _ in fresh])
                 self._remember(fresh)
                 self._supersede([one for one, _ in fresh])
@@ -239,7 +241,7 @@ class SourceState:
         except _REFUSALS as error:
             if len(fresh) > 1:
                 for single in fresh:
-                    self._write([single], tally)
+                    self._write([single], moved, tally)
                 return
             said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
             why = f"the catalogue cannot hold it: {said or error}"
