@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from panosc_catalogue.records import DatasetRecord, Instrument, made_identifier
+from panosc_catalogue.records import DatasetRecord, Identifier, Instrument, made_identifier
 from panosc_catalogue.settings import Facility
 from panosc_catalogue.store import AnyRecord
 
@@ -77,6 +77,11 @@ class Page:
     """Whether with this page a listing of everything has ended: what was not in it is gone."""
 
 
+UNNAMED = "(unnamed)"
+"""Stands for the source's name of what has none; all that is such of a kind is reported as one."""
+_NAME: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
 class SourceError(Exception):
     """The source cannot be read at present; what is known of it stays.
 
@@ -121,6 +126,16 @@ class Adapter(ABC):
         by offset). Called while `changes` waits behind the listing's last page. Raises SourceError.
         """
         return origin_ids
+
+
+def named(kind: Kind, item: Any, key: str, prefix: str = "") -> str | Refused:
+    """What a source calls an object of a list, by its field `key`, after the prefix; or why it is refused."""
+    if not isinstance(item, dict):
+        return Refused(kind, f"{prefix}{UNNAMED}", f"{item!r:.100} is no object")
+    try:
+        return prefix + _NAME.validate_python(item.get(key))
+    except ValidationError:
+        return Refused(kind, f"{prefix}{UNNAMED}", f"{key}: {item.get(key)!r:.100} is no identifier")
 
 
 def parsed(kind: Kind, origin_id: str, make: Callable[[], AnyRecord]) -> Fetched | Refused:

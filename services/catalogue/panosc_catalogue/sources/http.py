@@ -18,10 +18,8 @@ from typing import Any, TypeVar
 
 import httpx2
 import tenacity
-from pydantic import TypeAdapter, ValidationError
 
-from panosc_catalogue.records import Identifier
-from panosc_catalogue.sources.base import BadAnswer, Kind, NotAllowed, Refused, SourceError, Unreachable
+from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError, Unreachable
 
 T = TypeVar("T")
 
@@ -36,12 +34,9 @@ MAX_WAIT_SECONDS = 120.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Bytes of an answer at most: the worker's memory is bounded."""
 AGENT = "panosc-catalogue"
-UNNAMED = "(unnamed)"
-"""Stands for the source's name of what has none; all that is such of a kind is reported as one."""
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may do without."""
-_NAME: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 @dataclass(frozen=True)
@@ -228,16 +223,6 @@ def json_list(answer: Answer) -> list[Any]:
     if not isinstance(items, list):
         raise ValueError("is no list")
     return items
-
-
-def named(kind: Kind, item: Any, key: str, prefix: str = "") -> str | Refused:
-    """What a source calls an object of a list, by its field `key`, after the prefix; or why it is refused."""
-    if not isinstance(item, dict):
-        return Refused(kind, f"{prefix}{UNNAMED}", f"{item!r:.100} is no object")
-    try:
-        return prefix + _NAME.validate_python(item.get(key))
-    except ValidationError:
-        return Refused(kind, f"{prefix}{UNNAMED}", f"{key}: {item.get(key)!r:.100} is no identifier")
 
 
 def _json(answer: Answer) -> Any:

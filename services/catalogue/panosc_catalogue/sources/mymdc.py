@@ -27,6 +27,7 @@ from panosc_catalogue.records import (
 )
 from panosc_catalogue.settings import Facility, MyMdcSource
 from panosc_catalogue.sources.base import (
+    UNNAMED,
     Adapter,
     Cursor,
     Fetched,
@@ -35,6 +36,7 @@ from panosc_catalogue.sources.base import (
     Page,
     Refused,
     local_pid,
+    named,
     page_of,
     parsed,
 )
@@ -42,14 +44,12 @@ from panosc_catalogue.sources.credentials import Credentials
 from panosc_catalogue.sources.http import (
     FIRST_WAIT_SECONDS,
     TIMEOUT_SECONDS,
-    UNNAMED,
     Answer,
     Client,
     Forbidden,
     NotThere,
     Token,
     json_list,
-    named,
 )
 
 log = structlog.stdlib.get_logger(__name__)

@@ -39,11 +39,12 @@ from panosc_catalogue.sources.base import (
     Page,
     Refused,
     local_pid,
+    named,
     page_of,
     parsed,
 )
 from panosc_catalogue.sources.credentials import Credentials
-from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, json_list, named
+from panosc_catalogue.sources.http import FIRST_WAIT_SECONDS, Client, NotThere, Token, json_list
 from panosc_catalogue.store import AnyRecord
 
 log = structlog.stdlib.get_logger(__name__)
