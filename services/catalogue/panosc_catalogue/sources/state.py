@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from panosc_catalogue import store
 from panosc_catalogue.records import DatasetRecord, DocumentHeader, DocumentRecord, Instrument
+from panosc_catalogue.sources import statements
 from panosc_catalogue.sources.base import Cursor, Fetched, Kind, Page, Refused
 from panosc_catalogue.store import AnyRecord
 
@@ -75,7 +76,7 @@ class SourceState:
     def begin(self, full_listing_seconds: float) -> Position:
         """A run begins."""
         row = self.connection.execute(
-            _BEGIN, {"name": self.name, "origin": self.origin, "every": full_listing_seconds}
+            statements.BEGIN, {"name": self.name, "origin": self.origin, "every": full_listing_seconds}
         ).fetchone()
         return Position(*row) if row else Position(None, False, True, None)
 
@@ -108,7 +109,7 @@ class SourceState:
 
     def idle(self, seconds: float | None, *, changed: bool) -> None:
         """A run that began so many seconds ago ended well (None: there was nothing to do yet)."""
-        self.connection.execute(_IDLE, {"name": self.name, "seconds": seconds, "changed": changed})
+        self.connection.execute(statements.IDLE, {"name": self.name, "seconds": seconds, "changed": changed})
 
     def take(self, page: Page, *, last_of_listing: bool) -> Tally:
         """Write a page and its cursor, or nothing of it.
@@ -128,7 +129,7 @@ class SourceState:
 
     def unseen(self) -> dict[Kind, list[str]]:
         """The records, by the source's ids, that the listing which ends now did not have."""
-        rows = self.connection.execute(_UNSEEN, (self.name,))
+        rows = self.connection.execute(statements.UNSEEN, (self.name,))
         unseen: dict[Kind, list[str]] = defaultdict(list)
         for kind, origin_id in rows:
             unseen[Kind(kind)].append(origin_id)
@@ -139,7 +140,7 @@ class SourceState:
 
         Of more than half of them that is believed only when the listing before lacked as many.
         """
-        alive, held_back = self.connection.execute(_COUNT, {"name": self.name}).fetchone() or (0, 0)
+        alive, held_back = self.connection.execute(statements.COUNT, {"name": self.name}).fetchone() or (0, 0)
         return bool(alive < SMALL or 2 * missing <= alive or missing <= AS_MANY * held_back)
 
     def confirm(self, kind: Kind, asked: Sequence[str], gone: Collection[str]) -> int:
@@ -258,7 +259,7 @@ class SourceState:
             if isinstance(record, DatasetRecord) and record.documents is not None
         }
         if placed:
-            self.connection.execute(_PLACE, {"rows": _pairs(placed), "datasets": list(placed)})
+            self.connection.execute(statements.PLACE, {"rows": _pairs(placed), "datasets": list(placed)})
         grouped = {
             one.record.pid: [dataset.pid for dataset in one.record.datasets]
             for one in fetched
@@ -266,7 +267,7 @@ class SourceState:
         }
         if grouped:
             arguments = {"rows": _pairs(grouped), "documents": list(grouped)}
-            for sql in (_UNGROUP, _GROUP, _AWAIT):
+            for sql in (statements.UNGROUP, statements.GROUP, statements.AWAIT):
                 self.connection.execute(sql, arguments)
 
     def _with_references(self, records: Sequence[AnyRecord]) -> list[AnyRecord]:
@@ -301,7 +302,7 @@ class SourceState:
             for one, digest in written
         ]
         with self.connection.cursor() as cursor:
-            cursor.executemany(_REMEMBER, rows)
+            cursor.executemany(statements.REMEMBER, rows)
 
     def _supersede(self, written: Sequence[Fetched]) -> None:
         """What other sources wrote of these is written no longer: they write it again when they may."""
@@ -310,7 +311,7 @@ class SourceState:
             "kinds": [one.kind for one in written],
             "pids": [one.record.pid for one in written],
         }
-        self.connection.execute(_SUPERSEDE, arguments)
+        self.connection.execute(statements.SUPERSEDE, arguments)
 
     def _seen(self, kind: Kind, ids: Sequence[str]) -> None:
         self.connection.execute(
@@ -330,18 +331,21 @@ class SourceState:
             for one in refused
         ]
         with self.connection.cursor() as cursor:
-            cursor.executemany(_REFUSE, rows)
+            cursor.executemany(statements.REFUSE, rows)
 
     def _withdraw(self, kind: Kind, ids: Collection[str]) -> list[str]:
         """Hide what the records made, unless another record makes it too; returns the pids."""
         if not ids:
             return []
         arguments = {"source": self.name, "kind": kind, "ids": list(ids)}
-        pids = [pid for (pid,) in self.connection.execute(_FORGET, arguments) if pid is not None]
+        pids = [pid for (pid,) in self.connection.execute(statements.FORGET, arguments) if pid is not None]
         # The next time that the heirs are seen they are written.
         heirs = {"kind": kind, "pids": pids}
-        self.connection.execute(_HEIRS, heirs)
-        return [pid for (pid,) in self.connection.execute(_WITHDRAW[kind], {**heirs, "source": self.name})]
+        self.connection.execute(statements.HEIRS, heirs)
+        return [
+            pid
+            for (pid,) in self.connection.execute(statements.WITHDRAW[kind], {**heirs, "source": self.name})
+        ]
 
 
 def _digest(fetched: Fetched) -> bytes:
@@ -397,153 +401,3 @@ def _referring(
             for document in record.documents
         ]
     return record.model_copy(update=changes)
-
-
-_BEGIN = """
-INSERT INTO source_state AS s (name, origin) VALUES (%(name)s, %(origin)s)
-ON CONFLICT (name) DO UPDATE SET
-    state = 'Scanning',
-    origin = excluded.origin,
-    cursor = CASE WHEN s.origin = excluded.origin THEN s.cursor END,
-    listing_since = CASE WHEN s.origin = excluded.origin THEN s.listing_since END,
-    last_listing = CASE WHEN s.origin = excluded.origin THEN s.last_listing END,
-    held_back = CASE WHEN s.origin = excluded.origin THEN s.held_back ELSE 0 END,
-    caught_up_at = CASE WHEN s.origin = excluded.origin THEN s.caught_up_at END,
-    last_error = CASE WHEN s.origin = excluded.origin THEN s.last_error END,
-    not_before = CASE WHEN s.origin = excluded.origin THEN s.not_before END
-RETURNING cursor, listing_since IS NOT NULL,
-    coalesce(last_listing < now() - make_interval(secs => %(every)s), true), caught_up_at
-"""
-
-_IDLE = """
-UPDATE source_state SET
-    state = 'Idle', last_error = NULL, not_before = NULL,
-    caught_up_at = coalesce(now() - make_interval(secs => %(seconds)s::double precision), caught_up_at),
-    last_change = CASE WHEN %(changed)s THEN now() ELSE last_change END
-WHERE name = %(name)s
-"""
-
-_UNSEEN = """
-SELECT r.kind, r.origin_id FROM source_record r JOIN source_state s ON s.name = r.source
-WHERE r.source = %s AND r.deleted_at IS NULL AND r.seen_at < s.listing_since
-ORDER BY r.kind, r.origin_id
-"""
-
-_COUNT = """
-SELECT (SELECT count(*) FROM source_record WHERE source = s.name AND deleted_at IS NULL), s.held_back
-FROM source_state s WHERE s.name = %(name)s
-"""
-
-_REMEMBER = """
-INSERT INTO source_record (source, kind, origin_id, pid, digest, seen_at)
-VALUES (%(source)s, %(kind)s, %(id)s, %(pid)s, %(digest)s, clock_timestamp())
-ON CONFLICT (source, kind, origin_id) DO UPDATE SET
-    pid = excluded.pid, digest = excluded.digest, seen_at = excluded.seen_at, refused = NULL,
-    deleted_at = NULL
-"""
-
-_SUPERSEDE = """
-UPDATE source_record r SET digest = NULL
-FROM unnest(%(kinds)s::text[], %(pids)s::text[]) AS written(kind, pid)
-WHERE r.kind = written.kind AND r.pid = written.pid AND r.source <> %(source)s AND r.digest IS NOT NULL
-"""
-
-_REFUSE = """
-INSERT INTO source_record (source, kind, origin_id, refused, seen_at)
-VALUES (%(source)s, %(kind)s, %(id)s, %(why)s, clock_timestamp())
-ON CONFLICT (source, kind, origin_id) DO UPDATE SET
-    refused = excluded.refused, seen_at = excluded.seen_at, deleted_at = NULL
-"""
-
-_FORGET = """
-UPDATE source_record SET deleted_at = now(), digest = NULL
-WHERE source = %(source)s AND kind = %(kind)s AND origin_id = ANY(%(ids)s) AND deleted_at IS NULL
-RETURNING pid
-"""
-
-_HEIRS = """
-UPDATE source_record SET digest = NULL
-WHERE kind = %(kind)s AND pid = ANY(%(pids)s) AND deleted_at IS NULL
-"""
-
-# A dataset's files go with it; a document's datasets stay, as their own records say.
-_WITHDRAW = {
-    kind: f"""
-        WITH gone AS (
-            UPDATE {kind} t SET deleted_at = now(), updated_at = now()
-            WHERE pid = ANY(%(pids)s) AND source = %(source)s AND deleted_at IS NULL AND NOT EXISTS (
-                SELECT 1 FROM source_record r
-                WHERE r.kind = %(kind)s AND r.pid = t.pid AND r.deleted_at IS NULL)
-            RETURNING pid
-        )
-        SELECT pid FROM gone
-    """  # noqa: S608 -- the names of our own tables
-    for kind in Kind
-}
-
-# A dataset that names its documents is in these and no others; the first decides its embargo.
-_PLACE = """
-WITH given AS (
-    SELECT d.id AS dataset, p.id AS document, r.position
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text, position integer)
-    JOIN dataset d ON d.pid = r.one JOIN document p ON p.pid = r.other
-), unlinked AS (
-    DELETE FROM document_dataset l USING dataset d
-    WHERE d.pid = ANY(%(datasets)s) AND l.dataset_id = d.id AND NOT l.by_document
-    AND NOT EXISTS (SELECT 1 FROM given g WHERE g.dataset = l.dataset_id AND g.document = l.document_id)
-)
-UPDATE dataset d SET document_id = place.document, placed_at = now()
-FROM (
-    SELECT t.id AS dataset, coalesce(
-        (SELECT g.document FROM given g WHERE g.dataset = t.id ORDER BY g.position LIMIT 1),
-        (SELECT min(l.document_id) FROM document_dataset l WHERE l.dataset_id = t.id AND l.by_document)
-    ) AS document
-    FROM dataset t WHERE t.pid = ANY(%(datasets)s)
-) place
-WHERE d.id = place.dataset AND d.document_id IS DISTINCT FROM place.document
-"""
-
-# A document that names its datasets has these and no others.
-_UNGROUP = """
-WITH awaited AS (
-    DELETE FROM awaited_dataset a USING document p
-    WHERE p.pid = ANY(%(documents)s) AND a.document_id = p.id
-), unlinked AS (
-    DELETE FROM document_dataset l USING document p, dataset d
-    WHERE p.pid = ANY(%(documents)s) AND l.document_id = p.id AND d.id = l.dataset_id
-    AND l.by_document AND NOT EXISTS (
-        SELECT 1 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
-        WHERE r.one = p.pid AND r.other = d.pid)
-    RETURNING l.document_id, l.dataset_id
-)
-UPDATE dataset d SET placed_at = now(), document_id = (
-    -- Another one that it belongs to decides from now on.
-    SELECT min(l.document_id) FROM document_dataset l
-    WHERE l.dataset_id = d.id AND NOT EXISTS (
-        SELECT FROM unlinked x WHERE x.dataset_id = l.dataset_id AND x.document_id = l.document_id)
-)
-FROM unlinked u WHERE d.id = u.dataset_id AND d.document_id = u.document_id
-"""
-
-_GROUP = """
-WITH linked AS (
-    INSERT INTO document_dataset (document_id, dataset_id, by_document)
-    SELECT p.id, d.id, true FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
-    JOIN document p ON p.pid = r.one JOIN dataset d ON d.pid = r.other
-    ON CONFLICT (document_id, dataset_id) DO UPDATE SET by_document = true
-    RETURNING document_id, dataset_id
-), first AS (
-    SELECT dataset_id, min(document_id) AS document_id FROM linked GROUP BY dataset_id
-)
-UPDATE dataset d SET document_id = f.document_id, placed_at = now()
-FROM first f WHERE d.id = f.dataset_id AND d.document_id IS NULL
-"""
-
-# Those that come later are linked then (store).
-_AWAIT = """
-INSERT INTO awaited_dataset (document_id, dataset_pid)
-SELECT p.id, r.other FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, other text)
-JOIN document p ON p.pid = r.one
-WHERE NOT EXISTS (SELECT 1 FROM dataset d WHERE d.pid = r.other)
-ON CONFLICT DO NOTHING
-"""
