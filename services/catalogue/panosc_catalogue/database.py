@@ -8,11 +8,14 @@ import psycopg
 import structlog
 from panosc_common.problem import Problem
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import SecretStr
 
 log = structlog.stdlib.get_logger(__name__)
 
 CONNECT_SECONDS = 5
 WAIT_SECONDS = 3.0
+STATEMENT_SECONDS = 600
+"""Time after which a statement about sources is given up: one that takes longer has gone wrong."""
 RETRY_AFTER_SECONDS = 2
 
 
@@ -33,6 +36,17 @@ class QueryRefused(ValueError):
 
 class QueryTimeout(Busy):
     """The query took longer than a query may."""
+
+
+def follower(url: SecretStr | None, name: str) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode for what follows a source, by the name that the server shows."""
+    return psycopg.connect(
+        url.get_secret_value() if url else "",
+        autocommit=True,
+        connect_timeout=10,
+        application_name=f"panosc-catalogue {name}",
+        options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+    )
 
 
 def is_away(error: BaseException) -> bool:

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from panosc_catalogue.database import Database
+from panosc_catalogue.database import STATEMENT_SECONDS, Database
 from panosc_catalogue.ingest.status import Status
-from panosc_catalogue.ingest.worker import STATEMENT_SECONDS, Worker
+from panosc_catalogue.ingest.worker import Worker
 from panosc_catalogue.nexus.pool import Reader
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile, Settings
 from panosc_catalogue.sources.adapters import adapter_of

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
 
 import psycopg
 import structlog
@@ -21,7 +20,7 @@ from panosc_common.tree import (
 )
 from prometheus_client import Counter, Gauge
 
-from panosc_catalogue.database import is_away
+from panosc_catalogue.database import follower, is_away
 from panosc_catalogue.failures import report_unexpected, unexpected
 from panosc_catalogue.ingest.assemble import dataset_pid
 from panosc_catalogue.ingest.layout import Place, place
@@ -36,8 +35,6 @@ CHUNK = 200
 """Changes that are taken from a scan at a time; the first data are found long before a first scan ends."""
 YOUNG_SECONDS = 60.0
 """Age up to which a file that cannot be read may still be being written."""
-STATEMENT_SECONDS = 600
-"""Time after which a statement is given up: one that takes longer has gone wrong."""
 RETRY_SECONDS = 2.0
 """Time between two looks whether such a file is due again."""
 FAILURE_SECONDS = 5.0
@@ -88,7 +85,9 @@ class Worker:
 
     async def _follow(self) -> None:
         """Scan again and again, from what the database knows; leaves with the first failure."""
-        with await asyncio.to_thread(self._connect) as connection:
+        with await asyncio.to_thread(
+            follower, self._settings.database_url, f"ingest {self.name}"
+        ) as connection:
             state = State(connection, self._facility, self.name, self.nexus)
             reread = not await asyncio.to_thread(state.register)
             if last_scan := await asyncio.to_thread(state.last_scan):
@@ -109,16 +108,6 @@ class Worker:
                 if not is_away(error):
                     await asyncio.to_thread(state.failed, unexpected(error))
                 raise
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        url = self._settings.database_url
-        return psycopg.connect(
-            url.get_secret_value() if url else "",
-            autocommit=True,
-            connect_timeout=10,
-            application_name=f"panosc-catalogue ingest {self.name}",
-            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
-        )
 
     async def _scan_repeatedly(self, state: State, scanner: TreeScanner) -> None:
         """Look at what notifications tell of at once, and at everything when its time has come.

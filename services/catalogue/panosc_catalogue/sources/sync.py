@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 
 from panosc_catalogue import store
-from panosc_catalogue.database import is_away
+from panosc_catalogue.database import follower, is_away
 from panosc_catalogue.failures import report_unexpected, unexpected
 from panosc_catalogue.settings import RemoteSource, Settings
 from panosc_catalogue.sources.base import Adapter, Cursor, SourceError
@@ -34,8 +32,6 @@ MAX_PAUSE_SECONDS = 86400.0
 """How long a source is left alone that asks for more."""
 CONFIRMED_AT_ONCE = 500
 """Records that the source is asked for before what it answers is written; so much is asked again at most."""
-STATEMENT_SECONDS = 600
-"""Time after which a statement is given up: one that takes longer has gone wrong."""
 
 RECORDS = Counter("catalogue_source_records_total", "Records taken from a source", ("source", "outcome"))
 CAUGHT_UP = Gauge(
@@ -78,7 +74,9 @@ class Sync:
 
     async def _left_alone(self) -> float:
         """Seconds for which the source still wants no requests."""
-        with await asyncio.to_thread(self._connect) as connection:
+        with await asyncio.to_thread(
+            follower, self.settings.database_url, f"source {self.name}"
+        ) as connection:
             state = SourceState(connection, self.name, self._origin())
             return await asyncio.to_thread(state.to_be_left_alone)
 
@@ -87,7 +85,9 @@ class Sync:
 
         Raises SourceError or psycopg.Error.
         """
-        with await asyncio.to_thread(self._connect) as connection:
+        with await asyncio.to_thread(
+            follower, self.settings.database_url, f"source {self.name}"
+        ) as connection:
             state = SourceState(connection, self.name, self._origin(), self.outranked_by)
             position = await asyncio.to_thread(state.begin, self.remote.full_listing_seconds)
             if position.caught_up_at:
@@ -151,16 +151,6 @@ class Sync:
         how_only = {"credentials", "interval_seconds", "full_listing_seconds", "requests_per_second"}
         what = self.remote.model_dump_json(exclude=how_only)
         return f"{MAPPING_VERSION} {type(self.remote).__name__} {what}"
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        url = self.settings.database_url
-        return psycopg.connect(
-            url.get_secret_value() if url else "",
-            autocommit=True,
-            connect_timeout=10,
-            application_name=f"panosc-catalogue source {self.name}",
-            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
-        )
 
 
 def pause(interval: float, failures: int, wanted: float = 0.0) -> float:
