@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from panosc_catalogue.load import Tally, load
 from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query import tags
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
@@ -135,11 +136,14 @@ class Loaded:
     connection: psycopg.Connection[Any]
     rows: dict[str, list[oracle.Row]]
 
-    def ask(self, statement: sql.Statement) -> Any:
+    def row(self, statement: sql.Statement) -> tuple[Any, ...]:
         bound = sql.bind(statement, universe.POLICY, universe.NOW)
-        row = self.connection.execute(*bound).fetchone()
+        row: tuple[Any, ...] | None = self.connection.execute(*bound).fetchone()
         assert row is not None
-        return row[0]
+        return row
+
+    def ask(self, statement: sql.Statement) -> Any:
+        return self.row(statement)[0]
 
 
 def ignore(*_: object) -> None:
@@ -246,4 +250,30 @@ def test_same_items_and_same_count(loaded: Loaded, model: str) -> None:
             if "one unit" not in str(error):
                 raise
     # Filters that nothing passes prove little.
+    assert answered > EXAMPLES / 5
+
+
+def test_techniques_beside_words(loaded: Loaded) -> None:
+    answered = 0
+    for seed in range(EXAMPLES):
+        pick = random.Random(seed)
+        tagged = {"relation": "techniques", "scope": {"where": where(pick, "Technique"), "fields": ["pid"]}}
+        narrowed = {"fields": ["pid"], "include": [tagged], "limit": 100}
+        words = {"query": pick.choice(["iron", "iron oxide", "x-ray", "silica OR iron"])}
+        named = parse_filter(MODELS["Dataset"], words, universe.PANET)
+        with_words = {item["pid"] for item in json.loads(loaded.ask(sql.items(named)))}
+
+        query = parse_filter(MODELS["Dataset"], narrowed | words | {"order": "pid ASC"}, universe.PANET)
+        techniques = sql.techniques(query)
+        assert techniques is not None
+        both = tags.known(query, loaded.row(techniques))
+
+        answer = without_ids(json.loads(loaded.ask(sql.items(both))))
+        expected = [
+            item for item in oracle.find(loaded.rows["Dataset"], narrowed) if item["pid"] in with_words
+        ]
+        # Compared apart from the assertion, as above.
+        agrees = answer == expected and loaded.ask(sql.count(both)) == len(expected)
+        assert agrees, f"{narrowed}\nanswer: {answer}\nexpected: {expected}"
+        answered += bool(expected)
     assert answered > EXAMPLES / 5

@@ -17,6 +17,7 @@ from panosc_catalogue.pages.choices import Choices
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.pages.search_form import Form
 from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query import tags
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
@@ -90,6 +91,7 @@ class SearchPage:
         except FilterError as error:
             form = replace(form, problems=(*form.problems, f"{error}."))
         else:
+            query = await self._tagged(query)
             rows = await self._rows(form, query, now)
             # A page that is not full tells the number by itself.
             ends = len(rows) < form.size and (rows or not skip)
@@ -119,11 +121,19 @@ class SearchPage:
             query = self._query(form, now, limit=search_form.MAX_HITS)
         except FilterError as error:
             raise Problem(400, str(error)) from error
-        return _csv(await self._rows(form, query, now), self._site)
+        return _csv(await self._rows(form, await self._tagged(query), now), self._site)
 
     def _query(self, form: Form, now: datetime, *, limit: int, skip: int = 0) -> Filter:
         wanted = search_form.filter_of(form, self._site.panet, now, limit=limit, skip=skip)
         return parse_filter(MODELS[form.model], wanted, self._site.panet)
+
+    async def _tagged(self, query: Filter) -> Filter:
+        """The filter with the techniques that it looks for beside words."""
+        asked = sql.techniques(query)
+        if asked is None:
+            return query
+        (found,) = await self._site.rows(asked.sql, asked.parameters)
+        return tags.known(query, found)
 
     async def _rows(self, form: Form, query: Filter, now: datetime) -> list[Row]:
         found = sql.items(query)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from panosc_common.policy import DataPolicy
 
-from panosc_catalogue.query import measure, values
+from panosc_catalogue.query import measure, tags, values
 from panosc_catalogue.query.keyset import Key, following, key
 from panosc_catalogue.query.model import MODELS, SCORE, Kind, Model
 from panosc_catalogue.query.ranking import matching
@@ -32,6 +32,7 @@ from panosc_catalogue.query.syntax import (
     Order,
     Scalar,
     Tagged,
+    Techniques,
 )
 
 MAX_RANKED = 1_000
@@ -130,6 +131,17 @@ def mismatch(query: Filter) -> Statement | None:
         for name in expected.names
     ]
     return Statement(measure.MISMATCHES, {"asked": orjson.dumps(asked).decode()}) if asked else None
+
+
+def techniques(query: Filter) -> Statement | None:
+    """One row: for each of the filter's `tags.tests` the ids of the techniques that pass it.
+
+    None where there is no such test.
+    """
+    compiler = _Compiler()
+    most = tags.MAX_TECHNIQUES + 1
+    found = [f"ARRAY({compiler.technique_ids(test)} LIMIT {most:d})" for test in tags.tests(query)]
+    return compiler.statement(f"SELECT {', '.join(found)}") if found else None
 
 
 def bounded(statement: Statement, max_bytes: int) -> Statement:
@@ -320,13 +332,19 @@ class _Compiler:
                 )
             case Negation(part):
                 return f"NOT {self.tagged(part, dataset)}"
+            case Techniques():
+                return self.where(demand, dataset)
         alias = self._alias()
         # The techniques are few: their ids are found once, so that each dataset costs one look into an index.
-        ids = f"ARRAY(SELECT {alias}.id FROM technique {alias} WHERE {self.where(demand, alias)})"
         return (
-            f"EXISTS (SELECT 1 FROM dataset_technique {alias}l "
-            f"WHERE {alias}l.dataset_id = {dataset}.id AND {alias}l.technique_id = ANY({ids}))"
+            f"EXISTS (SELECT 1 FROM dataset_technique {alias} WHERE {alias}.dataset_id = {dataset}.id "
+            f"AND {alias}.technique_id = ANY(ARRAY({self.technique_ids(demand)})))"
         )
+
+    def technique_ids(self, test: Condition) -> str:
+        """SELECT of the techniques that pass a test."""
+        alias = self._alias()
+        return f"SELECT {alias}.id FROM technique {alias} WHERE {self.where(test, alias)}"
 
     def where(self, condition: Condition, alias: str) -> str:
         match condition:
@@ -350,6 +368,10 @@ class _Compiler:
             case Tagged(test, terms):
                 keys = self.parameter(list(terms), "text[]")
                 return f"({self.comparison(test, alias)} OR {alias}.panet_key = ANY({keys}))"
+            case Techniques(ids):
+                # As technique_word() in schema/search.sql writes them; no technique has the id 0.
+                words = " | ".join(f"'#{number:d}'" for number in ids or (0,))
+                return f"{alias}.words @@ {self.parameter(words, 'tsquery')}"
             case Comparison():
                 return self.comparison(condition, alias)
 

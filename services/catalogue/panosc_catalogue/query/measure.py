@@ -47,6 +47,12 @@ def expectations(query: Filter) -> Iterator[Measures]:
         yield from expectations(include.scope)
 
 
+def shown_to_fit(query: Filter) -> bool:
+    """Whether any row that passes the filter shows that its units fit: it must have each of the values."""
+    expected = list(expectations(query))
+    return list(_demanded(query)) == expected and all(len(measures.names) <= 1 for measures in expected)
+
+
 MISMATCHES = """
 SELECT a.name, a.unit, a.dimension, k.si_dimension, coalesce(k.unit, '')
 FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(name text, dimension text, unit text)
@@ -85,6 +91,15 @@ def refusal(name: str, asked_unit: str, asked: str, stored: str, stored_unit: st
         f'"{asked_unit}" is a unit of {kind(asked)}, but {name} is stored as {kind(stored)}; '
         f"ask for {name} in a unit of {kind(stored)}{example}"
     )
+
+
+def _demanded(query: Filter) -> Iterator[Measures]:
+    """Of `expectations` those that whatever passes has met."""
+    if query.where:
+        yield from (part for part in _conjuncts(query.where) if isinstance(part, Measures))
+    for include in query.includes:
+        if include.joins:
+            yield from _demanded(include.scope)
 
 
 def _walk(condition: Condition | None) -> Iterator[Measures]:

@@ -77,7 +77,14 @@ class Tagged:
     terms: tuple[str, ...]
 
 
-Condition = Comparison | Contains | Junction | Negation | Measures | Measured | Tagged
+@dataclass(frozen=True)
+class Techniques:
+    """That a dataset has one of the techniques with these row ids, by what its words say."""
+
+    ids: tuple[int, ...]
+
+
+Condition = Comparison | Contains | Junction | Negation | Measures | Measured | Tagged | Techniques
 
 
 @dataclass(frozen=True)

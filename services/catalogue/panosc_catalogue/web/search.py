@@ -16,9 +16,9 @@ from panosc_catalogue.database import (
     QueryTimeout,
 )
 from panosc_catalogue.query import compile as sql
-from panosc_catalogue.query import keyset
+from panosc_catalogue.query import keyset, tags
 from panosc_catalogue.query.errors import FilterError
-from panosc_catalogue.query.measure import refusal
+from panosc_catalogue.query.measure import refusal, shown_to_fit
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
 from panosc_catalogue.query.syntax import Filter
@@ -31,6 +31,7 @@ MAX_LINK = 4096
 """Characters of a link to the next page at most: proxies bound the size of all headers."""
 COLLECTIONS = {f"{name}s".lower(): MODELS[name] for name in ("Dataset", "Document", "Instrument")}
 METHODS = ("GET", "HEAD", "OPTIONS")
+_NOTHING = "[]"
 # Portals' pages ask from other origins: everything here is public.
 _SHARED = {
     "Access-Control-Allow-Origin": "*",
@@ -103,15 +104,16 @@ class _Search:
         return await self._item(model, "/".join(rest), request)
 
     async def _list(self, model: Model, request: Request) -> Response:
-        asked = await self._filter(model, request)
+        asked = self._filter(model, request)
         wants_all = asked.limit is None
-        query, headers = self._limited(asked)
+        query, headers = self._limited(await self._tagged(asked))
         if "cursor" in request.query_params:
             query = replace(query, skip=0, after=keyset.decode(query, request.query_params["cursor"]))
         if _flag(request, "total"):
             row = await self._run(sql.count(replace(query, after=())))
             headers["X-Total-Count"] = str(row[0] if row else 0)
-        text, place = await self._answered(sql.page(query)) or ("[]", None)
+        text, place = await self._answered(sql.page(query)) or (_NOTHING, None)
+        await self._check_units(query, found=text != _NOTHING)
         if place is not None:
             if wants_all:
                 headers["X-Limit-Capped"] = "true"
@@ -119,11 +121,15 @@ class _Search:
         return _json(text, headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
-        row = await self._run(sql.count(await self._counted(model, request)))
-        return _json(orjson.dumps({"count": row[0] if row else 0}).decode())
+        query = await self._tagged(self._counted(model, request))
+        row = await self._run(sql.count(query))
+        count = row[0] if row else 0
+        await self._check_units(query, found=count != 0)
+        return _json(orjson.dumps({"count": count}).decode())
 
     async def _item(self, model: Model, pid: str, request: Request) -> Response:
-        query, headers = self._limited(await self._filter(model, request))
+        query, headers = self._limited(self._filter(model, request))
+        await self._check_units(query)
         text = await self._text(sql.item(replace(query, skip=0, limit=None), _checked(pid)))
         if text is None:
             raise _unknown(model, pid)
@@ -131,39 +137,44 @@ class _Search:
         return _json(text, headers)
 
     async def _files(self, model: Model, pid: str, request: Request) -> Response:
-        query, headers = self._limited(await self._filter(MODELS["File"], request))
+        query, headers = self._limited(self._filter(MODELS["File"], request))
         text = await self._text(sql.related_items(model, "files", _checked(pid), query))
         if text is None:
             raise _unknown(model, pid)
         return _json(text, headers)
 
     async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
-        query = await self._counted(MODELS["File"], request)
+        query = self._counted(MODELS["File"], request)
         row = await self._run(sql.related_count(model, "files", _checked(pid), query))
         if row is None:
             raise _unknown(model, pid)
         return _json(orjson.dumps({"count": row[0]}).decode())
 
-    async def _filter(self, model: Model, request: Request) -> Filter:
+    def _filter(self, model: Model, request: Request) -> Filter:
         query = parse_filter(model, querystring.read(request.query_params, "filter"), self.site.panet)
         words = request.query_params.get("query")
         if words is not None and not query.terms:
             query = replace(query, terms=parse_filter(model, {"query": words}, self.site.panet).terms)
-        return await self._fitting(query)
+        return query
 
-    async def _counted(self, model: Model, request: Request) -> Filter:
+    def _counted(self, model: Model, request: Request) -> Filter:
         """What to count: `where`, and as an extension the joins and the where of a whole `filter`."""
-        query = await self._filter(model, request)
+        query = self._filter(model, request)
         where = parse_where(model, querystring.read(request.query_params, "where"), self.site.panet)
         return query if where is None else replace(query, where=where)
 
-    async def _fitting(self, query: Filter) -> Filter:
-        """The filter, if the units that it names fit the parameters."""
-        statement = sql.mismatch(query)
+    async def _tagged(self, query: Filter) -> Filter:
+        """The filter with the techniques that it looks for beside words."""
+        statement = sql.techniques(query)
+        row = await self._run(statement) if statement else None
+        return tags.known(query, row) if row else query
+
+    async def _check_units(self, query: Filter, *, found: bool = False) -> None:
+        """Refuse units that fit no parameter, unless what was found shows that they do."""
+        statement = None if found and shown_to_fit(query) else sql.mismatch(query)
         row = await self._run(statement) if statement else None
         if row is not None:
             raise refusal(*map(str, row))
-        return query
 
     def _limited(self, query: Filter) -> tuple[Filter, dict[str, str]]:
         """The filter with limits that hold, and headers that tell which they are."""
@@ -203,7 +214,7 @@ class _Search:
             raise ApiError(400, message, name="BadRequestError", code="ANSWER_TOO_LARGE")
         return row
 
-    async def _run(self, statement: sql.Statement) -> tuple[object, ...] | None:
+    async def _run(self, statement: sql.Statement) -> tuple[Any, ...] | None:
         site = self.site
         bound = sql.bind(statement, site.policy.current(), site.clock(), past_sealed=site.past_sealed())
         return await site.database.row(*bound)

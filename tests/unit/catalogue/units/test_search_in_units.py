@@ -196,6 +196,14 @@ def test_another_dimension_is_refused(client: httpx2.Client, path: str) -> None:
     )
 
 
+def test_what_another_alternative_finds_excuses_no_unit(client: httpx2.Client) -> None:
+    hot = {"name": "temperature", "value": {"gt": 19}, "unit": "degC"}
+    wrong = {"name": "photon_energy", "value": {"lt": 1}, "unit": "angstrom"}
+    either = {"name": {"inq": ["temperature", "photon_energy"]}, "value": {"gt": 0}, "unit": "K"}
+    for where in ({"or": [hot, wrong]}, {"and": [hot, {"not": wrong}]}, either):
+        assert "stored as energy" in refused(client, where), where
+
+
 def test_the_refusal_tells_nothing_of_what_is_under_embargo(client: httpx2.Client) -> None:
     assert ask(client, {"name": "stress", "value": {"lt": 5}, "unit": "angstrom"}) == {}
 

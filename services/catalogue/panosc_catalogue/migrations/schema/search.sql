@@ -72,6 +72,12 @@ AS $$
     WHERE NOT past_sealed OR s.id <= (SELECT d.id FROM dataset d WHERE NOT d.sealed ORDER BY d.id DESC LIMIT 1)
 $$;
 
+-- A dataset has its techniques among its words, as nobody can write them: words and techniques together are
+-- then one look into one index.
+CREATE FUNCTION technique_word(technique bigint) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN '#' || technique;
+
 -- Datasets whose document or instrument changed its words since theirs were made.
 CREATE TABLE search_pending (dataset_id bigint PRIMARY KEY REFERENCES dataset ON DELETE CASCADE);
 
@@ -133,6 +139,9 @@ BEGIN
         || setweight(coalesce(i.words, ''), 'B') || search_words(tags.names, 'B')
         || setweight(ts_filter(coalesce(p.words, ''), '{a,b}'), 'C')
         || search_words(concat_ws(' ', said.texts, d.pid, d.doi), 'D')
+        || array_to_tsvector(ARRAY(
+            SELECT technique_word(l.technique_id) FROM dataset_technique l WHERE l.dataset_id = d.id
+        ))
     FROM dataset d
     LEFT JOIN instrument_search i ON i.id = d.instrument_id
     LEFT JOIN document_search p ON p.id = d.document_id
