@@ -8,9 +8,9 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -52,6 +52,7 @@ class Server:
     directory: Path
     port: int
     user: str | None
+    settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
@@ -69,6 +70,7 @@ class Server:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "100",
+            **self.settings,
         }
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("ab") as log:
@@ -114,8 +116,8 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """A server for as long as the context lasts; a missing PostgreSQL is an error."""
+def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server for as long as the context lasts, with `settings` of PostgreSQL; a missing one is an error."""
     binaries, user = _binaries(), _user()
     directory = Path(tempfile.mkdtemp(prefix="panosc-postgres-"))
     try:
@@ -131,7 +133,7 @@ def server() -> Iterator[Server]:
             user=user,
             cwd="/",
         )
-        running = Server(directory, _free_port(), user)
+        running = Server(directory, _free_port(), user, settings or {})
         running.start()
         try:
             yield running

@@ -68,7 +68,10 @@ def _stateful_set(catalogue: Catalogue, managed: ManagedDatabase, part: Part, se
         settings.image_postgres,
         settings.image_pull_policy,
         requirements=resources("100m", f"{memory // 4}Mi", memory_limit=managed.memory),
-        args=["postgres", *_tuned(memory)],
+        args=[
+            "postgres",
+            *(part for name, value in tuned(memory).items() for part in ("-c", f"{name}={value}")),
+        ],
         mounts={"data": DATA_DIRECTORY, "shm": "/dev/shm"},  # noqa: S108
         read_only_mounts={"secret": SECRET_DIRECTORY},
         environment={
@@ -106,16 +109,15 @@ def _stateful_set(catalogue: Catalogue, managed: ManagedDatabase, part: Part, se
     )
 
 
-def _tuned(memory: int) -> list[str]:
+def tuned(memory: int) -> dict[str, str]:
     """Settings for so many MiB, by the shares that PostgreSQL's manual names; its own are for any machine."""
-    options = {
+    return {
         "shared_buffers": f"{memory // 4}MB",
         "effective_cache_size": f"{memory * 3 // 4}MB",
         "maintenance_work_mem": f"{memory // 16}MB",
         "work_mem": f"{max(4, memory // 256)}MB",
         "random_page_cost": "1.1",  # disks of today find any page about as quickly as the next one
     }
-    return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
 
 def _is_ready(*, period: int, failures: int) -> Object:
