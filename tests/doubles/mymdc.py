@@ -1,8 +1,9 @@
 """EuXFEL's myMdC, as its Python client metadata_client 4.2.2 and that client's tests document it.
 
 An OAuth2 token by client credentials, a version in `Accept`, the user's address in a header of its own, lists
-in pages that headers count. `parameters/?data_group_id=` follows the pattern of `data_files/?data_group_id=`:
-the client writes parameters to data groups, but documents no way to read them back.
+in pages that headers count, of 500 things at most. `parameters/?data_group_id=` follows the pattern of
+`dataset_files/?data_group_id=`: the client writes parameters to data groups, but documents no way to read
+them back.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-MAX_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 500
 FILTERS = {
     "proposals": {"number"},
     "instruments": {"identifier", "facility_id"},
@@ -27,6 +28,7 @@ FILTERS = {
     "users": set(),
     "runs": {"run_number", "experiment_id"},
     "parameters": {"data_source", "name", "data_group_id"},
+    "dataset_files": {"data_group_id"},
 }
 
 

@@ -17,6 +17,7 @@ from panosc_catalogue.records import (
     DatasetRecord,
     DocumentHeader,
     DocumentRecord,
+    File,
     Instrument,
     Member,
     Parameter,
@@ -55,6 +56,8 @@ from panosc_catalogue.sources.http import (
 log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 100
+FILES_PAGE = 500
+"""The most that it gives at once: a run may have thousands of files."""
 AT_ONCE = 8
 """Requests that wait for their answers at the same time, where each is for one record."""
 RECENT = timedelta(days=60)
@@ -135,8 +138,8 @@ class MyMdc(Adapter):
         if since and "page" in since:
             cursor = since
         async with self._http.opened():
-            self._known.units = _by_name([unit async for unit in self._all("units/")])
-            instruments = [instrument async for instrument in self._all("instruments/")]
+            self._known.units = _by_name(await self._all("units/"))
+            instruments = await self._all("instruments/")
             self._known.instruments = _by_name(instruments)
             yield page_of([self._instrument(of) for of in instruments], cursor)
             number, done, is_last = cursor["page"], cursor["done"], False
@@ -164,7 +167,7 @@ class MyMdc(Adapter):
         yield [document]
         if isinstance(document, Refused) or not (everything or _is_recent(self._header(proposal))):
             return
-        samples = _by_name([sample async for sample in self._all("samples/", proposal_id=origin)])
+        samples = _by_name(await self._all("samples/", proposal_id=origin))
         number, is_last = 1, False
         while not is_last:
             query = {"proposal_number": proposal["number"]}
@@ -203,18 +206,19 @@ class MyMdc(Adapter):
         return _is_available(thing)
 
     async def _list(self, path: str, query: dict[str, Any], number: int) -> _List:
-        params = {**{key: str(value) for key, value in query.items()}, "page": str(number)}
+        params = {"page": number, "page_size": PAGE, **query}
         return await self._http.request(
-            "GET", f"api/{path}", _list, params={**params, "page_size": str(PAGE)}
+            "GET", f"api/{path}", _list, params={key: str(value) for key, value in params.items()}
         )
 
-    async def _all(self, path: str, **query: Any) -> AsyncIterator[Any]:
-        number, is_last = 1, False
-        while not is_last:
+    async def _all(self, path: str, **query: Any) -> list[Any]:
+        page = await self._list(path, query, 1)
+        items, number = page.items, 1
+        while not page.is_last:
+            number += 1
             page = await self._list(path, query, number)
-            for item in page.items:
-                yield item
-            number, is_last = number + 1, page.is_last
+            items += page.items
+        return items
 
     async def _user(self, key: Any) -> None:
         if _identifies(key) and str(key) not in self._known.users:
@@ -293,11 +297,19 @@ class MyMdc(Adapter):
             return Refused(
                 Kind.DATASET, origin, f"all_raw_data_groups_ids: {groups!r:.100} is no list of ids"
             )
-        parameters = [of for one in groups or () async for of in self._all("parameters/", data_group_id=one)]
-        return parsed(Kind.DATASET, origin, lambda: self._dataset(proposal, run, samples, parameters))
+        parameters, files = [], []
+        for one in groups or ():
+            parameters += await self._all("parameters/", data_group_id=one)
+            files += await self._all("dataset_files/", data_group_id=one, page_size=FILES_PAGE)
+        return parsed(Kind.DATASET, origin, lambda: self._dataset(proposal, run, samples, parameters, files))
 
     def _dataset(
-        self, proposal: Item, run: Item, samples: Mapping[str, Item], parameters: list[Any]
+        self,
+        proposal: Item,
+        run: Item,
+        samples: Mapping[str, Item],
+        parameters: list[Any],
+        files: list[Any],
     ) -> DatasetRecord:
         number = run["run_number"]
         if not isinstance(number, int):
@@ -317,6 +329,7 @@ class MyMdc(Adapter):
             techniques=[self._technique(of) for of in _objects("techniques", run.get("techniques") or [])],
             samples=[self._sample(sample)] if sample else [],
             parameters=[self._parameter(of) for of in _objects("parameters", parameters)],
+            files=[_file(of) for of in _objects("dataset_files", files) if _is_available(of)],
         )
 
     def _technique(self, technique: Item) -> Technique:
@@ -357,6 +370,10 @@ def _list(answer: Answer) -> _List:
 
 def _is_available(thing: Any) -> bool:
     return not isinstance(thing, dict) or bool(thing.get("flg_available", True))
+
+
+def _file(file: Item) -> File:
+    return File(name=file["filename"], size=file.get("byte_size"))
 
 
 def _by_name(things: Sequence[Any]) -> dict[str, Item]:

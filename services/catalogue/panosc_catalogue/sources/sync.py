@@ -23,7 +23,7 @@ from panosc_catalogue.sources.state import Position, SourceState, Tally
 
 log = structlog.stdlib.get_logger(__name__)
 
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 """Raise it when an adapter takes more from the same answer: everything is then listed again."""
 
 FIRST_RETRY_SECONDS = 10.0

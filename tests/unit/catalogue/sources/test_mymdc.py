@@ -177,6 +177,23 @@ def test_all_of_a_run_arrives(read: Read, rows: Rows, xfel: Xfel) -> None:
     ]
 
 
+def test_the_files_of_a_run_arrive_with_their_sizes(
+    read: Read, rows: Rows, xfel: Xfel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mymdc, "FILES_PAGE", 2)
+    xfel.service.data_groups[7] = [17, 18]
+    for number, group in enumerate((17, 17, 17, 18)):
+        name = f"RAW-R0007-AGIPD{number:02}-S00000.h5"
+        xfel.service.add("dataset_files", filename=name, data_group_id=group, byte_size=3_000_000_000)
+    gone = {"filename": "removed.h5", "data_group_id": 18, "byte_size": 5, "flg_available": False}
+    xfel.service.add("dataset_files", **gone)
+    read()
+    files = rows("SELECT name, path, size FROM file WHERE deleted_at IS NULL ORDER BY name")
+    names = [f"RAW-R0007-AGIPD{number:02}-S00000.h5" for number in range(4)]
+    assert files == [{"name": name, "path": name, "size": 3_000_000_000} for name in names]
+    assert rows("SELECT size FROM dataset WHERE pid = 'facility:2345/r0007'") == [{"size": 12_000_000_000}]
+
+
 def test_in_between_runs_of_recent_proposals_are_read(read: Read, shown: Shown, xfel: Xfel) -> None:
     read()
     xfel.run(6789, 3)
