@@ -48,6 +48,8 @@ class MyMdc:
         """Elements that every list has before its things."""
         self.forbidden: set[tuple[str, int]] = set()
         """Tables and ids of what is there, and not for this account."""
+        self.closed: set[str] = set()
+        """Lists, by the path's last part and the query but for pages, that are not for this account."""
         self.together: asyncio.Barrier | None = None
         """Of runs that are asked for by their ids: none is answered before as many as this are waiting."""
         self.withheld = 0
@@ -102,13 +104,15 @@ class MyMdc:
             return JSONResponse({"info": "version is missing"}, 406)
         if request.headers.get("x-user-email") != self.user_email:
             return JSONResponse({"info": "User not allowed"}, 403)
+        if _asked(request) in self.closed:
+            return JSONResponse({"info": "Forbidden"}, 403)
         return None
 
     async def _list(self, request: Request) -> Response:
         table = request.path_params["table"]
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        if table not in FILTERS or table == "users":
+        if table not in self.tables or table == "users":
             return JSONResponse({"info": "Resource not found!"}, 404)
         asked = {
             key: value for key, value in request.query_params.items() if key not in ("page", "page_size")
@@ -175,3 +179,8 @@ class MyMdc:
             "X-Total-Count": str(len(things)),
         }
         return JSONResponse(things[(page - 1) * size : page * size - self.withheld], headers=headers)
+
+
+def _asked(request: Request) -> str:
+    asked = [f"{k}={v}" for k, v in request.query_params.items() if k not in ("page", "page_size")]
+    return f"{request.url.path.rstrip('/').rsplit('/', 1)[-1]}?{'&'.join(asked)}"

@@ -5,10 +5,10 @@ again; all others with the listing of everything.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -69,7 +69,13 @@ _PEOPLE = {
 }
 """Fields of a proposal that name users, by the role that these have."""
 
+T = TypeVar("T")
 Item = Mapping[str, Any]
+
+FORBIDDEN = "(forbidden)"
+"""Stands for the source's name of all that the account may not read, which is reported as one."""
+MAX_NAMED = 5
+"""Proposals that are named of those of which it may not read something."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,8 @@ class MyMdc(Adapter):
             first_wait_seconds=first_wait_seconds,
         )
         self._known = _Known()
+        self._forbidden: dict[str, list[str]] = {}
+        """Numbers of proposals by what the account may not read of them."""
 
     async def _login(self) -> str:
         form = {
@@ -147,8 +155,11 @@ class MyMdc(Adapter):
                 proposals = await self._list("proposals/", {}, number)
                 for count, proposal in enumerate(proposals.items[done:], done + 1):
                     here = {**cursor, "page": number, "done": count - 1}
+                    reported = self._left_out()
                     async for items in self._proposal(proposal, everything=cursor["everything"]):
                         yield page_of(items, here)
+                    if (left_out := self._left_out()) != reported:
+                        yield Page(here, refused=[Refused(Kind.DATASET, FORBIDDEN, left_out)])
                 number, done, is_last = number + 1, 0, proposals.is_last
                 yield Page({**cursor, "page": number, "done": 0})
             yield Page({}, complete=cursor["everything"])
@@ -162,22 +173,21 @@ class MyMdc(Adapter):
             yield [origin]
             return
         for name in _PEOPLE.values():
-            await self._user(proposal.get(name))
+            await self._user(proposal, proposal.get(name))
         document = parsed(Kind.DOCUMENT, origin, lambda: self._document(proposal))
         yield [document]
         if isinstance(document, Refused) or not (everything or _is_recent(self._header(proposal))):
             return
-        samples = _by_name(await self._all("samples/", proposal_id=origin))
+        samples = await self._readable("samples", proposal, self._all("samples/", proposal_id=origin))
+        by_name = None if samples is None else _by_name(samples)
         number, is_last = 1, False
         while not is_last:
             query = {"proposal_number": proposal["number"]}
-            try:
-                runs = await self._list("runs/runs_by_proposal", query, number)
-            except NotThere:
-                # It went while it was read.
+            runs = await self._readable("runs", proposal, self._list("runs/runs_by_proposal", query, number))
+            if runs is None:
                 return
             there = [run for run in runs.items if _is_available(run)]
-            yield [await self._run(proposal, run, samples) for run in there]
+            yield [await self._run(proposal, run, by_name) for run in there]
             number, is_last = number + 1, runs.is_last
 
     async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:
@@ -186,24 +196,50 @@ class MyMdc(Adapter):
         myMdC documents no list of things by their ids.
         """
         gone: list[str] = []
+        forbidden = 0
         for first in range(0, len(origin_ids), AT_ONCE):
             keys = origin_ids[first : first + AT_ONCE]
             there = await asyncio.gather(*(self._is_there(kind, key) for key in keys))
-            gone += [key for key, is_there in zip(keys, there, strict=True) if not is_there]
+            gone += [key for key, is_there in zip(keys, there, strict=True) if is_there is False]
+            forbidden += there.count(None)
+        if forbidden:
+            log.warning("records may not be read", source=self._name, kind=kind, number=forbidden)
         return gone
 
-    async def _is_there(self, kind: Kind, key: str) -> bool:
-        if key == UNNAMED:
+    async def _is_there(self, kind: Kind, key: str) -> bool | None:
+        """None where the account may not see it, which does not say that it is gone."""
+        if key in (UNNAMED, FORBIDDEN):
             return False
         try:
             thing = await self._http.json(f"api/{_PATHS[kind]}/{quote(key, safe='')}")
         except NotThere:
             return False
-        except Forbidden as error:
-            # That the account may not see it does not say that it is gone.
-            log.warning("record may not be read", source=self._name, kind=kind, id=key, why=str(error))
-            return True
+        except Forbidden:
+            return None
         return _is_available(thing)
+
+    async def _readable(self, what: str, proposal: Item, reading: Awaitable[T]) -> T | None:
+        """What is read; None where it is not there (any more), or the account may not read it."""
+        try:
+            return await reading
+        except NotThere:
+            return None
+        except Forbidden:
+            self._forbid(what, proposal)
+            return None
+
+    def _forbid(self, what: str, proposal: Item) -> None:
+        numbers = self._forbidden.setdefault(what, [])
+        if (number := str(proposal.get("number"))) not in numbers[-1:]:
+            numbers.append(number)
+
+    def _left_out(self) -> str:
+        """What the account may not read, in words."""
+        parts = []
+        for what, numbers in self._forbidden.items():
+            more = f" and {len(numbers) - MAX_NAMED} more" if len(numbers) > MAX_NAMED else ""
+            parts.append(f"{what} of {', '.join(numbers[:MAX_NAMED])}{more}")
+        return f"left out, as the account may not read them, by proposal: {'; '.join(parts)}"
 
     async def _list(self, path: str, query: dict[str, Any], number: int) -> _List:
         params = {"page": number, "page_size": PAGE, **query}
@@ -220,16 +256,19 @@ class MyMdc(Adapter):
             items += page.items
         return items
 
-    async def _user(self, key: Any) -> None:
-        if _identifies(key) and str(key) not in self._known.users:
+    async def _user(self, proposal: Item, key: Any) -> None:
+        if not _identifies(key):
+            return
+        if str(key) not in self._known.users:
             try:
                 user = await self._http.json(f"api/users/{quote(str(key), safe='')}")
             except NotThere:
                 user = {}
-            except Forbidden as error:
-                log.warning("user not read", source=self._name, why=str(error))
+            except Forbidden:
                 user = None
             self._known.users[str(key)] = user
+        if self._known.users[str(key)] is None:
+            self._forbid("people", proposal)
 
     def _instrument(self, instrument: Any) -> Fetched | Refused:
         origin = named(Kind.INSTRUMENT, instrument, "id")
@@ -284,32 +323,41 @@ class MyMdc(Adapter):
             last_name=user.get("last_name"),
         )
 
-    async def _run(self, proposal: Item, run: Any, samples: Mapping[str, Item]) -> Fetched | Refused:
+    async def _run(self, proposal: Item, run: Any, samples: Mapping[str, Item] | None) -> Fetched | Refused:
         origin = named(Kind.DATASET, run, "id")
         if isinstance(origin, Refused):
             return origin
         query = {"proposal_number": str(proposal["number"]), "run_number": str(run.get("run_number"))}
-        try:
-            groups = await self._http.json("api/runs/all_raw_data_groups_ids", query)
-        except NotThere:
-            groups = None
+        asked = self._http.json("api/runs/all_raw_data_groups_ids", query)
+        groups = await self._readable("data of runs", proposal, asked)
         if not isinstance(groups, list | None) or not all(map(_identifies, groups or ())):
             return Refused(
                 Kind.DATASET, origin, f"all_raw_data_groups_ids: {groups!r:.100} is no list of ids"
             )
-        parameters, files = [], []
-        for one in groups or ():
-            parameters += await self._all("parameters/", data_group_id=one)
-            files += await self._all("dataset_files/", data_group_id=one, page_size=FILES_PAGE)
+        parameters = await self._of_groups("parameters/", proposal, groups)
+        files = await self._of_groups("dataset_files/", proposal, groups, page_size=FILES_PAGE)
         return parsed(Kind.DATASET, origin, lambda: self._dataset(proposal, run, samples, parameters, files))
+
+    async def _of_groups(
+        self, path: str, proposal: Item, groups: list[Any] | None, **query: Any
+    ) -> list[Any] | None:
+        """What a list has of data groups; None where not all of it can be read."""
+        found: list[Any] = []
+        for group in groups or ():
+            asked = self._all(path, data_group_id=group, **query)
+            items = await self._readable("data of runs", proposal, asked)
+            if items is None:
+                return None
+            found += items
+        return None if groups is None else found
 
     def _dataset(
         self,
         proposal: Item,
         run: Item,
-        samples: Mapping[str, Item],
-        parameters: list[Any],
-        files: list[Any],
+        samples: Mapping[str, Item] | None,
+        parameters: list[Any] | None,
+        files: list[Any] | None,
     ) -> DatasetRecord:
         number = run["run_number"]
         if not isinstance(number, int):
@@ -318,7 +366,17 @@ class MyMdc(Adapter):
         if place not in self._known.instruments:
             raise ValueError(f"instrument_id: {place} is not among the instruments")
         instrument = self._instrument(self._known.instruments[place])
-        sample = samples.get(_identifier(run, "sample_id")) if run.get("sample_id") is not None else None
+        # What cannot be read stays as it is known: to take it away would be believed.
+        given: dict[str, Any] = {}
+        if run.get("sample_id") is None:
+            given["samples"] = []
+        elif samples is not None:
+            sample = samples.get(_identifier(run, "sample_id"))
+            given["samples"] = [self._sample(sample)] if sample else []
+        if parameters is not None:
+            given["parameters"] = [self._parameter(of) for of in _objects("parameters", parameters)]
+        if files is not None:
+            given["files"] = [_file(of) for of in _objects("dataset_files", files) if _is_available(of)]
         return DatasetRecord(
             pid=local_pid(self._facility, str(proposal["number"]), f"r{number:04d}"),
             title=run.get("run_alias") or f"Run {number} of proposal {proposal['number']}",
@@ -327,9 +385,7 @@ class MyMdc(Adapter):
             instrument=instrument.record if isinstance(instrument, Fetched) else None,
             documents=[self._header(proposal)],
             techniques=[self._technique(of) for of in _objects("techniques", run.get("techniques") or [])],
-            samples=[self._sample(sample)] if sample else [],
-            parameters=[self._parameter(of) for of in _objects("parameters", parameters)],
-            files=[_file(of) for of in _objects("dataset_files", files) if _is_available(of)],
+            **given,
         )
 
     def _technique(self, technique: Item) -> Technique:

@@ -409,6 +409,67 @@ def test_what_the_account_may_no_longer_see_is_not_gone(read: Read, shown: Shown
     assert titles(shown) == ALL - {"run 4 of 2345"}
 
 
+def test_what_the_account_may_not_read_is_left_out_and_reported_in_one_line(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel
+) -> None:
+    other = xfel.proposal(4000, datetime(2024, 6, 1, tzinfo=UTC))
+    xfel.run(4000, 1)
+    xfel.service.closed = {
+        f"samples?proposal_id={xfel.old}",
+        f"samples?proposal_id={other}",
+        "runs_by_proposal?proposal_number=4000",
+        "all_raw_data_groups_ids?proposal_number=2345&run_number=7",
+    }
+    read()
+    assert titles(shown) == ALL
+    assert rows(REFUSED) == [
+        {
+            "kind": "dataset",
+            "origin_id": "(forbidden)",
+            "refused": "left out, as the account may not read them, by proposal: samples of 2345, 4000; "
+            "data of runs of 2345; runs of 4000",
+        }
+    ]
+    xfel.service.closed = set()
+    read(listing=True)
+    assert titles(shown) == ALL | {"run 1 of 4000"}
+    assert rows(REFUSED + " AND deleted_at IS NULL") == []
+
+
+def test_what_the_account_may_no_longer_read_stays(read: Read, shown: Shown, rows: Rows, xfel: Xfel) -> None:
+    sample = xfel.service.add("samples", name="lysozyme", proposal_id=xfel.old)
+    xfel.service.get("runs", 7)["sample_id"] = sample
+    xfel.service.data_groups[7] = [17]
+    xfel.service.add("dataset_files", filename="a.h5", data_group_id=17, byte_size=3)
+    xfel.service.add("parameters", data_source="MONO", name="energy", value="9.3", data_group_id=17)
+    read()
+    known = (
+        "SELECT s.name AS sample, f.name AS file, p.name AS parameter FROM dataset d "
+        "JOIN dataset_sample l ON l.dataset_id = d.id JOIN sample s ON s.id = l.sample_id "
+        "JOIN file f ON f.dataset_id = d.id JOIN parameter p ON p.dataset_id = d.id "
+        "WHERE f.deleted_at IS NULL"
+    )
+    before = rows(known)
+    assert before == [{"sample": "lysozyme", "file": "a.h5", "parameter": "MONO.energy"}]
+    xfel.service.closed = {
+        f"samples?proposal_id={xfel.old}",
+        "dataset_files?data_group_id=17",
+        "parameters?data_group_id=17",
+        "runs_by_proposal?proposal_number=6789",
+    }
+    xfel.service.forbidden = {("runs", 26), ("runs", 27)}
+    read(listing=True)
+    assert titles(shown) == ALL
+    assert rows(known) == before
+
+
+def test_a_mymdc_that_has_no_files_yet_is_read(read: Read, shown: Shown, xfel: Xfel) -> None:
+    xfel.service.data_groups[7] = [17]
+    del xfel.service.tables["dataset_files"]
+    read()
+    assert titles(shown) == ALL
+
+
 def test_a_proposal_that_goes_while_it_is_read_has_no_runs(
     read: Read, shown: Shown, xfel: Xfel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
