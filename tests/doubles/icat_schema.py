@@ -51,7 +51,12 @@ _ENTITIES = {
     "DataPublication": (
         "pid:String! title:String! publicationDate:Date description:String subject:String | "
         "facility:Facility! content:DataCollection! type:DataPublicationType | "
-        "users:DataPublicationUser.publication"
+        "users:DataPublicationUser.publication fundingReferences:DataPublicationFunding.dataPublication"
+    ),
+    "DataPublicationFunding": "| dataPublication:DataPublication! funding:FundingReference! |",
+    "FundingReference": (
+        "funderName:String! funderIdentifier:String awardNumber:String! awardTitle:String | | "
+        "publications:DataPublicationFunding.funding"
     ),
     "DataPublicationUser": (
         "contributorType:String! orderKey:String fullName:String givenName:String familyName:String "

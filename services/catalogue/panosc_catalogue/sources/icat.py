@@ -86,8 +86,12 @@ _LISTINGS = (
         "DataPublication",
         Kind.DOCUMENT,
         "publication/",
-        ("users.user", "users.affiliations"),
-        changes_with=(("users", "DataPublicationUser"),),
+        ("users.user", "users.affiliations", "fundingReferences.funding"),
+        changes_with=(
+            ("users", "DataPublicationUser"),
+            ("fundingReferences", "DataPublicationFunding"),
+            ("fundingReferences.funding", "FundingReference"),
+        ),
     ),
     # Last, so that what decides their embargo is there.
     _Listing(

@@ -13,6 +13,7 @@ from panosc_catalogue.records import (
     DocumentHeader,
     DocumentRecord,
     File,
+    Funding,
     Instrument,
     Member,
     Parameter,
@@ -78,6 +79,7 @@ class Mapping:
             release_date=entity.publicationDate,
             keywords=[word.strip() for word in str(entity.subject or "").split(",") if word.strip()],
             members=[self._author(user) for user in users],
+            funding=[_funding(of.funding) for of in entity.fundingReferences if of.funding],
         )
 
     def dataset(self, entity: Any, parameters: Iterable[Any], datafiles: Iterable[Any]) -> DatasetRecord:
@@ -161,6 +163,17 @@ class Mapping:
             first_name=_text(user.givenName),
             last_name=_text(user.familyName),
         )
+
+
+def _funding(entity: Any) -> Funding:
+    # ICAT knows no award without a number: what has none is given as one of DataCite's codes.
+    number, identifier = _text(entity.awardNumber), _text(entity.funderIdentifier)
+    return Funding(
+        funder=str(entity.funderName),
+        ror=identifier if identifier and "ror.org/" in identifier else None,
+        award_number=None if number and number.startswith(":") else number,
+        award_title=_text(entity.awardTitle),
+    )
 
 
 def _parameters(entities: Iterable[Any]) -> list[Parameter]:

@@ -236,6 +236,42 @@ def test_a_publication_links_its_datasets_and_leaves_their_embargo(
     assert linked == [{"title": "scan 3", "owner": "About MA-1"}]
 
 
+def test_a_publication_tells_who_paid_for_it(read: Read, rows: Rows, beamline: Beamline) -> None:
+    def funding() -> list[Any]:
+        (document,) = rows("SELECT funding FROM document WHERE pid = '10.5072/pub'")
+        return [
+            tuple(one[key] for key in ("funder", "ror", "award_number", "award_title"))
+            for one in document["funding"]
+        ]
+
+    add = beamline.icat.add
+    content = add("DataCollection")
+    common = {"facility": beamline.facility, "content": content}
+    publication = add("DataPublication", pid="10.5072/pub", title="Lipids in light", **common)
+    commission = add(
+        "FundingReference",
+        funderName="European Commission",
+        funderIdentifier="https://ror.org/00k4n6c32",
+        awardNumber="823852",
+        awardTitle="PaNOSC",
+    )
+    add("DataPublicationFunding", dataPublication=publication, funding=commission)
+    read()
+    assert funding() == [("European Commission", "https://ror.org/00k4n6c32", "823852", "PaNOSC")]
+    later(beamline, hours=3)
+    crossref = "https://doi.org/10.13039/501100001659"
+    foundation = add(
+        "FundingReference", funderName="A foundation", funderIdentifier=crossref, awardNumber=":unas"
+    )
+    add("DataPublicationFunding", dataPublication=publication, funding=foundation)
+    read()
+    assert funding()[1:] == [("A foundation", None, None, None)]
+    later(beamline, hours=3)
+    beamline.icat.change("FundingReference", foundation, awardNumber="17")
+    read()
+    assert funding()[1:] == [("A foundation", None, "17", None)]
+
+
 def test_a_publication_of_an_investigation_that_comes_later_links_its_datasets(
     read: Read, rows: Rows, beamline: Beamline
 ) -> None:
