@@ -8,6 +8,7 @@ dataset leaves empty.
 
 import hashlib
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -102,9 +103,21 @@ def made_identifier(text: str) -> str:
 
 
 def instrument_pid(facility_name: str, name: str) -> str:
-    """The pid of an instrument that has none of its own: the same, whichever source names it."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "instrument"
-    return made_identifier(f"{facility_name}:{slug}")
+    """The pid of an instrument that has none of its own: the same, whichever source names it.
+
+    A name in Latin script is seen in it; of one in another a digest is, which tells it from others.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+    plain = " ".join(unicodedata.normalize("NFKC", name.casefold()).split())
+    if slug and not any(map(_is_of_another_script, plain)):
+        return made_identifier(f"{facility_name}:{slug}")
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:8]
+    return made_identifier(f"{facility_name}:{slug or 'instrument'}-{digest}")
+
+
+def _is_of_another_script(character: str) -> bool:
+    is_letter = unicodedata.category(character).startswith("L")
+    return is_letter and not unicodedata.name(character, "").startswith(("LATIN", "MODIFIER"))
 
 
 class Record(BaseModel):

@@ -130,6 +130,13 @@ def test_an_instrument_is_the_one_that_files_name(read: Read, shown: Shown, xfel
     assert shown("instrument") == {"facility:spb-sfx": "Single Particles"}
 
 
+def test_instruments_with_names_in_other_scripts_are_told_apart(read: Read, shown: Shown, xfel: Xfel) -> None:
+    for name in ("Станция", "Линия"):
+        xfel.service.add("instruments", name=name, identifier=name)
+    read()
+    assert sorted(shown("instrument").values()) == ["Single Particles", "Линия", "Станция"]
+
+
 def test_all_of_a_proposal_arrives(read: Read, rows: Rows) -> None:
     read()
     (document,) = rows(
