@@ -144,15 +144,15 @@ class SourceState:
         return bool(alive < SMALL or 2 * missing <= alive or missing <= AS_MANY * held_back)
 
     def confirm(self, kind: Kind, asked: Sequence[str], gone: Collection[str]) -> int:
-        """The source was asked for these records: withdraw what is gone; returns how many were.
+        """The source was asked for these records: withdraw what is gone; returns how many that hid.
 
         The others count as seen, so that whoever goes on after a crash need not ask for them again.
         """
         with self.connection.transaction():
             self._alone()
-            self._withdraw(kind, gone)
+            hidden = self._withdraw(kind, gone)
             self._seen(kind, [one for one in asked if one not in gone])
-        return len(gone)
+        return len(hidden)
 
     def end_listing(self, cursor: Cursor, *, held_back: int = 0) -> None:
         """The listing has ended; so many records that it lacked are not believed to be gone."""

@@ -7,6 +7,7 @@ import pytest
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from panosc_catalogue.sources.base import Deleted, Fetched, Kind, Refused, Unreachable, parsed
 from panosc_catalogue.sources.sync import pause
+from prometheus_client import REGISTRY
 from unit.catalogue.sources.conftest import Once, Rows
 from unit.catalogue.sources.scripted import Script, dataset, document, instrument, news
 
@@ -73,6 +74,22 @@ def test_what_a_listing_lacks_is_withdrawn_and_comes_back(once: Once, shown: Sho
     assert len(shown("dataset")) == 24
     once(catalogue(25), listing=True)
     assert "d24" in shown("dataset")
+
+
+def test_only_what_is_hidden_counts_as_withdrawn(once: Once, shown: Shown) -> None:
+    def withdrawn() -> float:
+        labels = {"source": "shared", "outcome": "withdrawn"}
+        return REGISTRY.get_sample_value("catalogue_source_records_total", labels) or 0
+
+    once(Script([dataset(1)]), name="preferred")
+    script = Script([dataset(1), dataset(2)], refused=[Refused(Kind.DATASET, "3", "title: is missing")])
+    once(script, name="shared", outranked_by=("preferred",))
+    once(Script([dataset(2)]), name="shared", listing=True)
+    assert set(shown("dataset")) == {"d1", "d2"}
+    assert withdrawn() == 0
+    once(Script([]), name="shared", listing=True)
+    assert set(shown("dataset")) == {"d1"}
+    assert withdrawn() == 1
 
 
 def test_what_the_listing_only_missed_stays(once: Once, shown: Shown) -> None:
