@@ -7,25 +7,34 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from doubles.mymdc import MyMdc
+from doubles.oaipmh import Repository, datacite
+from doubles.scicat import SciCat
 from doubles.search_api import SearchApi
 from doubles.server import Misbehaviour, serve
 from panosc_catalogue.ingest.app import create_app
 from panosc_catalogue.migrate import migrate
 from panosc_catalogue.settings import CatalogueConfig
+from starlette.types import ASGIApp
 from support import postgres
 from unit.catalogue.service import get, serving, settings
+from unit.catalogue.sources.beamline import Beamline
 from unit.catalogue.sources.conftest import Rows
 
 DATASETS = 400
 
 
-def provider(number: int = DATASETS) -> SearchApi:
+def provider(number: int = DATASETS, page: int = 20) -> SearchApi:
     datasets = [{"pid": f"d/{n:04}", "title": f"Dataset {n}", "isPublic": True} for n in range(number)]
-    return SearchApi({"Instruments": [], "Datasets": datasets, "Documents": []}, max_limit=20)
+    return SearchApi({"Instruments": [], "Datasets": datasets, "Documents": []}, max_limit=page)
 
 
 @pytest.fixture
@@ -154,36 +163,119 @@ def test_a_database_that_is_not_ready_yet_is_no_fault_of_the_sources(
     assert "Failed" not in states
 
 
+@dataclass
+class Halfway(Misbehaviour):
+    """The first request after some of the datasets were written gets no answer."""
+
+    hangs: bool = True
+    is_begun: Callable[[], object] = lambda: False
+    has_struck: bool = False
+
+    def strikes(self) -> bool:
+        if self.has_struck or not self.is_begun():
+            return False
+        self.has_struck = True
+        return True
+
+
+NUMBER, PAGE = 60, 20
+
+
+def an_icat() -> ASGIApp:
+    # Instruments, investigations and types count as well.
+    beamline = Beamline(max_entities=4 * PAGE)
+    for number in range(len(beamline.datasets), NUMBER):
+        beamline.measure(number)
+    return beamline.icat.app
+
+
+def a_scicat() -> ASGIApp:
+    backend = SciCat(max_limit=PAGE, anonymous_lists={"instruments", "proposals"})
+    for number in range(NUMBER):
+        backend.datasets.append(backend.touch({"pid": f"p/{number:03}", "isPublished": True}))
+    return backend.app()
+
+
+def a_mymdc() -> ASGIApp:
+    service = MyMdc()
+    instrument = service.add("instruments", name="Single Particles", identifier="SPB")
+    for proposal in range(NUMBER // PAGE):
+        service.add("proposals", number=proposal, title=f"P{proposal}", instrument_id=instrument)
+        for run in range(PAGE):
+            service.add("runs", proposal_number=proposal, run_number=run)
+    return service.app
+
+
+def an_oai_pmh() -> ASGIApp:
+    repository = Repository(page=PAGE)
+    for number in range(NUMBER):
+        repository.put(f"oai:elsewhere:{number}", datacite(f"10.5072/d{number}", f"Data {number}"))
+    return repository.app
+
+
+SOURCES: list[tuple[str, Callable[[], ASGIApp], str, dict[str, str], dict[str, str]]] = [
+    ("icat", an_icat, "", {"authenticator": "db"}, {"username": "harvester", "password": "s3cret"}),
+    ("scicat", a_scicat, "/api", {}, {}),
+    (
+        "mymdc",
+        a_mymdc,
+        "/metadata",
+        {},
+        {"client_id": "catalogue", "client_secret": "s3cret", "user_email": "catalogue@facility.example"},
+    ),
+    ("searchAPI", lambda: provider(NUMBER, PAGE), "/api", {}, {}),
+    ("oaiPmh", an_oai_pmh, "/oai", {}, {}),
+]
+"""Of each kind of source: its double, the path of its interface, options and credentials."""
+
+
 def test_a_process_that_is_killed_in_the_middle_goes_on_where_it_was(
-    database_url: str, url: str, how: Misbehaviour, tmp_path: Path, rows: Rows
+    database_url: str, tmp_path: Path, rows: Rows
 ) -> None:
+    """With all kinds of sources in one process, as it takes seconds to start."""
     file = tmp_path / "catalogue.json"
-    source = {"name": "elsewhere", "searchAPI": {"url": url, "requestsPerSecond": 20}}
-    file.write_text(json.dumps({"sources": [source]}))
+    names = [kind.lower() for kind, *_ in SOURCES]
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "panosc_catalogue.cli", "ingest", "--config-file", str(file)]
         environment = {**os.environ, "PANOSC_CATALOGUE_DATABASE_URL": database_url}
         return subprocess.Popen([*command, "--port", "0"], env=environment, stderr=subprocess.DEVNULL)
 
-    def number() -> int:
-        return int(rows("SELECT count(*) AS number FROM dataset")[0]["number"])
+    def written(name: str) -> dict[str, datetime]:
+        """When each dataset of a source was seen last."""
+        sql = "SELECT origin_id, seen_at FROM source_record WHERE kind = 'dataset' AND source = %s"
+        return {row["origin_id"]: row["seen_at"] for row in rows(sql, name)}
 
-    first = start()
-    try:
-        eventually(lambda: number() >= 60)
-    finally:
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-    before = number()
-    assert before < DATASETS
-    how.requests.clear()
-    second = start()
-    try:
-        eventually(lambda: rows("SELECT 1 FROM source_state WHERE last_listing IS NOT NULL"))
-    finally:
-        second.terminate()
-        second.wait()
-    assert number() == DATASETS
-    listed = [request for request in how.requests if "/Datasets?" in request]
-    assert f"skip%22%3A+{before}" in listed[0]
+    with ExitStack() as stack:
+        configured, doubles = [], []
+        for kind, app, path, options, secret in SOURCES:
+            doubles.append(Halfway(is_begun=partial(written, kind.lower())))
+            base = stack.enter_context(serve(app(), doubles[-1]))
+            source: dict[str, Any] = {"url": f"{base}{path}", "requestsPerSecond": 1000, **options}
+            if secret:
+                source["credentials"] = str(tmp_path / kind)
+                (tmp_path / kind).mkdir()
+            for key, value in secret.items():
+                (tmp_path / kind / key).write_text(value)
+            configured.append({"name": kind.lower(), kind: source})
+        file.write_text(json.dumps({"sources": configured}))
+        first = start()
+        try:
+            eventually(lambda: all(double.has_struck for double in doubles))
+        finally:
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        before = {name: written(name) for name in names}
+        assert all(0 < len(datasets) < NUMBER for datasets in before.values())
+        second = start()
+        try:
+            listed = "SELECT name FROM source_state WHERE last_listing IS NOT NULL"
+            eventually(lambda: len(rows(listed)) == len(names))
+        finally:
+            second.terminate()
+            second.wait()
+    after = {name: written(name) for name in names}
+    assert {name: len(datasets) for name, datasets in after.items()} == dict.fromkeys(names, NUMBER)
+    assert rows("SELECT count(*) AS n FROM dataset WHERE deleted_at IS NULL") == [{"n": NUMBER * len(names)}]
+    # Nothing was read again that had been written.
+    assert {name: {one: after[name][one] for one in datasets} for name, datasets in before.items()} == before
