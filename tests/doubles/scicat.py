@@ -179,8 +179,10 @@ def _touched(item: Item, clock: int, changes: Item) -> Item:
 
 
 def _v3(item: Item) -> Item:
-    """The obsolete form: one proposal, one instrument."""
-    made = {key: value for key, value in item.items() if key not in ("proposalIds", "instrumentIds")}
+    """The obsolete form: one proposal, one instrument, one principal investigator."""
+    lists = ("proposalIds", "instrumentIds", "principalInvestigators")
+    made = {key: value for key, value in item.items() if key not in lists}
+    made["principalInvestigator"] = (item.get("principalInvestigators") or [None])[0]
     made["proposalId"] = (item.get("proposalIds") or [None])[0]
     made["instrumentId"] = (item.get("instrumentIds") or [None])[0]
     return made

@@ -299,6 +299,10 @@ class DatasetRecord(Record):
     """DOI of its own, bare or as its address."""
     license: License = None
     """SPDX identifier of its licence, where it differs from its document's."""
+    keywords: list[Text] | None = None
+    """Keywords beside those of its document; absent: those known stay."""
+    members: list[Member] | None = None
+    """The people, shown where its document names none; absent: those known stay."""
     instrument: Instrument | None = None
     """Where it was measured; absent: the one known stays."""
     documents: list[DocumentHeader] | None = None

@@ -22,6 +22,7 @@ COLUMNS = {
         "size": "bigint",
         "doi": "text",
         "license": "text",
+        "keywords": "text[]",
         "released": "boolean",
         "instrument_id": "bigint",
     },

@@ -117,6 +117,7 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
         "document_id", documents, {pid: record.parameters for pid, record in batch.documents.items()}
     )
     run.members(documents, {pid: record.members for pid, record in batch.documents.items()})
+    run.own_members(datasets, {pid: record.members for pid, record in batch.datasets.items()})
     run.words(datasets.values(), documents.values(), instruments.values())
 
 
@@ -176,12 +177,14 @@ class _Run:
                 "end_date": record.end_date,
                 "doi": record.doi,
                 "license": record.license,
+                "keywords": record.keywords or [],
                 "released": record.is_public is True,
                 "described": True,
                 **given,
             }
             named = record.model_fields_set & {"title", "creation_date", "end_date", "doi", "license"}
             named |= {"released"} if "is_public" in record.model_fields_set else set()
+            named |= {"keywords"} if record.keywords is not None else set()
             named |= {name for name, value in given.items() if value is not None}
             named -= _unsaid(record)
             rows.append({**row, "named": sorted(named)})
@@ -273,6 +276,17 @@ class _Run:
                 for row in self.people(members)
             ]
             self._execute(statements.MEMBERS, rows, documents=list(present), datasets=[])
+
+    def own_members(self, datasets: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
+        """Those of datasets themselves, whatever their documents say."""
+        present = {datasets[pid]: members for pid, members in given.items() if members is not None}
+        if present:
+            rows = [
+                {"document": None, "dataset": dataset, **row}
+                for dataset, members in present.items()
+                for row in self.people(members)
+            ]
+            self._execute(statements.MEMBERS, rows, documents=[], datasets=list(present))
 
     def dataset_members(self, document: int, dataset: int, members: list[Member]) -> None:
         rows = [{"document": document, "dataset": dataset, **row} for row in self.people(members)]

@@ -55,6 +55,8 @@ _OF_DOCUMENT = """(
     SELECT min(id) AS id, min(position) AS position, person_id, affiliation_id, role FROM member
     WHERE document_id = v.id GROUP BY person_id, affiliation_id, role
 )"""
+# Its part of its document's, or those of a dataset alone.
+_OF_DATASET = "(SELECT * FROM member WHERE dataset_id = v.id AND document_id IS {})"
 _TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_key)"
 _INSTRUMENT = "jsonb_build_object('name', i.name, 'pid', i.pid)"
 # Datasets that the source opened before their time have a release date that says nothing.
@@ -66,12 +68,13 @@ DATASET = f"""
         'start', {_utc("v.creation_date")}, 'end', {_utc("v.end_date")},
         'available', {_utc(_RELEASED)}, 'year', {_year(_RELEASED, "v.creation_date", "d.placed_at")},
         'withdrawn', {_utc("d.deleted_at")},
-        'license', v.license, 'keywords', o.keywords,
+        'license', v.license, 'keywords', o.keywords || d.keywords,
         'funding', (SELECT p.funding FROM document p WHERE p.id = o.id),
         'summary', o.summary,
         'people', coalesce(
-            {PEOPLE.format(members="(SELECT * FROM member WHERE dataset_id = v.id)")},
-            {PEOPLE.format(members="(SELECT * FROM member WHERE document_id = o.id AND dataset_id IS NULL)")}
+            {PEOPLE.format(members=_OF_DATASET.format("NOT NULL"))},
+            {PEOPLE.format(members="(SELECT * FROM member WHERE document_id = o.id AND dataset_id IS NULL)")},
+            {PEOPLE.format(members=_OF_DATASET.format("NULL"))}
         ),
         'instruments', (
             SELECT jsonb_agg({_INSTRUMENT}) FROM visible_instrument i WHERE i.id = v.instrument_id
@@ -242,7 +245,7 @@ def _description(site: Site, kind: Kind, record: dict[str, Any]) -> Description:
         instruments=tuple(Instrument(**one) for one in record["instruments"] or ()),
         techniques=tuple(Technique(**one) for one in record["techniques"] or ()),
         samples=tuple(Sample(**one) for one in record.get("samples") or ()),
-        keywords=tuple(record["keywords"] or ()),
+        keywords=tuple(dict.fromkeys(record["keywords"] or ())),
         funding=tuple(map(_funding, record["funding"] or ())),
         start=_instant(record["start"]),
         end=_instant(record["end"]),

@@ -265,6 +265,8 @@ class SciCat(Adapter):
             end_date=item.get("endTime"),
             size=item.get("size"),
             license=item.get("license"),
+            keywords=[word for word in item.get("keywords") or () if word],
+            members=list(_people(item)),
             documents=[
                 DocumentHeader(pid=self._proposal_pid(one), title=f"Proposal {one}", type="proposal")
                 for one in proposals
@@ -363,6 +365,26 @@ def _files(blocks: Iterable[Item]) -> Iterator[File]:
         for file in block.get("dataFileList") or ():
             path = str(file["path"])
             yield File(name=path.rsplit("/", 1)[-1], path=path, size=file.get("size"))
+
+
+def _people(item: Item) -> Iterator[Member]:
+    """Principal investigators and owners of a dataset, but those that are given as e-mail addresses."""
+    owners = _names(item.get("owner"))
+    orcids = _names(item.get("orcidOfOwner"))
+    # Which is whose is known only where there are as many of these.
+    known = dict(zip(owners, orcids, strict=True)) if len(owners) == len(orcids) else {}
+    # A list since v4, a text before.
+    leaders = _names(item.get("principalInvestigators") or item.get("principalInvestigator"))
+    for role, names in (("principal investigator", leaders), ("owner", owners)):
+        for name in names:
+            if "@" not in name:
+                yield Member(role=role, person=Person(full_name=name, orcid=known.get(name)))
+
+
+def _names(said: str | Sequence[str] | None) -> list[str]:
+    """The names in a list, or in a text with semicolons between them."""
+    texts = [said] if isinstance(said, str) else said or ()
+    return [part.strip() for text in texts for part in text.split(";") if part.strip()]
 
 
 def _member(role: str, first: str | None, last: str | None) -> Member:

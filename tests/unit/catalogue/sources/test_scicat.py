@@ -1,15 +1,24 @@
 """SciCat as a source: v3 and v4, public and with an account, whole and by what changed."""
 
+import asyncio
+import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from doubles.scicat import SciCat as Backend
 from doubles.server import Misbehaviour, serve
-from panosc_catalogue.settings import Facility, SciCatSource
+from panosc_catalogue.database import Database
+from panosc_catalogue.datacite import reading
+from panosc_catalogue.datacite.description import Description
+from panosc_catalogue.settings import CatalogueConfig, Facility, PolicyFile, SciCatSource
+from panosc_catalogue.site import Site
 from panosc_catalogue.sources.base import BadAnswer, NotAllowed
 from panosc_catalogue.sources.scicat import PAGE, SciCat
+from panosc_catalogue.web.app import create_app
+from unit.catalogue.service import get, serving, settings
 from unit.catalogue.sources.conftest import Once, Rows
 
 Shown = Callable[[str], dict[str, str]]
@@ -118,6 +127,24 @@ def sync(once: Once, url: str, request: pytest.FixtureRequest) -> Callable[..., 
     return run
 
 
+@pytest.fixture
+def described(database_url: str) -> Callable[[str], Description]:
+    """A dataset as its page, its citation and its DOI describe it."""
+
+    def find(pid: str) -> Description:
+        async def read() -> Description | None:
+            database = Database(database_url, size=1, statement_timeout_seconds=20)
+            async with database.opened():
+                site = Site(database, PolicyFile(Path("/none")), CatalogueConfig(), lambda: datetime.now(UTC))
+                return await reading.find(site, "datasets", pid)
+
+        found = asyncio.run(read())
+        assert found is not None
+        return found
+
+    return find
+
+
 def test_a_server_that_gives_less_than_it_was_asked_for_is_read_to_its_end(
     sync: Callable[..., None], backend: Backend, rows: Rows
 ) -> None:
@@ -215,6 +242,55 @@ def test_published_data_name_their_datasets_beside_the_proposal(
     backend.touch(backend.datasets[3], datasetName="Renamed")
     sync()
     assert documents() == ["10.5072/abc", "ess:P1"]
+
+
+OWN = {
+    "proposalIds": [],
+    "principalInvestigators": ["Lise Meitner", "otto@example.org"],
+    "owner": "Lise Meitner; Otto Frisch; ",
+    "orcidOfOwner": "https://orcid.org/0000-0001-5109-3700; 0000-0002-9079-593X",
+    "ownerEmail": "lise@example.org",
+    "contactEmail": "lise@example.org",
+    "keywords": ["fission", "uranium"],
+}
+
+
+def test_a_dataset_without_a_proposal_has_people_and_keywords_of_its_own(
+    sync: Callable[..., None], rows: Rows, backend: Backend, described: Callable[[str], Description]
+) -> None:
+    backend.touch(backend.datasets[7], **OWN)
+    sync()
+    found = described(backend.datasets[7]["pid"])
+    assert [(person.name, person.roles, person.orcid) for person in found.people] == [
+        ("Lise Meitner", ("principal investigator", "owner"), "https://orcid.org/0000-0001-5109-3700"),
+        ("Otto Frisch", ("owner",), "https://orcid.org/0000-0002-9079-593X"),
+    ]
+    assert found.keywords == ("fission", "uranium")
+    assert found.documents == ()
+    assert rows("SELECT 1 FROM person WHERE full_name LIKE '%%@%%'") == []
+
+
+@pytest.mark.parametrize("words", ["uranium", "Frisch"])
+def test_a_dataset_without_a_proposal_is_found_by_its_people_and_keywords(
+    sync: Callable[..., None], backend: Backend, database_url: str, tmp_path: Path, words: str
+) -> None:
+    backend.touch(backend.datasets[7], **OWN)
+    sync()
+    with serving(create_app(settings(database_url, tmp_path))) as client:
+        found = get(client, "/api/Datasets", filter=json.dumps({"query": words}))
+    assert [dataset["title"] for dataset in found] == ["Dataset 7"]
+
+
+def test_people_of_published_data_and_proposals_go_before_those_of_datasets(
+    sync: Callable[..., None], backend: Backend, described: Callable[[str], Description]
+) -> None:
+    backend.touch(backend.datasets[3], **OWN)
+    backend.touch(backend.datasets[4], **OWN | {"proposalIds": ["P1"]})
+    sync()
+    published, proposed = (described(backend.datasets[number]["pid"]) for number in (3, 4))
+    assert [person.roles for person in published.people] == [("creator",)]
+    assert published.keywords == ("proteins", "fission", "uranium")
+    assert [person.roles for person in proposed.people] == [("principal investigator",)]
 
 
 def test_what_changed_comes_without_another_listing(

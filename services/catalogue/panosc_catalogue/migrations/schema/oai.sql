@@ -89,7 +89,7 @@ BEGIN
         ('dataset', 'datasets', 'SELECT id FROM changed'),
         ('document_dataset', 'documents', 'SELECT document_id FROM changed'),
         ('document_dataset', 'datasets', 'SELECT dataset_id FROM changed'),
-        ('member', 'documents', 'SELECT document_id FROM changed'),
+        ('member', 'documents', 'SELECT document_id FROM changed WHERE document_id IS NOT NULL'),
         ('member', 'datasets', 'SELECT dataset_id FROM changed WHERE dataset_id IS NOT NULL'),
         ('file', 'datasets', 'SELECT dataset_id FROM changed'),
         ('dataset_technique', 'datasets', 'SELECT dataset_id FROM changed'),
@@ -112,19 +112,22 @@ BEGIN
         ('document', 'documents', 'SELECT id FROM changed'),
         ('dataset', 'datasets', 'SELECT id FROM changed'),
         ('file', 'datasets', 'SELECT dataset_id FROM changed'),
-        ('member', 'documents', 'SELECT document_id FROM changed'),
+        ('member', 'documents', 'SELECT document_id FROM changed WHERE document_id IS NOT NULL'),
         ('member', 'datasets', 'SELECT dataset_id FROM changed WHERE dataset_id IS NOT NULL'),
         ('instrument', 'datasets', 'SELECT d.id FROM changed c JOIN dataset d ON d.instrument_id = c.id'),
         ('technique', 'datasets',
             'SELECT l.dataset_id FROM changed c JOIN dataset_technique l ON l.technique_id = c.id'),
         ('sample', 'datasets',
             'SELECT l.dataset_id FROM changed c JOIN dataset_sample l ON l.sample_id = c.id'),
-        ('person', 'documents', 'SELECT m.document_id FROM changed c JOIN member m ON m.person_id = c.id'),
+        ('person', 'documents',
+            'SELECT m.document_id FROM changed c JOIN member m ON m.person_id = c.id '
+            'WHERE m.document_id IS NOT NULL'),
         ('person', 'datasets',
             'SELECT m.dataset_id FROM changed c JOIN member m ON m.person_id = c.id '
             'WHERE m.dataset_id IS NOT NULL'),
         ('affiliation', 'documents',
-            'SELECT m.document_id FROM changed c JOIN member m ON m.affiliation_id = c.id'),
+            'SELECT m.document_id FROM changed c JOIN member m ON m.affiliation_id = c.id '
+            'WHERE m.document_id IS NOT NULL'),
         ('affiliation', 'datasets',
             'SELECT m.dataset_id FROM changed c JOIN member m ON m.affiliation_id = c.id '
             'WHERE m.dataset_id IS NOT NULL')

@@ -53,6 +53,7 @@ CREATE TABLE dataset (
     license text,                           -- where it differs from its document's and the policy's
     released_at timestamptz,                -- decided by the staff, as the next (policy.sql)
     license_decided text,
+    keywords text[] NOT NULL DEFAULT '{}',  -- beside its document's
     released boolean NOT NULL DEFAULT false, -- public before its time, by the source's word
     instrument_id bigint REFERENCES instrument,
     document_id bigint REFERENCES document, -- the proposal: decides the embargo
@@ -190,12 +191,14 @@ CREATE TABLE affiliation (
 );
 CREATE TABLE member (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
-    dataset_id bigint REFERENCES dataset ON DELETE CASCADE, -- the dataset that names this member, if one does
+    document_id bigint REFERENCES document ON DELETE CASCADE,
+    -- The dataset that names this member, if one does; without a document it is of the dataset alone.
+    dataset_id bigint REFERENCES dataset ON DELETE CASCADE,
     position integer NOT NULL,
     person_id bigint REFERENCES person,
     affiliation_id bigint REFERENCES affiliation,
-    role text
+    role text,
+    CHECK (num_nonnulls(document_id, dataset_id) > 0)
 );
 CREATE INDEX ON member (document_id);
 CREATE INDEX ON member (dataset_id);

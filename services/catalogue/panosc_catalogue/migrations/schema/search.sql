@@ -138,6 +138,7 @@ BEGIN
     SELECT d.id, search_words(d.title, 'A')
         || setweight(coalesce(i.words, ''), 'B') || search_words(tags.names, 'B')
         || setweight(ts_filter(coalesce(p.words, ''), '{a,b}'), 'C')
+        || search_words(concat_ws(' ', array_to_string(d.keywords, ' '), people.names), 'C')
         || search_words(concat_ws(' ', said.texts, d.pid, d.doi), 'D')
         || array_to_tsvector(ARRAY(
             SELECT technique_word(l.technique_id) FROM dataset_technique l WHERE l.dataset_id = d.id
@@ -145,6 +146,11 @@ BEGIN
     FROM dataset d
     LEFT JOIN instrument_search i ON i.id = d.instrument_id
     LEFT JOIN document_search p ON p.id = d.document_id
+    LEFT JOIN LATERAL (
+        SELECT string_agg(DISTINCT n.full_name, ' ') AS names
+        FROM member m JOIN person n ON n.id = m.person_id
+        WHERE m.dataset_id = d.id AND m.document_id IS NULL
+    ) people ON true
     LEFT JOIN LATERAL (
         SELECT string_agg(tag.names, ' ' ORDER BY tag.names) AS names FROM (
             SELECT t.name FROM dataset_technique l JOIN technique t ON t.id = l.technique_id
