@@ -268,6 +268,11 @@ def test_a_dataset_without_a_proposal_has_people_and_keywords_of_its_own(
     assert found.keywords == ("fission", "uranium")
     assert found.documents == ()
     assert rows("SELECT 1 FROM person WHERE full_name LIKE '%%@%%'") == []
+    backend.touch(backend.datasets[7], owner="Lise Meitner; Otto Robert Frisch", keywords=[])
+    sync()
+    found = described(backend.datasets[7]["pid"])
+    assert [person.name for person in found.people] == ["Lise Meitner", "Otto Robert Frisch"]
+    assert found.keywords == ()
 
 
 @pytest.mark.parametrize("words", ["uranium", "Frisch"])
