@@ -195,7 +195,8 @@ MEMBERS = """
 WITH removed AS (
     DELETE FROM member
     WHERE (document_id = ANY(%(documents)s::bigint[]) AND dataset_id IS NULL)
-    OR dataset_id = ANY(%(datasets)s::bigint[])
+    OR (dataset_id = ANY(%(datasets)s::bigint[]) AND document_id IS NOT NULL)
+    OR (dataset_id = ANY(%(alone)s::bigint[]) AND document_id IS NULL)
 )
 INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role)
 SELECT r.document, r.dataset, r.position, p.id, a.id, r.role

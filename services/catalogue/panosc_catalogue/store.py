@@ -275,10 +275,10 @@ class _Run:
                 for document, members in present.items()
                 for row in self.people(members)
             ]
-            self._execute(statements.MEMBERS, rows, documents=list(present), datasets=[])
+            self._execute(statements.MEMBERS, rows, documents=list(present), datasets=[], alone=[])
 
     def own_members(self, datasets: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
-        """Those of datasets themselves, whatever their documents say."""
+        """Those of datasets themselves, beside what they add to their documents."""
         present = {datasets[pid]: members for pid, members in given.items() if members is not None}
         if present:
             rows = [
@@ -286,11 +286,11 @@ class _Run:
                 for dataset, members in present.items()
                 for row in self.people(members)
             ]
-            self._execute(statements.MEMBERS, rows, documents=[], datasets=list(present))
+            self._execute(statements.MEMBERS, rows, documents=[], datasets=[], alone=list(present))
 
     def dataset_members(self, document: int, dataset: int, members: list[Member]) -> None:
         rows = [{"document": document, "dataset": dataset, **row} for row in self.people(members)]
-        self._execute(statements.MEMBERS, rows, documents=[], datasets=[dataset])
+        self._execute(statements.MEMBERS, rows, documents=[], datasets=[dataset], alone=[])
 
     def words(self, datasets: Iterable[int], documents: Iterable[int], instruments: Iterable[int]) -> None:
         """Make what was written findable by its words."""

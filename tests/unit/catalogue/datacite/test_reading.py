@@ -12,7 +12,7 @@ from panosc_catalogue import store
 from panosc_catalogue.database import Database
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Description, Kind
-from panosc_catalogue.records import DocumentRecord
+from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
 from panosc_catalogue.site import Site
 
@@ -131,6 +131,18 @@ def test_a_dataset_has_its_documents_people_unless_it_names_its_own(given: Given
     assert (second.files.count, second.files.bytes) == (2, 7)
     assert [sample.name for sample in second.samples] == ["iron"]
     assert second.keywords == ("rust",)
+
+
+def test_what_another_source_says_of_its_people_takes_none_away(given: Given) -> None:
+    given.dataset_members("d/1", "Mary")
+    other = {"pid": "d/1", "title": "Run", "members": [{"person": {"fullName": "Grace"}}]}
+    with given.connection.transaction():
+        store.write(given.connection, [DatasetRecord.model_validate(other)], store.Origin("other"))
+
+    found = given.find("datasets", "d/1")
+
+    assert found is not None
+    assert [person.name for person in found.people] == ["Mary"]
 
 
 def test_of_what_is_under_embargo_only_the_document_tells_and_nothing_of_its_data(given: Given) -> None:
