@@ -1,10 +1,10 @@
-"""The search API described for programs, as an OpenAPI document."""
+"""The catalogue described for programs, as an OpenAPI document; the search API itself first."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from panosc_catalogue.query.model import MODELS, Kind, Model
-from panosc_catalogue.web import grammar
+from panosc_catalogue.web import grammar, openapi_policy
 
 _KINDS: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": ["string", "null"]},
@@ -66,8 +66,16 @@ _FILTER = (
 )
 _DESCRIPTION = (
     "The PaNOSC search API. Only what is public is shown: of documents their description, of datasets "
-    "everything once their embargo has ended. Paths ignore case; pids may be percent-encoded or not."
+    "everything once their embargo has ended. Paths ignore case; pids may be percent-encoded or not. Beside "
+    "it, what the facility's staff asks and decides about embargoes and licences, and data management plans."
 )
+_TAGS = [
+    {"name": "Datasets"},
+    {"name": "Documents"},
+    {"name": "Instruments"},
+    {"name": openapi_policy.STAFF, "description": "For the facility's staff: embargoes and licences"},
+    {"name": openapi_policy.PLANS, "description": "Of public proposals, from policy and record"},
+]
 
 
 def document() -> dict[str, Any]:
@@ -95,14 +103,17 @@ def document() -> dict[str, Any]:
         item["get"]["tags"] = [path.split("/")[2]]
     return {
         "openapi": "3.1.0",
-        "info": {"title": "PaNOSC search API", "version": "1.0.0", "description": _DESCRIPTION},
-        "paths": paths,
+        "info": {"title": "PaNOSC catalogue", "version": "1.0.0", "description": _DESCRIPTION},
+        "tags": _TAGS,
+        "paths": paths | openapi_policy.paths(),
         "components": {
+            "securitySchemes": openapi_policy.SECURITY,
             "schemas": {
                 **{name: _schema(model) for name, model in MODELS.items()},
                 **grammar.schemas(),
                 "Error": _ERROR,
-            }
+                **openapi_policy.schemas(),
+            },
         },
     }
 

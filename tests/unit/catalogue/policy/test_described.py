@@ -1,0 +1,53 @@
+"""The staff's interface and data management plans are described for programs, and answer as described."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from panosc_catalogue.web.app import create_app
+from unit.catalogue.service import get, settings
+from unit.catalogue.visibility import TOKEN, Catalogue
+
+AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def described(catalogue: Catalogue) -> dict[str, Any]:
+    """What the document says of each of their paths and methods."""
+    paths = get(catalogue.client, "/openapi.json")["paths"]
+    return {
+        f"{method.upper()} {path}": operation
+        for path, operations in paths.items()
+        if path.startswith(("/policy", "/dmp"))
+        for method, operation in operations.items()
+    }
+
+
+def test_every_route_is_described(described: dict[str, Any], database_url: str, tmp_path: Path) -> None:
+    routes: Any = create_app(settings(database_url, tmp_path)).routes
+    served = {
+        f"{method} {re.sub(r':[a-z]+}', '}', route.path)}"
+        for route in routes
+        if route.path.startswith(("/policy", "/dmp"))
+        for method in route.methods - {"HEAD"}
+    }
+    assert set(described) == served
+
+
+def test_the_token_is_asked_for_where_the_description_says(
+    described: dict[str, Any], catalogue: Catalogue
+) -> None:
+    assert len(described) == 6
+    for name, operation in described.items():
+        method, path = name.split()
+        status = catalogue.client.request(method, path.replace("{pid}", "doc")).status_code
+        assert (status == 401) == ("401" in operation["responses"]) == ("security" in operation), name
+
+
+def test_its_examples_are_decisions(described: dict[str, Any], catalogue: Catalogue) -> None:
+    content = described["POST /policy/decisions"]["requestBody"]["content"]["application/json"]
+    for name, example in content["examples"].items():
+        answer = catalogue.client.post("/policy/decisions", json=example["value"], headers=AUTHORISED)
+        assert answer.status_code == 404, f"{name}: {answer.text}"
+        assert "none with pid 'pid'" in answer.json()["detail"]
