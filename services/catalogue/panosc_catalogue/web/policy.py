@@ -66,7 +66,7 @@ class _Answers:
         administrator.check(request, self._token_file)
         query = request.query_params
         limit = page_limit(query, default=100, maximum=MAX_ENTRIES)
-        after = query.get("after") or "0"
+        after = query.get("after", "0")
         if not (after.isascii() and after.isdecimal() and len(after) <= 18):
             raise _wrong("after", after, "it is no id of an entry", "give the value of next of the last page")
         parameters = {"after": int(after), "pid": query.get("pid"), "limit": limit + 1}

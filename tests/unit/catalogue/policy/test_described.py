@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from panosc_catalogue.web.app import create_app
+from panosc_catalogue.web.openapi import document
+from unit.catalogue.conformance import NEGATIVE, POSITIVE, operations, statuses
 from unit.catalogue.service import get, settings
 from unit.catalogue.visibility import TOKEN, Catalogue
 
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
+EXAMPLES = 40
+"""Requests to each path."""
 
 
 @pytest.fixture
@@ -51,3 +55,33 @@ def test_its_examples_are_decisions(described: dict[str, Any], catalogue: Catalo
         answer = catalogue.client.post("/policy/decisions", json=example["value"], headers=AUTHORISED)
         assert answer.status_code == 404, f"{name}: {answer.text}"
         assert "none with pid 'pid'" in answer.json()["detail"]
+
+
+def of_what_there_is() -> dict[str, Any]:
+    """The document with pids of records that there are: hardly any other request would come that far."""
+    described = document()
+    for schema in described["components"]["schemas"].values():
+        if "requestedBy" in schema.get("properties", {}) and "action" in schema["properties"]:
+            for kind, pid in (("document", "doc"), ("dataset", "d/1")):
+                if kind in schema["properties"]:
+                    schema["properties"][kind] = {"enum": [pid]}
+    for path, pid in (("/policy/documents", "doc"), ("/policy/datasets", "d/1"), ("/dmp", "doc")):
+        described["paths"][f"{path}/{{pid}}"]["get"]["parameters"][0]["schema"] = {"enum": [pid, "none"]}
+    return described
+
+
+OPERATIONS = list(operations(of_what_there_is(), "/policy", "/dmp"))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.path)
+def test_answers_conform(catalogue: Catalogue, operation: Any) -> None:
+    answered = statuses(catalogue.client, operation, POSITIVE, EXAMPLES, **AUTHORISED)
+    assert set(answered) <= {200, 404, 409, 422}, answered
+    # It asks for no pid with a slash, and there is no contact that a plan would name.
+    assert 200 in answered or operation.path in ("/policy/datasets/{pid}", "/dmp/{pid}"), answered
+
+
+@pytest.mark.parametrize("operation", OPERATIONS[1:], ids=lambda one: one.path)
+def test_what_is_not_described_is_refused(catalogue: Catalogue, operation: Any) -> None:
+    answered = statuses(catalogue.client, operation, NEGATIVE, EXAMPLES, **AUTHORISED)
+    assert {400, 404, 422} & set(answered), answered
