@@ -1,7 +1,12 @@
 """A catalogue of any size: datasets with files, parameters, techniques, samples and words, always the same.
 
 Made by PostgreSQL itself, a few statements for all rows: a million datasets take hours by way of records.
+`python -m bench.population <database URL> <datasets>`, with `tests` on PYTHONPATH, fills a database that
+`panosc-catalogue migrate` has made.
 """
+
+import sys
+from collections.abc import Callable
 
 import psycopg
 from panosc_common.panet import IRI, LATEST, ontology
@@ -82,8 +87,17 @@ _WORDS = "SELECT refresh_search(ARRAY(SELECT generate_series(%s::bigint, %s)), %
 _BATCH = 20_000
 
 
-def populate(url: str, datasets: int) -> None:
-    """Fill the migrated, empty database at `url`; `datasets` is a multiple of 10."""
+def _quietly(step: str) -> None:
+    return None
+
+
+def populate(url: str, datasets: int, tell: Callable[[str], None] = _quietly) -> None:
+    """Fill the migrated, empty database at `url`; `datasets` is a multiple of 10.
+
+    `tell` is told what comes next.
+    """
+    if datasets < EACH_PROPOSAL or datasets % EACH_PROPOSAL:
+        raise SystemExit(f"{datasets} datasets: give a multiple of {EACH_PROPOSAL}, that of a proposal")
     release, energy = ontology(LATEST), parse_unit("eV")
     assert energy
     terms = [release.resolve(name) for name in TECHNIQUES]
@@ -112,8 +126,14 @@ def populate(url: str, datasets: int) -> None:
             connection.execute(f"DROP INDEX {name}")
         for statement in [*statements.split(";\n"), *(definition for _, definition in indexes)]:
             if statement.strip():
+                tell(" ".join(statement.split())[:72])
                 connection.execute(statement)
         connection.execute(_WORDS, (1, 0, list(range(1, proposals + 1)), list(range(1, INSTRUMENTS + 1))))
         for first in range(1, datasets + 1, _BATCH):
+            tell(f"words of datasets from {first:,} on")
             connection.execute(_WORDS, (first, min(first + _BATCH - 1, datasets), [], []))
         connection.execute("VACUUM ANALYZE")
+
+
+if __name__ == "__main__":
+    populate(sys.argv[1], int(sys.argv[2]), tell=print)
