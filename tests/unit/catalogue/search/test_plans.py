@@ -1,0 +1,85 @@
+"""What PostgreSQL does to answer a search: it reads few pages of few rows, however many there are."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from bench.population import populate
+from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.model import MODELS
+from panosc_catalogue.query.parse import parse_filter
+from panosc_common.panet import LATEST, ontology
+from panosc_common.policy import DataPolicy
+from support import postgres
+
+DATASETS = 20_000
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+"""When all of them are public."""
+LARGE = {"dataset", "parameter", "dataset_technique", "file"}
+"""Tables that grow with the datasets."""
+TECHNIQUE = {"relation": "techniques", "scope": {"where": {"name": "small angle scattering"}}}
+ENERGY = {
+    "relation": "parameters",
+    "scope": {"where": {"name": "photon_energy", "value": {"between": [9, 12]}, "unit": "keV"}},
+}
+MIDDLE: dict[str, Any] = {"order": "title ASC"}
+# Each may read about three times the pages that it did when this was written. The tables have thousands, and
+# whoever goes through an index of all rows reads tens of thousands.
+QUERIES: dict[str, tuple[dict[str, Any], int]] = {
+    "plain list": ({}, 200),
+    "newest": ({"order": "creationDate DESC"}, 200),
+    "technique and parameter range": ({"include": [TECHNIQUE, ENERGY]}, 7_500),
+    "text and technique": ({"query": "LaNiO3", "include": [TECHNIQUE]}, 6_000),
+    "page in the middle": (MIDDLE, 250),
+}
+
+
+@pytest.fixture(scope="module")
+def connection(server: postgres.Server, template: str) -> Iterator[psycopg.Connection[Any]]:
+    name = server.create(template)
+    populate(server.url(name), DATASETS)
+    # As the service's connections have it.
+    options = "-c plan_cache_mode=force_custom_plan -c jit=off -c max_parallel_workers_per_gather=0"
+    with psycopg.connect(server.url(name), autocommit=True, options=options) as connection:
+        yield connection
+    server.drop(name)
+
+
+def place_in_the_middle(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """What a cursor tells that begins there."""
+    middle = "SELECT title, pid FROM dataset ORDER BY title, pid OFFSET %s LIMIT 1"
+    row: tuple[str, ...] | None = connection.execute(middle, (DATASETS // 2,)).fetchone()
+    assert row
+    return row
+
+
+def plan(connection: psycopg.Connection[Any], query: dict[str, Any]) -> dict[str, Any]:
+    """What PostgreSQL did for a page of 20."""
+    after = place_in_the_middle(connection) if query is MIDDLE else ()
+    asked = parse_filter(MODELS["Dataset"], {"limit": 20} | query, ontology(LATEST))
+    statement = sql.bounded(sql.page(replace(asked, after=after)), 2**26)
+    text, values = sql.bind(statement, DataPolicy(), NOW)
+    row = connection.execute(f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {text}", values).fetchone()
+    assert row
+    found: dict[str, Any] = row[0][0]["Plan"]
+    return found
+
+
+def nodes(of: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield of
+    for part in of.get("Plans", []):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("what", QUERIES)
+def test_few_pages_are_read_and_no_large_table_is_read_through(
+    connection: psycopg.Connection[Any], what: str
+) -> None:
+    query, most = QUERIES[what]
+    done = plan(connection, query)
+    through = {node["Relation Name"] for node in nodes(done) if node["Node Type"] == "Seq Scan"}
+    assert LARGE & through == set()
+    assert done["Shared Hit Blocks"] + done["Shared Read Blocks"] < most
