@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+from bench.population import populate
 from oaipmh_scythe import Scythe
 from oaipmh_scythe.models import Record
 from sickle import Sickle
+from support import postgres
 from unit.catalogue.oai.harvester import OAI, Catalogue
 
 SIZE = 1000
@@ -168,23 +170,30 @@ def peak_mib(process: int) -> float:
     return int(found[1]) / 1024
 
 
-def test_a_long_harvest_takes_no_more_memory_than_a_short_one(
-    catalogue: Catalogue, database_url: str, tmp_path: Path
-) -> None:
-    fill(catalogue.connection, 6000)
-    with service(database_url, tmp_path) as (client, process):
+def harvested(database_url: str, directory: Path) -> tuple[int, float]:
+    """Pages of a whole harvest, and the memory that the service had at most."""
+    with service(database_url, directory) as (client, process):
         while client.get("/oai?verb=Identify").status_code == 503:
-            time.sleep(1)
-        query, pages, early = "metadataPrefix=oai_datacite", 0, 0.0
-        while True:
+            time.sleep(0.2)
+        query, pages = "metadataPrefix=oai_datacite", 0
+        while query:
             answer = client.get(f"/oai?verb=ListRecords&{query}")
             assert answer.status_code == 200
             pages += 1
-            if pages == 5:
-                early = peak_mib(process)
             token = re.search(r"<resumptionToken[^>]*>([^<]+)<", answer.text)
-            if token is None:
-                break
-            query = f"resumptionToken={token[1]}"
-        assert pages == 30
-        assert peak_mib(process) - early < 10
+            query = f"resumptionToken={token[1]}" if token else ""
+        return pages, peak_mib(process)
+
+
+def test_a_long_harvest_takes_no_more_memory_than_a_short_one(
+    server: postgres.Server, template: str, tmp_path: Path
+) -> None:
+    measured = []
+    for datasets in (2_000, 12_000):
+        name = server.create(template)
+        populate(server.url(name), datasets)
+        measured.append(harvested(server.url(name), tmp_path))
+        server.drop(name)
+    (few, little), (many, more) = measured
+    assert many > 5 * few
+    assert more - little < 10
