@@ -93,6 +93,9 @@ DECLARE
     changed_documents bigint[];
     taken bigint[];
 BEGIN
+    -- Words are made of what is known when they are made. Whoever changes the same ones at this time is waited for
+    -- before that: in one statement, their newer words would be overwritten by older ones.
+    PERFORM FROM instrument_search WHERE id = ANY(instruments) ORDER BY id FOR UPDATE;
     WITH fresh AS (
         INSERT INTO instrument_search AS s (id, words)
         SELECT i.id, search_words(i.name, 'A') || search_words(i.facility, 'B')
@@ -103,6 +106,7 @@ BEGIN
     )
     SELECT coalesce(array_agg(id), '{}') FROM fresh INTO changed_instruments;
 
+    PERFORM FROM document_search WHERE id = ANY(documents) ORDER BY id FOR UPDATE;
     WITH fresh AS (
         INSERT INTO document_search AS s (id, words)
         SELECT p.id, search_words(p.title, 'A')
@@ -134,6 +138,7 @@ BEGIN
     SELECT coalesce(array_agg(dataset_id), '{}') FROM picked INTO taken;
 
     -- In the order of their ids, so that two writers never wait for each other in a circle.
+    PERFORM FROM dataset_search WHERE id = ANY(datasets || taken) ORDER BY id FOR UPDATE;
     INSERT INTO dataset_search AS s (id, words)
     SELECT d.id, search_words(d.title, 'A')
         || setweight(coalesce(i.words, ''), 'B') || search_words(tags.names, 'B')
