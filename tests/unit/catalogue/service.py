@@ -1,8 +1,13 @@
 """The catalogue's processes as a client meets them: over HTTP, in threads of the test."""
 
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +15,7 @@ from typing import Any
 
 import httpx2
 import psycopg
+import pytest
 import uvicorn
 from panosc_catalogue.load import BadLine, Tally, load
 from panosc_catalogue.settings import Settings
@@ -32,6 +38,29 @@ def serving(app: ASGIApp) -> Iterator[httpx2.Client]:
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@contextmanager
+def process(database_url: str, directory: Path) -> Iterator[tuple[httpx2.Client, int]]:
+    """The catalogue's own process: a client of it, and its id."""
+    command = [sys.executable, "-m", "panosc_catalogue.cli", "serve", "--port", "0"]
+    options = ["--config-file", str(directory / "c.json"), "--policy-file", str(directory / "p.json")]
+    environment = {**os.environ, "PANOSC_CATALOGUE_DATABASE_URL": database_url}
+    log = directory / "log"
+    with log.open("wb") as output:
+        running = subprocess.Popen([*command, *options], env=environment, stdout=output, stderr=output)
+        try:
+            for _ in range(300):
+                if found := re.search(r"127\.0\.0\.1:(\d+)", log.read_text()):
+                    break
+                time.sleep(0.1)
+            else:
+                pytest.fail(log.read_text())
+            with httpx2.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=60) as client:
+                yield client, running.pid
+        finally:
+            running.terminate()
+            running.wait(30)
 
 
 def get(client: httpx2.Client, path: str, **parameters: Any) -> Any:

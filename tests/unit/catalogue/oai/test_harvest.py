@@ -1,17 +1,13 @@
 """Harvests by the programs that portals use, while records change."""
 
-import os
 import random
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
 import psycopg
 import pytest
 from bench.population import populate
@@ -20,6 +16,7 @@ from oaipmh_scythe.models import Record
 from sickle import Sickle
 from support import postgres
 from unit.catalogue.oai.harvester import OAI, Catalogue
+from unit.catalogue.service import process
 
 SIZE = 1000
 """Records at the beginning: five pages."""
@@ -140,29 +137,6 @@ def test_a_token_is_of_its_verb_and_of_this_service(catalogue: Catalogue) -> Non
         assert catalogue.error(f"verb=ListIdentifiers&resumptionToken={wrong}") == "badResumptionToken"
 
 
-@contextmanager
-def service(database_url: str, directory: Path) -> Iterator[tuple[httpx2.Client, int]]:
-    """The catalogue's own process: a client of it, and its id."""
-    command = [sys.executable, "-m", "panosc_catalogue.cli", "serve", "--port", "0"]
-    options = ["--config-file", str(directory / "c.json"), "--policy-file", str(directory / "p.json")]
-    environment = {**os.environ, "PANOSC_CATALOGUE_DATABASE_URL": database_url}
-    log = directory / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen([*command, *options], env=environment, stdout=output, stderr=output)
-        try:
-            for _ in range(300):
-                if found := re.search(r"127\.0\.0\.1:(\d+)", log.read_text()):
-                    break
-                time.sleep(0.1)
-            else:
-                pytest.fail(log.read_text())
-            with httpx2.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=60) as client:
-                yield client, process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
 def peak_mib(process: int) -> float:
     status = Path(f"/proc/{process}/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
@@ -172,7 +146,7 @@ def peak_mib(process: int) -> float:
 
 def harvested(database_url: str, directory: Path) -> tuple[int, float]:
     """Pages of a whole harvest, and the memory that the service had at most."""
-    with service(database_url, directory) as (client, process):
+    with process(database_url, directory) as (client, number):
         while client.get("/oai?verb=Identify").status_code == 503:
             time.sleep(0.2)
         query, pages = "metadataPrefix=oai_datacite", 0
@@ -182,7 +156,7 @@ def harvested(database_url: str, directory: Path) -> tuple[int, float]:
             pages += 1
             token = re.search(r"<resumptionToken[^>]*>([^<]+)<", answer.text)
             query = f"resumptionToken={token[1]}" if token else ""
-        return pages, peak_mib(process)
+        return pages, peak_mib(number)
 
 
 def test_a_long_harvest_takes_no_more_memory_than_a_short_one(
