@@ -36,6 +36,8 @@ SIZES = [20_000, *([1_000_000] if os.environ.get("PANOSC_BENCH_MILLION") else []
 INGESTED = 100_000
 MEMORY_GIB = 8
 """Of the database, which is set up as the operator sets up a managed one."""
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+"""What tests do without."""
 
 
 def parameters(**where: object) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class Catalogue:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    with postgres.server(tuned(MEMORY_GIB * 1024)) as running:
+    with postgres.server(DURABLE | tuned(MEMORY_GIB * 1024)) as running:
         yield running
 
 

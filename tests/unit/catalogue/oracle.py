@@ -192,4 +192,4 @@ def comparable(name: str, value: Any) -> Any:
             return float(value)
         except ValueError:
             return value
-    return str(value)
+    return value if isinstance(value, list) else str(value)

@@ -327,9 +327,7 @@ class _Compiler:
         """Whether the dataset's techniques together satisfy the demand."""
         match demand:
             case Junction(parts, every):
-                return (
-                    f"({(' AND ' if every else ' OR ').join(self.tagged(part, dataset) for part in parts)})"
-                )
+                return _joined((self.tagged(part, dataset) for part in parts), every=every)
             case Negation(part):
                 return f"NOT {self.tagged(part, dataset)}"
             case Techniques():
@@ -349,8 +347,7 @@ class _Compiler:
     def where(self, condition: Condition, alias: str) -> str:
         match condition:
             case Junction(conditions, every):
-                joiner = " AND " if every else " OR "
-                return f"({joiner.join(self.where(part, alias) for part in conditions) or 'true'})"
+                return _joined((self.where(part, alias) for part in conditions), every=every)
             case Negation(denied):
                 return f"({self.where(denied, alias)}) IS NOT TRUE"
             case Contains(fields, text):
@@ -434,6 +431,12 @@ class _Compiler:
         if present:
             parts.append(f"{column} = ANY({self.parameter(present, _CASTS[kind] + '[]')})")
         return parts
+
+
+def _joined(conditions: Iterable[str], *, every: bool) -> str:
+    """All or any of the conditions; of none all are true and not any is."""
+    joiner, empty = (" AND ", "true") if every else (" OR ", "false")
+    return f"({joiner.join(conditions) or empty})"
 
 
 def _sortable(kind: Kind, column: str) -> str:

@@ -47,6 +47,13 @@ def expectations(query: Filter) -> Iterator[Measures]:
         yield from expectations(include.scope)
 
 
+def pairs(query: Filter) -> frozenset[tuple[str, str]]:
+    """Parameter and dimension of each unit that the filter names of a certain parameter."""
+    return frozenset(
+        (name, measures.unit.unit.dimension) for measures in expectations(query) for name in measures.names
+    )
+
+
 def shown_to_fit(query: Filter) -> bool:
     """Whether any row that passes the filter shows that its units fit: it must have each of the values."""
     expected = list(expectations(query))

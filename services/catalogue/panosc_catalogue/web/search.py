@@ -1,7 +1,7 @@
 """The search API: `/api/{Datasets,Documents,Instruments}` and what hangs below them."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -16,9 +16,8 @@ from panosc_catalogue.database import (
     QueryTimeout,
 )
 from panosc_catalogue.query import compile as sql
-from panosc_catalogue.query import keyset, tags
+from panosc_catalogue.query import keyset, measure, tags
 from panosc_catalogue.query.errors import FilterError
-from panosc_catalogue.query.measure import refusal, shown_to_fit
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
 from panosc_catalogue.query.syntax import Filter
@@ -60,6 +59,8 @@ class _Search:
     site: Site
     max_limit: int
     max_answer_mib: int
+    fitting: set[tuple[str, str]] = field(default_factory=set)
+    """Parameters and dimensions that were found together: what a parameter measures stays true."""
 
     async def endpoint(self, request: Request) -> Response:
         """`GET /api/…`, of which the part behind `/api/` is still percent-encoded here."""
@@ -105,6 +106,7 @@ class _Search:
 
     async def _list(self, model: Model, request: Request) -> Response:
         asked = self._filter(model, request)
+        await self._check_units(asked)
         wants_all = asked.limit is None
         query, headers = self._limited(await self._tagged(asked))
         if "cursor" in request.query_params:
@@ -113,7 +115,8 @@ class _Search:
             row = await self._run(sql.count(replace(query, after=())))
             headers["X-Total-Count"] = str(row[0] if row else 0)
         text, place = await self._answered(sql.page(query)) or (_NOTHING, None)
-        await self._check_units(query, found=text != _NOTHING)
+        if text != _NOTHING:
+            self._learn_units(query)
         if place is not None:
             if wants_all:
                 headers["X-Limit-Capped"] = "true"
@@ -121,11 +124,10 @@ class _Search:
         return _json(text, headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
-        query = await self._tagged(self._counted(model, request))
-        row = await self._run(sql.count(query))
-        count = row[0] if row else 0
-        await self._check_units(query, found=count != 0)
-        return _json(orjson.dumps({"count": count}).decode())
+        query = self._counted(model, request)
+        await self._check_units(query)
+        row = await self._run(sql.count(await self._tagged(query)))
+        return _json(orjson.dumps({"count": row[0] if row else 0}).decode())
 
     async def _item(self, model: Model, pid: str, request: Request) -> Response:
         query, headers = self._limited(self._filter(model, request))
@@ -138,6 +140,7 @@ class _Search:
 
     async def _files(self, model: Model, pid: str, request: Request) -> Response:
         query, headers = self._limited(self._filter(MODELS["File"], request))
+        await self._check_units(query)
         text = await self._text(sql.related_items(model, "files", _checked(pid), query))
         if text is None:
             raise _unknown(model, pid)
@@ -145,6 +148,7 @@ class _Search:
 
     async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
         query = self._counted(MODELS["File"], request)
+        await self._check_units(query)
         row = await self._run(sql.related_count(model, "files", _checked(pid), query))
         if row is None:
             raise _unknown(model, pid)
@@ -169,12 +173,17 @@ class _Search:
         row = await self._run(statement) if statement else None
         return tags.known(query, row) if row else query
 
-    async def _check_units(self, query: Filter, *, found: bool = False) -> None:
-        """Refuse units that fit no parameter, unless what was found shows that they do."""
-        statement = None if found and shown_to_fit(query) else sql.mismatch(query)
+    async def _check_units(self, query: Filter) -> None:
+        """Refuse units that fit no parameter."""
+        statement = None if measure.pairs(query) <= self.fitting else sql.mismatch(query)
         row = await self._run(statement) if statement else None
         if row is not None:
-            raise refusal(*map(str, row))
+            raise measure.refusal(*map(str, row))
+
+    def _learn_units(self, query: Filter) -> None:
+        """Something passes the filter: what that shows of its units need not be asked again."""
+        if measure.shown_to_fit(query):
+            self.fitting.update(measure.pairs(query))
 
     def _limited(self, query: Filter) -> tuple[Filter, dict[str, str]]:
         """The filter with limits that hold, and headers that tell which they are."""

@@ -196,6 +196,19 @@ def test_another_dimension_is_refused(client: httpx2.Client, path: str) -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["/api/Datasets/hard/files", "/api/Datasets/hard/files/count"])
+def test_another_dimension_is_refused_beside_files_too(client: httpx2.Client, path: str) -> None:
+    where = {"name": "photon_energy", "value": {"lt": 5}, "unit": "angstrom"}
+    parameters = {"relation": "parameters", "scope": {"where": where}}
+    asked = {"include": [{"relation": "dataset", "scope": {"include": [parameters]}}]}
+    answer = client.get(path, params={"filter": json.dumps(asked)})
+    assert answer.status_code == 400, answer.text
+
+
+def test_none_of_no_values_is_any(client: httpx2.Client) -> None:
+    assert ask(client, {"name": "photon_energy", "value": {"inq": []}, "unit": "keV"}) == {}
+
+
 def test_what_another_alternative_finds_excuses_no_unit(client: httpx2.Client) -> None:
     hot = {"name": "temperature", "value": {"gt": 19}, "unit": "degC"}
     wrong = {"name": "photon_energy", "value": {"lt": 1}, "unit": "angstrom"}
