@@ -172,14 +172,18 @@ UNKNOWN = {
     for column, kind in (("dataset_id", "datasets"), ("document_id", "documents"))
 }
 
+# Most records tell less of a person than another one did.
 PERSONS = """
 INSERT INTO person (key, full_name, orcid, researcher_id, first_name, last_name)
 SELECT key, full_name, orcid, researcher_id, first_name, last_name
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
     key text, full_name text, orcid text, researcher_id text, first_name text, last_name text)
 ON CONFLICT (key) DO UPDATE SET
-    full_name = excluded.full_name, orcid = excluded.orcid, researcher_id = excluded.researcher_id,
-    first_name = excluded.first_name, last_name = excluded.last_name
+    full_name = excluded.full_name,
+    orcid = coalesce(excluded.orcid, person.orcid),
+    researcher_id = coalesce(excluded.researcher_id, person.researcher_id),
+    first_name = coalesce(excluded.first_name, person.first_name),
+    last_name = coalesce(excluded.last_name, person.last_name)
 """
 
 AFFILIATIONS = """

@@ -299,13 +299,15 @@ class _Run:
 
     def people(self, members: list[Member]) -> list[dict[str, Any]]:
         """Upsert the members' persons and affiliations; returns rows that name them by key."""
-        persons = {person_key(m.person): m.person for m in members if m.person}
+        persons: dict[str, dict[str, Any]] = {}
+        for person in (member.person for member in members if member.person):
+            known = persons.setdefault(person_key(person), {"key": person_key(person)})
+            known.update(person.model_dump(exclude={"id"}, exclude_none=True))
         affiliations = {
             key: m.affiliation for m in members if m.affiliation and (key := affiliation_key(m.affiliation))
         }
         if persons:
-            rows = [{"key": key, **person.model_dump(exclude={"id"})} for key, person in persons.items()]
-            self._execute(statements.PERSONS, _sorted(rows, "key"))
+            self._execute(statements.PERSONS, _sorted(list(persons.values()), "key"))
         if affiliations:
             rows = [{"key": key, **place.model_dump(exclude={"id"})} for key, place in affiliations.items()]
             self._execute(statements.AFFILIATIONS, _sorted(rows, "key"))

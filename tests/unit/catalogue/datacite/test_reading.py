@@ -145,6 +145,23 @@ def test_what_another_source_says_of_its_people_takes_none_away(given: Given) ->
     assert [person.name for person in found.people] == ["Mary"]
 
 
+@pytest.mark.parametrize("orcid", [None, "0000-0001-5109-3700"])
+def test_who_tells_less_of_a_person_takes_nothing_away(given: Given, orcid: str | None) -> None:
+    lise = {"fullName": "Lise Meitner", "orcid": orcid}
+    full = {**lise, "firstName": "Lise", "lastName": "Meitner", "researcherId": "7"}
+    told = {"pid": "told", "title": "Told", "members": [{"person": full}, {"person": lise}]}
+    alone = {"pid": "alone", "title": "Alone", "members": [{"role": "owner", "person": lise}]}
+
+    for record in (DocumentRecord.model_validate(told), DatasetRecord.model_validate(alone)):
+        store.write(given.connection, [record], store.Origin("load"))
+
+    found = given.find("documents", "told")
+    assert found is not None
+    assert [(person.given, person.family) for person in found.people] == [("Lise", "Meitner")]
+    (known,) = given.connection.execute("SELECT researcher_id FROM person WHERE full_name = 'Lise Meitner'")
+    assert known == ("7",)
+
+
 def test_of_what_is_under_embargo_only_the_document_tells_and_nothing_of_its_data(given: Given) -> None:
     assert given.find("datasets", "d/3") is None
     found = given.find("documents", "secret")
