@@ -194,16 +194,15 @@ ON CONFLICT (key) DO UPDATE SET
     name = excluded.name, address = excluded.address, city = excluded.city, country = excluded.country
 """
 
-# What a document names itself and what its datasets name are replaced apart from each other.
+# What documents name, what datasets do and what files do are replaced apart from each other.
 MEMBERS = """
 WITH removed AS (
     DELETE FROM member
     WHERE (document_id = ANY(%(documents)s::bigint[]) AND dataset_id IS NULL)
-    OR (dataset_id = ANY(%(datasets)s::bigint[]) AND document_id IS NOT NULL)
-    OR (dataset_id = ANY(%(alone)s::bigint[]) AND document_id IS NULL)
+    OR (dataset_id = ANY(%(datasets)s::bigint[]) AND by_files = %(by_files)s)
 )
-INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role)
-SELECT r.document, r.dataset, r.position, p.id, a.id, r.role
+INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role, by_files)
+SELECT r.document, r.dataset, r.position, p.id, a.id, r.role, %(by_files)s
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
     document bigint, dataset bigint, position integer, person text, affiliation text, role text)
 LEFT JOIN person p ON p.key = r.person

@@ -29,6 +29,8 @@ from panosc_catalogue.records import (
 )
 
 AnyRecord = DocumentRecord | DatasetRecord | Instrument
+_Owner = tuple[int | None, int | None]
+"""The document and the dataset of a member, either or both."""
 _R = TypeVar("_R", DocumentHeader, DatasetRecord)
 MAX_PENDING = 1000
 """Datasets beside its own whose words one batch brings up to date."""
@@ -116,8 +118,14 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
     run.parameters(
         "document_id", documents, {pid: record.parameters for pid, record in batch.documents.items()}
     )
-    run.members(documents, {pid: record.members for pid, record in batch.documents.items()})
-    run.own_members(datasets, {pid: record.members for pid, record in batch.datasets.items()})
+    members: dict[_Owner, list[Member]] = {}
+    for document_pid, document in batch.documents.items():
+        if document.members is not None:
+            members[documents[document_pid], None] = document.members
+    for dataset_pid, dataset in batch.datasets.items():
+        if dataset.members is not None:
+            members[None, datasets[dataset_pid]] = dataset.members
+    run.members(members)
     run.words(datasets.values(), documents.values(), instruments.values())
 
 
@@ -267,30 +275,19 @@ class _Run:
             self._execute(statements.PARAMETERS[column], rows, owners=list(present))
             self._execute(statements.UNKNOWN[column], rows)
 
-    def members(self, documents: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
-        present = {documents[pid]: members for pid, members in given.items() if members is not None}
-        if present:
-            rows = [
-                {"document": document, "dataset": None, **row}
-                for document, members in present.items()
-                for row in self.people(members)
-            ]
-            self._execute(statements.MEMBERS, rows, documents=list(present), datasets=[], alone=[])
-
-    def own_members(self, datasets: dict[str, int], given: Mapping[str, list[Member] | None]) -> None:
-        """Those of datasets themselves, beside what they add to their documents."""
-        present = {datasets[pid]: members for pid, members in given.items() if members is not None}
-        if present:
-            rows = [
-                {"document": None, "dataset": dataset, **row}
-                for dataset, members in present.items()
-                for row in self.people(members)
-            ]
-            self._execute(statements.MEMBERS, rows, documents=[], datasets=[], alone=list(present))
-
-    def dataset_members(self, document: int, dataset: int, members: list[Member]) -> None:
-        rows = [{"document": document, "dataset": dataset, **row} for row in self.people(members)]
-        self._execute(statements.MEMBERS, rows, documents=[], datasets=[dataset], alone=[])
+    def members(self, given: Mapping[_Owner, list[Member]], *, by_files: bool = False) -> None:
+        if not given:
+            return
+        rows = [
+            {"document": document, "dataset": dataset, **row}
+            for (document, dataset), members in given.items()
+            for row in self.people(members)
+        ]
+        owners = {
+            "documents": [document for document, dataset in given if dataset is None],
+            "datasets": [dataset for _, dataset in given if dataset is not None],
+        }
+        self._execute(statements.MEMBERS, rows, by_files=by_files, **owners)
 
     def words(self, datasets: Iterable[int], documents: Iterable[int], instruments: Iterable[int]) -> None:
         """Make what was written findable by its words."""
@@ -325,15 +322,18 @@ class _Run:
 def write_dataset_members(
     connection: psycopg.Connection[Any], dataset_pid: str, members: list[Member], origin: Origin
 ) -> None:
-    """Make `members` those that this dataset contributes to its document."""
+    """Make `members` those whom the files of this dataset name; its document has them, too, if any."""
     found = connection.execute(
-        "SELECT id, document_id FROM dataset WHERE pid = %s", (dataset_pid,)
+        "SELECT id, document_id, ARRAY(SELECT document_id FROM member WHERE dataset_id = d.id) "
+        "FROM dataset d WHERE pid = %s",
+        (dataset_pid,),
     ).fetchone()
-    if found is None or found[1] is None:
+    if found is None:
         return
+    dataset, document, former = found
     run = _Run(connection, origin)
-    run.dataset_members(found[1], found[0], members)
-    run.words([found[0]], [found[1]], [])
+    run.members({(document, dataset): members}, by_files=True)
+    run.words([dataset], {one for one in (document, *former) if one is not None}, [])
 
 
 def _unsaid(record: DocumentHeader | DatasetRecord) -> set[str]:

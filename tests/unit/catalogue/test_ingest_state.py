@@ -10,7 +10,7 @@ import pytest
 from panosc_catalogue import store
 from panosc_catalogue.ingest import state as ingest_state
 from panosc_catalogue.ingest.state import Seen, State
-from panosc_catalogue.nexus.record import FoundSample, NexusRecord, NotReadable, Reason
+from panosc_catalogue.nexus.record import FoundSample, NexusRecord, NotReadable, Reason, User
 from panosc_catalogue.records import DocumentRecord
 from panosc_catalogue.settings import Facility, NexusSource
 from panosc_common.catalogue import Layout
@@ -101,6 +101,31 @@ def test_a_corrected_date_corrects_the_documents(state: State) -> None:
     assert visible(state) == []
     take(state, "P/b.nxs", OLD)
     assert visible(state) == ["P/a.nxs", "P/b.nxs"]
+
+
+def test_people_go_with_their_dataset_to_another_proposal_and_to_none(state: State) -> None:
+    named = OLD.model_copy(update={"users": (User(name="Mary Somerville"),)})
+
+    def documents(of: str) -> list[Any]:
+        return [row for (row,) in state.connection.execute(of)]
+
+    def people() -> tuple[list[Any], list[Any]]:
+        told = "SELECT p.pid FROM member m LEFT JOIN document p ON p.id = m.document_id"
+        found = (
+            "SELECT p.pid FROM document p JOIN document_search s USING (id) "
+            "WHERE s.words @@ to_tsquery('somerville')"
+        )
+        return documents(told), documents(found)
+
+    def place(proposal: str | None) -> None:
+        state.update("a.nxs", proposal, [Seen("a.nxs", FileState(1, 1), named)], [])
+
+    place("P")
+    assert people() == (["esrf:P"], ["esrf:P"])
+    place("Q")
+    assert people() == (["esrf:Q"], ["esrf:Q"])
+    place(None)
+    assert people() == ([None], [])
 
 
 def test_a_new_file_rewrites_no_other_of_its_dataset(state: State) -> None:

@@ -55,8 +55,7 @@ _OF_DOCUMENT = """(
     SELECT min(id) AS id, min(position) AS position, person_id, affiliation_id, role FROM member
     WHERE document_id = v.id GROUP BY person_id, affiliation_id, role
 )"""
-# Its part of its document's, or those of a dataset alone.
-_OF_DATASET = "(SELECT * FROM member WHERE dataset_id = v.id AND document_id IS {})"
+_OF_DATASET = "(SELECT * FROM member WHERE dataset_id = v.id AND {})"
 _TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_key)"
 _INSTRUMENT = "jsonb_build_object('name', i.name, 'pid', i.pid)"
 # Datasets that the source opened before their time have a release date that says nothing.
@@ -72,9 +71,9 @@ DATASET = f"""
         'funding', (SELECT p.funding FROM document p WHERE p.id = o.id),
         'summary', o.summary,
         'people', coalesce(
-            {PEOPLE.format(members=_OF_DATASET.format("NOT NULL"))},
+            {PEOPLE.format(members=_OF_DATASET.format("by_files"))},
             {PEOPLE.format(members="(SELECT * FROM member WHERE document_id = o.id AND dataset_id IS NULL)")},
-            {PEOPLE.format(members=_OF_DATASET.format("NULL"))}
+            {PEOPLE.format(members=_OF_DATASET.format("NOT by_files"))}
         ),
         'instruments', (
             SELECT jsonb_agg({_INSTRUMENT}) FROM visible_instrument i WHERE i.id = v.instrument_id

@@ -145,6 +145,31 @@ def test_what_another_source_says_of_its_people_takes_none_away(given: Given) ->
     assert [person.name for person in found.people] == ["Mary"]
 
 
+def test_files_name_people_of_a_dataset_without_a_proposal(given: Given) -> None:
+    record = {
+        "pid": "alone",
+        "title": "Run",
+        "isPublic": True,
+        "members": [{"person": {"fullName": "Grace"}}],
+    }
+
+    def people() -> list[str]:
+        found = given.find("datasets", "alone")
+        assert found is not None
+        return [person.name for person in found.people]
+
+    def write() -> None:
+        store.write(given.connection, [DatasetRecord.model_validate(record)], store.Origin("other"))
+
+    write()
+    given.dataset_members("alone", "Mary")
+    assert people() == ["Mary"]
+    write()
+    assert people() == ["Mary"]
+    given.dataset_members("alone")
+    assert people() == ["Grace"]
+
+
 @pytest.mark.parametrize("orcid", [None, "0000-0001-5109-3700"])
 def test_who_tells_less_of_a_person_takes_nothing_away(given: Given, orcid: str | None) -> None:
     lise = {"fullName": "Lise Meitner", "orcid": orcid}

@@ -198,8 +198,9 @@ CREATE TABLE member (
     person_id bigint REFERENCES person,
     affiliation_id bigint REFERENCES affiliation,
     role text,
+    by_files boolean NOT NULL DEFAULT false, -- whether the dataset's files name this member, not its record
     CHECK (num_nonnulls(document_id, dataset_id) > 0)
 );
-CREATE INDEX ON member (document_id);
+CREATE INDEX ON member (document_id, dataset_id);
 CREATE INDEX ON member (dataset_id);
 CREATE INDEX ON member (person_id);
