@@ -194,6 +194,7 @@ class _Run:
             named |= {"released"} if "is_public" in record.model_fields_set else set()
             named |= {"keywords"} if record.keywords is not None else set()
             named |= {name for name, value in given.items() if value is not None}
+            named |= {"size"} if record.files == [] else set()
             named -= _unsaid(record)
             rows.append({**row, "named": sorted(named)})
         return self._upsert("dataset", rows)

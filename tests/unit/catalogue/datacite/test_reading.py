@@ -145,6 +145,20 @@ def test_what_another_source_says_of_its_people_takes_none_away(given: Given) ->
     assert [person.name for person in found.people] == ["Mary"]
 
 
+def test_a_dataset_without_files_any_more_has_no_size_of_theirs(given: Given) -> None:
+    def size(**said: Any) -> int | None:
+        record = DatasetRecord.model_validate({"pid": "d/1", "title": "Run", **said})
+        store.write(given.connection, [record], store.Origin("load"))
+        found = given.find("datasets", "d/1")
+        assert found is not None
+        return found.files.bytes
+
+    assert size(files=[{"name": "a", "size": 12}]) == 12
+    assert size() == 12
+    assert size(files=[]) is None
+    assert size(files=[], size=13) == 13
+
+
 def test_files_name_people_of_a_dataset_without_a_proposal(given: Given) -> None:
     record = {
         "pid": "alone",
