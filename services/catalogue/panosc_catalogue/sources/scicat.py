@@ -6,6 +6,7 @@ filters as text, which finds nothing, but sorts them rightly.
 """
 
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -265,7 +266,7 @@ class SciCat(Adapter):
             end_date=item.get("endTime"),
             size=item.get("size"),
             license=item.get("license"),
-            keywords=[word for word in item.get("keywords") or () if word],
+            keywords=list(_keywords(item.get("keywords"))),
             members=list(_people(item)),
             documents=[
                 DocumentHeader(pid=self._proposal_pid(one), title=f"Proposal {one}", type="proposal")
@@ -286,7 +287,7 @@ class SciCat(Adapter):
             type="publication",
             title=item["title"],
             summary=item.get("abstract"),
-            keywords=[one["subject"] for one in metadata.get("subjects") or () if one.get("subject")],
+            keywords=list(_keywords([one.get("subject") for one in metadata.get("subjects") or ()])),
             members=[_creator(one) for one in creators if one.get("name")],
             datasets=[
                 DatasetRecord(pid=pid, title=pid)
@@ -368,7 +369,7 @@ def _files(blocks: Iterable[Item]) -> Iterator[File]:
 
 
 def _people(item: Item) -> Iterator[Member]:
-    """Principal investigators and owners of a dataset, but those that are given as e-mail addresses."""
+    """Principal investigators and owners of a dataset, but addresses and who is unknown."""
     owners = _names(item.get("owner"))
     orcids = _names(item.get("orcidOfOwner"))
     # Which is whose is known only where there are as many of these.
@@ -377,8 +378,15 @@ def _people(item: Item) -> Iterator[Member]:
     leaders = _names(item.get("principalInvestigators") or item.get("principalInvestigator"))
     for role, names in (("principal investigator", leaders), ("owner", owners)):
         for name in names:
-            if "@" not in name:
+            if "@" not in name and name.casefold() != "unknown":
                 yield Member(role=role, person=Person(full_name=name, orcid=known.get(name)))
+
+
+def _keywords(said: str | Sequence[str | None] | None) -> Iterator[str]:
+    """The keywords in a list, or in a text with commas or semicolons between them, but e-mail addresses."""
+    for word in re.split("[,;]", said) if isinstance(said, str) else said or ():
+        if word and word.strip() and "@" not in word:
+            yield word.strip()
 
 
 def _names(said: str | Sequence[str] | None) -> list[str]:

@@ -275,6 +275,37 @@ def test_a_dataset_without_a_proposal_has_people_and_keywords_of_its_own(
     assert found.keywords == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("fission, heavy water; uranium", ("fission", "heavy water", "uranium")),
+        (["fission, slow", "lise@example.org", " ", "uranium"], ("fission, slow", "uranium")),
+        ("lise@example.org", ()),
+    ],
+)
+def test_keywords_are_words_and_no_addresses(
+    sync: Callable[..., None],
+    backend: Backend,
+    described: Callable[[str], Description],
+    said: Any,
+    kept: tuple[str, ...],
+) -> None:
+    backend.touch(backend.datasets[7], **OWN | {"keywords": said})
+    sync()
+    assert described(backend.datasets[7]["pid"]).keywords == kept
+
+
+def test_nobody_is_called_unknown(
+    sync: Callable[..., None], backend: Backend, described: Callable[[str], Description]
+) -> None:
+    backend.touch(backend.datasets[7], **OWN | {"owner": "Unknown; Otto Frisch"})
+    sync()
+    assert [person.name for person in described(backend.datasets[7]["pid"]).people] == [
+        "Lise Meitner",
+        "Otto Frisch",
+    ]
+
+
 @pytest.mark.parametrize("words", ["uranium", "Frisch"])
 def test_a_dataset_without_a_proposal_is_found_by_its_people_and_keywords(
     sync: Callable[..., None], backend: Backend, database_url: str, tmp_path: Path, words: str
