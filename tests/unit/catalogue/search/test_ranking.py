@@ -7,9 +7,11 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from panosc_catalogue import store
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.ranking import Term, formula, parse_query
 from panosc_catalogue.query.synonyms import SYNONYMS
+from panosc_catalogue.records import Member
 from panosc_catalogue.web.app import create_app
 from support import postgres
 from unit.catalogue.service import fill, get, serving, settings
@@ -202,6 +204,43 @@ def test_what_changes_is_found_by_its_new_words(
         fill(url, [{"kind": "Dataset", "pid": "film", "title": "A mirror"}])
         assert found(client, "mirror") == ["film"]
     server.drop(name)
+
+
+@pytest.fixture
+def changing(
+    server: postgres.Server, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, httpx2.Client]]:
+    name = server.create(template)
+    url = server.url(name)
+    with serving(create_app(settings(url, tmp_path_factory.mktemp("files")))) as client:
+        yield url, client
+    server.drop(name)
+
+
+def part_of(name: str, **person: str) -> dict[str, Any]:
+    return {"role": "owner", "person": {"fullName": name, **person}}
+
+
+def test_people_of_a_dataset_are_found_where_they_are_shown(changing: tuple[str, httpx2.Client]) -> None:
+    url, client = changing
+    owned = {"pid": "owned", "title": "Run", "isPublic": True, "members": [part_of("Otto Frisch")]}
+
+    def write(*members: dict[str, Any]) -> list[str]:
+        fill(url, [{"kind": "Document", "pid": "p", "title": "Fission", "members": members}])
+        return found(client, "Frisch")
+
+    def by_files(*members: dict[str, Any]) -> list[str]:
+        named = [Member.model_validate(member) for member in members]
+        with psycopg.connect(url) as connection:
+            store.write_dataset_members(connection, "owned", named, store.Origin("files"))
+        return found(client, "Frisch")
+
+    fill(url, [{"kind": "Document", "pid": "p", "title": "Fission", "datasets": [owned]}])
+    assert found(client, "Frisch") == ["owned"]
+    assert write(part_of("Lise Meitner")) == []
+    assert write() == ["owned"]
+    assert by_files(part_of("Ida Noddack")) == []
+    assert by_files() == ["owned"]
 
 
 @pytest.mark.parametrize(

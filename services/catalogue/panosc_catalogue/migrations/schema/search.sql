@@ -155,6 +155,13 @@ BEGIN
         SELECT string_agg(DISTINCT n.full_name, ' ') AS names
         FROM member m JOIN person n ON n.id = m.person_id
         WHERE m.dataset_id = d.id AND m.document_id IS NULL
+        -- Only where they are shown (datacite.reading): who is shown nowhere must not be found either.
+        AND (m.by_files OR NOT EXISTS (
+            SELECT FROM member o WHERE o.dataset_id = d.id AND o.by_files AND o.person_id IS NOT NULL
+        ) AND NOT EXISTS (
+            SELECT FROM member o
+            WHERE o.document_id = d.document_id AND o.dataset_id IS NULL AND o.person_id IS NOT NULL
+        ))
     ) people ON true
     LEFT JOIN LATERAL (
         SELECT string_agg(tag.names, ' ' ORDER BY tag.names) AS names FROM (
