@@ -184,6 +184,27 @@ ON CONFLICT (key) DO UPDATE SET
     researcher_id = coalesce(excluded.researcher_id, person.researcher_id),
     first_name = coalesce(excluded.first_name, person.first_name),
     last_name = coalesce(excluded.last_name, person.last_name)
+WHERE (person.full_name, person.orcid, person.researcher_id, person.first_name, person.last_name)
+    IS DISTINCT FROM (
+        excluded.full_name,
+        coalesce(excluded.orcid, person.orcid),
+        coalesce(excluded.researcher_id, person.researcher_id),
+        coalesce(excluded.first_name, person.first_name),
+        coalesce(excluded.last_name, person.last_name)
+    )
+RETURNING id
+"""
+
+# The documents that name these persons; datasets that do, of which there may be very many, wait for words.
+NAMING = """
+WITH naming AS (
+    SELECT document_id, dataset_id FROM member WHERE person_id = ANY(%s)
+), pending AS (
+    INSERT INTO search_pending
+    SELECT DISTINCT dataset_id FROM naming WHERE document_id IS NULL ORDER BY dataset_id
+    ON CONFLICT DO NOTHING
+)
+SELECT DISTINCT document_id FROM naming WHERE document_id IS NOT NULL
 """
 
 AFFILIATIONS = """

@@ -139,6 +139,8 @@ class _Run:
     def __init__(self, connection: psycopg.Connection[Any], origin: Origin) -> None:
         self._connection = connection
         self._origin = origin
+        self._naming: set[int] = set()
+        """Documents with persons whose names changed."""
 
     def _execute(self, sql: str, rows: list[dict[str, Any]], **parameters: Any) -> list[tuple[Any, ...]]:
         arguments = {
@@ -279,10 +281,18 @@ class _Run:
     def members(self, given: Mapping[_Owner, list[Member]], *, by_files: bool = False) -> None:
         if not given:
             return
+        self._people([member for members in given.values() for member in members])
         rows = [
-            {"document": document, "dataset": dataset, **row}
+            {
+                "document": document,
+                "dataset": dataset,
+                "position": position,
+                "role": member.role,
+                "person": person_key(member.person) if member.person else None,
+                "affiliation": affiliation_key(member.affiliation) if member.affiliation else None,
+            }
             for (document, dataset), members in given.items()
-            for row in self.people(members)
+            for position, member in enumerate(members)
         ]
         owners = {
             "documents": [document for document, dataset in given if dataset is None],
@@ -291,12 +301,12 @@ class _Run:
         self._execute(statements.MEMBERS, rows, by_files=by_files, **owners)
 
     def words(self, datasets: Iterable[int], documents: Iterable[int], instruments: Iterable[int]) -> None:
-        """Make what was written findable by its words."""
-        given = (list(datasets), list(documents), list(instruments), MAX_PENDING)
+        """Make what was written findable by its words, and what names persons whose names changed."""
+        given = (list(datasets), [*documents, *self._naming], list(instruments), MAX_PENDING)
         self._connection.execute(statements.WORDS, given)
 
-    def people(self, members: list[Member]) -> list[dict[str, Any]]:
-        """Upsert the members' persons and affiliations; returns rows that name them by key."""
+    def _people(self, members: list[Member]) -> None:
+        """Upsert the members' persons and affiliations."""
         persons: dict[str, dict[str, Any]] = {}
         for person in (member.person for member in members if member.person):
             known = persons.setdefault(person_key(person), {"key": person_key(person)})
@@ -305,19 +315,12 @@ class _Run:
             key: m.affiliation for m in members if m.affiliation and (key := affiliation_key(m.affiliation))
         }
         if persons:
-            self._execute(statements.PERSONS, _sorted(list(persons.values()), "key"))
+            changed = self._execute(statements.PERSONS, _sorted(list(persons.values()), "key"))
+            naming = self._connection.execute(statements.NAMING, ([person for (person,) in changed],))
+            self._naming |= {document for (document,) in naming}
         if affiliations:
             rows = [{"key": key, **place.model_dump(exclude={"id"})} for key, place in affiliations.items()]
             self._execute(statements.AFFILIATIONS, _sorted(rows, "key"))
-        return [
-            {
-                "position": position,
-                "role": member.role,
-                "person": person_key(member.person) if member.person else None,
-                "affiliation": affiliation_key(member.affiliation) if member.affiliation else None,
-            }
-            for position, member in enumerate(members)
-        ]
 
 
 def write_dataset_members(

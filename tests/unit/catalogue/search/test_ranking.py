@@ -243,6 +243,26 @@ def test_people_of_a_dataset_are_found_where_they_are_shown(changing: tuple[str,
     assert by_files() == ["owned"]
 
 
+def test_who_has_another_name_now_is_found_by_it_alone(changing: tuple[str, httpx2.Client]) -> None:
+    url, client = changing
+    orcid = "0000-0002-1825-0097"
+    before, now = (part_of(name, orcid=orcid) for name in ("Ada Byron", "Ada Lovelace"))
+    measured = {"pid": "measured", "title": "Run", "isPublic": True}
+    fill(
+        url,
+        [
+            {"kind": "Document", "pid": "first", "title": "P", "members": [before], "datasets": [measured]},
+            {"kind": "Dataset", "pid": "alone", "title": "Run", "isPublic": True, "members": [before]},
+        ],
+    )
+
+    fill(url, [{"kind": "Document", "pid": "second", "title": "Q", "members": [now]}])
+
+    assert set(found(client, "Lovelace", "/api/Documents")) == {"first", "second"}
+    assert set(found(client, "Lovelace")) == {"measured", "alone"}
+    assert [found(client, "Byron", path) for path in ("/api/Documents", "/api/Datasets")] == [[], []]
+
+
 @pytest.mark.parametrize(
     "word", ["Fe2O3", "La0.67Sr0.33MnO3", "GaAs", "NaCl", "C60", "SrTiO3", "SANS", "Run", "H2O"]
 )
