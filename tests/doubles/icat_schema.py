@@ -25,11 +25,13 @@ _ENTITIES = {
         "investigationInstruments:InvestigationInstrument.investigation "
         "parameters:InvestigationParameter.investigation samples:Sample.investigation "
         "datasets:Dataset.investigation "
-        "dataCollectionInvestigations:DataCollectionInvestigation.investigation"
+        "dataCollectionInvestigations:DataCollectionInvestigation.investigation "
+        "fundingReferences:InvestigationFunding.investigation"
     ),
     "Keyword": "name:String! | investigation:Investigation! |",
     "InvestigationUser": "role:String! | investigation:Investigation! user:User! |",
     "InvestigationInstrument": "| investigation:Investigation! instrument:Instrument! |",
+    "InvestigationFunding": "| investigation:Investigation! funding:FundingReference! |",
     "Sample": "name:String! pid:String | investigation:Investigation! | datasets:Dataset.sample",
     "Dataset": (
         "name:String! doi:String description:String location:String complete:boolean! startDate:Date "
@@ -56,7 +58,7 @@ _ENTITIES = {
     "DataPublicationFunding": "| dataPublication:DataPublication! funding:FundingReference! |",
     "FundingReference": (
         "funderName:String! funderIdentifier:String awardNumber:String! awardTitle:String | | "
-        "publications:DataPublicationFunding.funding"
+        "publications:DataPublicationFunding.funding investigations:InvestigationFunding.funding"
     ),
     "DataPublicationUser": (
         "contributorType:String! orderKey:String fullName:String givenName:String familyName:String "

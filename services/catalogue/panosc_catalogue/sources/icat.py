@@ -74,12 +74,14 @@ _LISTINGS = (
         "Investigation",
         Kind.DOCUMENT,
         "investigation/",
-        ("type", "keywords", "investigationUsers.user", "parameters.type"),
+        ("type", "keywords", "investigationUsers.user", "parameters.type", "fundingReferences.funding"),
         changes_with=(
             ("keywords", "Keyword"),
             ("investigationUsers", "InvestigationUser"),
             ("investigationUsers.user", "User"),
             ("parameters", "InvestigationParameter"),
+            ("fundingReferences", "InvestigationFunding"),
+            ("fundingReferences.funding", "FundingReference"),
         ),
     ),
     _Listing(

@@ -53,6 +53,7 @@ class Mapping:
             keywords=[str(keyword.name) for keyword in entity.keywords],
             members=[self._member(user) for user in entity.investigationUsers],
             parameters=_parameters(entity.parameters),
+            funding=_fundings(entity.fundingReferences),
         )
 
     def _header(self, entity: Any) -> DocumentHeader:
@@ -79,7 +80,7 @@ class Mapping:
             release_date=entity.publicationDate,
             keywords=[word.strip() for word in str(entity.subject or "").split(",") if word.strip()],
             members=[self._author(user) for user in users],
-            funding=[_funding(of.funding) for of in entity.fundingReferences if of.funding],
+            funding=_fundings(entity.fundingReferences),
         )
 
     def dataset(self, entity: Any, parameters: Iterable[Any], datafiles: Iterable[Any]) -> DatasetRecord:
@@ -163,6 +164,10 @@ class Mapping:
             first_name=_text(user.givenName),
             last_name=_text(user.familyName),
         )
+
+
+def _fundings(entities: Iterable[Any]) -> list[Funding]:
+    return [_funding(of.funding) for of in entities if of.funding]
 
 
 def _funding(entity: Any) -> Funding:

@@ -236,18 +236,33 @@ def test_a_publication_links_its_datasets_and_leaves_their_embargo(
     assert linked == [{"title": "scan 3", "owner": "About MA-1"}]
 
 
-def test_a_publication_tells_who_paid_for_it(read: Read, rows: Rows, beamline: Beamline) -> None:
+def published(beamline: Beamline) -> tuple[str, dict[str, int]]:
+    common = {"facility": beamline.facility, "content": beamline.icat.add("DataCollection")}
+    publication = beamline.icat.add("DataPublication", pid="10.5072/pub", title="Lipids in light", **common)
+    return "DataPublicationFunding", {"dataPublication": publication}
+
+
+def investigated(beamline: Beamline) -> tuple[str, dict[str, int]]:
+    return "InvestigationFunding", {"investigation": beamline.investigation}
+
+
+@pytest.mark.parametrize(("kind", "made"), [("publication", published), ("proposal", investigated)])
+def test_a_document_tells_who_paid_for_it(
+    read: Read,
+    rows: Rows,
+    beamline: Beamline,
+    kind: str,
+    made: Callable[[Beamline], tuple[str, dict[str, int]]],
+) -> None:
     def funding() -> list[Any]:
-        (document,) = rows("SELECT funding FROM document WHERE pid = '10.5072/pub'")
+        (document,) = rows("SELECT funding FROM document WHERE type = %s", kind)
         return [
             tuple(one[key] for key in ("funder", "ror", "award_number", "award_title"))
             for one in document["funding"]
         ]
 
     add = beamline.icat.add
-    content = add("DataCollection")
-    common = {"facility": beamline.facility, "content": content}
-    publication = add("DataPublication", pid="10.5072/pub", title="Lipids in light", **common)
+    link, of = made(beamline)
     commission = add(
         "FundingReference",
         funderName="European Commission",
@@ -255,7 +270,7 @@ def test_a_publication_tells_who_paid_for_it(read: Read, rows: Rows, beamline: B
         awardNumber="823852",
         awardTitle="PaNOSC",
     )
-    add("DataPublicationFunding", dataPublication=publication, funding=commission)
+    add(link, **of, funding=commission)
     read()
     assert funding() == [("European Commission", "https://ror.org/00k4n6c32", "823852", "PaNOSC")]
     later(beamline, hours=3)
@@ -263,7 +278,7 @@ def test_a_publication_tells_who_paid_for_it(read: Read, rows: Rows, beamline: B
     foundation = add(
         "FundingReference", funderName="A foundation", funderIdentifier=crossref, awardNumber=":unas"
     )
-    add("DataPublicationFunding", dataPublication=publication, funding=foundation)
+    add(link, **of, funding=foundation)
     read()
     assert funding()[1:] == [("A foundation", None, None, None)]
     later(beamline, hours=3)
