@@ -105,19 +105,20 @@ def made_identifier(text: str) -> str:
 def instrument_pid(facility_name: str, name: str) -> str:
     """The pid of an instrument that has none of its own: the same, whichever source names it.
 
-    A name in Latin script is seen in it; of one in another a digest is, which tells it from others.
+    A name is seen in it whose letters and digits, in Unicode's compatible form, are all a to z and 0 to 9;
+    the pid of any other ends in a digest of the name, which tells it from others.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
-    plain = " ".join(unicodedata.normalize("NFKC", name.casefold()).split())
-    if slug and not any(map(_is_of_another_script, plain)):
+    plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if slug and not any(map(_is_lost, plain)):
         return made_identifier(f"{facility_name}:{slug}")
     digest = hashlib.sha256(plain.encode()).hexdigest()[:8]
     return made_identifier(f"{facility_name}:{slug or 'instrument'}-{digest}")
 
 
-def _is_of_another_script(character: str) -> bool:
-    is_letter = unicodedata.category(character).startswith("L")
-    return is_letter and not unicodedata.name(character, "").startswith(("LATIN", "MODIFIER"))
+def _is_lost(character: str) -> bool:
+    """Whether a slug lacks this letter, number or mark, which tells names apart."""
+    return not character.isascii() and unicodedata.category(character)[0] in "LMN"
 
 
 class Record(BaseModel):
