@@ -55,6 +55,9 @@ from panosc_catalogue.sources.http import (
 
 log = structlog.stdlib.get_logger(__name__)
 
+T = TypeVar("T")
+Item = Mapping[str, Any]
+
 PAGE = 100
 FILES_PAGE = 500
 """The most that it gives at once: a run may have thousands of files."""
@@ -69,13 +72,11 @@ _PEOPLE = {
 }
 """Fields of a proposal that name users, by the role that these have."""
 
-T = TypeVar("T")
-Item = Mapping[str, Any]
-
 FORBIDDEN = "(forbidden)"
 """Stands for the source's name of all that the account may not read, which is reported as one."""
 MAX_NAMED = 5
 """Proposals that are named of those of which it may not read something."""
+_DATA = "data of runs"
 
 
 @dataclass(frozen=True)
@@ -182,51 +183,67 @@ class MyMdc(Adapter):
         by_name = None if samples is None else _by_name(samples)
         number, is_last = 1, False
         while not is_last:
-            query = {"proposal_number": proposal["number"]}
-            runs = await self._readable("runs", proposal, self._list("runs/runs_by_proposal", query, number))
+            runs = await self._readable("runs", proposal, self._runs(proposal, origin, number))
             if runs is None:
                 return
             there = [run for run in runs.items if _is_available(run)]
             yield [await self._run(proposal, run, by_name) for run in there]
             number, is_last = number + 1, runs.is_last
 
+    async def _runs(self, proposal: Item, origin: str, number: int) -> _List | None:
+        """A page of runs; None if the proposal has gone meanwhile."""
+        try:
+            return await self._list("runs/runs_by_proposal", {"proposal_number": proposal["number"]}, number)
+        except NotThere:
+            if await self._is_gone(Kind.DOCUMENT, origin):
+                return None
+            raise
+
     async def gone(self, kind: Kind, origin_ids: Sequence[str]) -> Collection[str]:
         """Those that a request for each does not find: pages by number may miss some.
 
         myMdC documents no list of things by their ids.
         """
+        hidden: list[str] = []
+
+        async def is_gone(key: str) -> bool:
+            if key in (UNNAMED, FORBIDDEN):
+                return True
+            try:
+                return await self._is_gone(kind, key)
+            except Forbidden:
+                hidden.append(key)
+                return False
+
         gone: list[str] = []
-        forbidden = 0
         for first in range(0, len(origin_ids), AT_ONCE):
             keys = origin_ids[first : first + AT_ONCE]
-            there = await asyncio.gather(*(self._is_there(kind, key) for key in keys))
-            gone += [key for key, is_there in zip(keys, there, strict=True) if is_there is False]
-            forbidden += there.count(None)
-        if forbidden:
-            log.warning("records may not be read", source=self._name, kind=kind, number=forbidden)
+            answers = await asyncio.gather(*map(is_gone, keys))
+            gone += [key for key, answer in zip(keys, answers, strict=True) if answer]
+        if hidden:
+            log.warning("records may not be read", source=self._name, kind=kind, number=len(hidden))
         return gone
 
-    async def _is_there(self, kind: Kind, key: str) -> bool | None:
-        """None where the account may not see it, which does not say that it is gone."""
-        if key in (UNNAMED, FORBIDDEN):
-            return False
+    async def _is_gone(self, kind: Kind, key: str) -> bool:
+        """Raises Forbidden where the account may not see it, which does not say that it is gone."""
         try:
             thing = await self._http.json(f"api/{_PATHS[kind]}/{quote(key, safe='')}")
         except NotThere:
-            return False
-        except Forbidden:
-            return None
-        return _is_available(thing)
+            return True
+        return not _is_available(thing)
 
-    async def _readable(self, what: str, proposal: Item, reading: Awaitable[T]) -> T | None:
-        """What is read; None where it is not there (any more), or the account may not read it."""
+    async def _readable(
+        self, what: str, proposal: Item, reading: Awaitable[T], *, may_lack: bool = False
+    ) -> T | None:
+        """What is read; None where the account may not read it, or where it may lack and does (404)."""
         try:
             return await reading
         except NotThere:
-            return None
+            if not may_lack:
+                raise
         except Forbidden:
             self._forbid(what, proposal)
-            return None
+        return None
 
     def _forbid(self, what: str, proposal: Item) -> None:
         numbers = self._forbidden.setdefault(what, [])
@@ -329,23 +346,25 @@ class MyMdc(Adapter):
             return origin
         query = {"proposal_number": str(proposal["number"]), "run_number": str(run.get("run_number"))}
         asked = self._http.json("api/runs/all_raw_data_groups_ids", query)
-        groups = await self._readable("data of runs", proposal, asked)
+        # A run may have gone since its page was read.
+        groups = await self._readable(_DATA, proposal, asked, may_lack=True)
         if not isinstance(groups, list | None) or not all(map(_identifies, groups or ())):
             return Refused(
                 Kind.DATASET, origin, f"all_raw_data_groups_ids: {groups!r:.100} is no list of ids"
             )
         parameters = await self._of_groups("parameters/", proposal, groups)
-        files = await self._of_groups("dataset_files/", proposal, groups, page_size=FILES_PAGE)
+        # Older servers do not know files.
+        files = await self._of_groups("dataset_files/", proposal, groups, may_lack=True, page_size=FILES_PAGE)
         return parsed(Kind.DATASET, origin, lambda: self._dataset(proposal, run, samples, parameters, files))
 
     async def _of_groups(
-        self, path: str, proposal: Item, groups: list[Any] | None, **query: Any
+        self, path: str, proposal: Item, groups: list[Any] | None, *, may_lack: bool = False, **query: Any
     ) -> list[Any] | None:
         """What a list has of data groups; None where not all of it can be read."""
         found: list[Any] = []
         for group in groups or ():
             asked = self._all(path, data_group_id=group, **query)
-            items = await self._readable("data of runs", proposal, asked)
+            items = await self._readable(_DATA, proposal, asked, may_lack=may_lack)
             if items is None:
                 return None
             found += items

@@ -12,6 +12,7 @@ from doubles.server import Misbehaviour, serve
 from panosc_catalogue.settings import Facility, MyMdcSource
 from panosc_catalogue.sources import mymdc
 from panosc_catalogue.sources.base import BadAnswer, NotAllowed
+from panosc_catalogue.sources.http import NotThere
 from unit.catalogue.sources.conftest import Once, Rows
 
 Shown = Callable[[str], dict[str, str]]
@@ -239,18 +240,22 @@ def test_what_slips_from_page_to_page_while_it_is_read_is_not_withdrawn(
     assert titles(shown) >= ALL - {"run 1 of 2345"}
 
 
-def test_a_listing_goes_on_where_it_was_cut_off(
-    read: Read, shown: Shown, how: Misbehaviour, xfel: Xfel
-) -> None:
+def cut_off_at(number: int) -> Callable[..., Any]:
     read_all = mymdc.MyMdc._run
 
     async def cut(self: mymdc.MyMdc, proposal: Any, run: Any, samples: Any) -> Any:
-        if proposal["number"] == 6789:
+        if proposal["number"] == number:
             raise KeyboardInterrupt
         return await read_all(self, proposal, run, samples)
 
+    return cut
+
+
+def test_a_listing_goes_on_where_it_was_cut_off(
+    read: Read, shown: Shown, how: Misbehaviour, xfel: Xfel
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mymdc.MyMdc, "_run", cut)
+        patch.setattr(mymdc.MyMdc, "_run", cut_off_at(6789))
         with pytest.raises(KeyboardInterrupt):
             read()
     assert titles(shown) == OLD
@@ -470,9 +475,45 @@ def test_what_the_account_may_no_longer_read_stays(read: Read, shown: Shown, row
     assert rows(known) == before
 
 
-def test_a_mymdc_that_has_no_files_yet_is_read(read: Read, shown: Shown, xfel: Xfel) -> None:
+def test_a_mymdc_without_lists_of_files_is_read_and_files_known_before_stay(
+    read: Read, shown: Shown, rows: Rows, xfel: Xfel
+) -> None:
     xfel.service.data_groups[7] = [17]
+    xfel.service.add("dataset_files", filename="a.h5", data_group_id=17, byte_size=3)
+    read()
     del xfel.service.tables["dataset_files"]
+    xfel.run(2345, 77)
+    read(listing=True)
+    assert titles(shown) == ALL | {"run 77 of 2345"}
+    assert rows("SELECT name FROM file WHERE deleted_at IS NULL") == [{"name": "a.h5"}]
+
+
+@pytest.mark.parametrize("table", ["parameters", "samples"])
+def test_a_list_that_is_not_there_is_an_error(read: Read, xfel: Xfel, table: str) -> None:
+    xfel.service.data_groups[7] = [17]
+    del xfel.service.tables[table]
+    with pytest.raises(NotThere, match=table):
+        read()
+
+
+def test_runs_that_are_not_there_are_an_error_while_their_proposal_is(read: Read, xfel: Xfel) -> None:
+    routes = xfel.service.app.router.routes
+    routes.remove(next(route for route in routes if "runs_by_proposal" in str(route)))
+    with pytest.raises(NotThere, match="runs_by_proposal"):
+        read()
+
+
+def test_a_run_that_goes_while_it_is_read_takes_nothing_with_it(
+    read: Read, shown: Shown, xfel: Xfel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = mymdc.MyMdc._run
+
+    async def vanishing(self: mymdc.MyMdc, proposal: Any, run: Any, samples: Any) -> Any:
+        if run["id"] == 27:
+            xfel.service.delete("runs", 27)
+        return await kept(self, proposal, run, samples)
+
+    monkeypatch.setattr(mymdc.MyMdc, "_run", vanishing)
     read()
     assert titles(shown) == ALL
 
