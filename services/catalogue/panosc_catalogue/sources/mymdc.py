@@ -31,6 +31,7 @@ from panosc_catalogue.sources.base import (
     UNNAMED,
     Adapter,
     Cursor,
+    Deleted,
     Fetched,
     Kind,
     NotAllowed,
@@ -73,9 +74,7 @@ _PEOPLE = {
 """Fields of a proposal that name users, by the role that these have."""
 
 FORBIDDEN = "(forbidden)"
-"""Stands for the source's name of all that the account may not read, which is reported as one."""
-MAX_NAMED = 5
-"""Proposals that are named of those of which it may not read something."""
+"""Stands, with the proposal's number, for the source's names of what the account may not read of it."""
 _DATA = "data of runs"
 
 
@@ -124,8 +123,8 @@ class MyMdc(Adapter):
             first_wait_seconds=first_wait_seconds,
         )
         self._known = _Known()
-        self._forbidden: dict[str, list[str]] = {}
-        """Numbers of proposals by what the account may not read of them."""
+        self._forbidden: set[str] = set()
+        """What the account may not read of the proposal that is being read."""
 
     async def _login(self) -> str:
         form = {
@@ -155,40 +154,41 @@ class MyMdc(Adapter):
             while not is_last:
                 proposals = await self._list("proposals/", {}, number)
                 for count, proposal in enumerate(proposals.items[done:], done + 1):
-                    here = {**cursor, "page": number, "done": count - 1}
-                    reported = self._left_out()
-                    async for items in self._proposal(proposal, everything=cursor["everything"]):
-                        yield page_of(items, here)
-                    if (left_out := self._left_out()) != reported:
-                        yield Page(here, refused=[Refused(Kind.DATASET, FORBIDDEN, left_out)])
+                    async for page in self._proposal(proposal, {**cursor, "page": number, "done": count - 1}):
+                        yield page
                 number, done, is_last = number + 1, 0, proposals.is_last
                 yield Page({**cursor, "page": number, "done": 0})
             yield Page({}, complete=cursor["everything"])
 
-    async def _proposal(self, proposal: Any, *, everything: bool) -> AsyncIterator[list[Fetched | Refused]]:
-        """The proposal, and its runs if they are wanted."""
+    async def _proposal(self, proposal: Any, cursor: Cursor) -> AsyncIterator[Page]:
+        """The proposal, and its runs if they are wanted, each with what the account may not read of them."""
         if not _is_available(proposal):
             return
         origin = named(Kind.DOCUMENT, proposal, "id")
         if isinstance(origin, Refused):
-            yield [origin]
+            yield page_of([origin], cursor)
             return
+        self._forbidden.clear()
         for name in _PEOPLE.values():
-            await self._user(proposal, proposal.get(name))
+            await self._user(proposal.get(name))
         document = parsed(Kind.DOCUMENT, origin, lambda: self._document(proposal))
-        yield [document]
-        if isinstance(document, Refused) or not (everything or _is_recent(self._header(proposal))):
+        yield page_of([document], cursor)
+        if isinstance(document, Refused):
             return
-        samples = await self._readable("samples", proposal, self._all("samples/", proposal_id=origin))
+        yield self._left_out(Kind.DOCUMENT, proposal, cursor)
+        if not (cursor["everything"] or _is_recent(self._header(proposal))):
+            return
+        samples = await self._readable("samples", self._all("samples/", proposal_id=origin))
         by_name = None if samples is None else _by_name(samples)
         number, is_last = 1, False
         while not is_last:
-            runs = await self._readable("runs", proposal, self._runs(proposal, origin, number))
+            runs = await self._readable("runs", self._runs(proposal, origin, number))
             if runs is None:
-                return
+                break
             there = [run for run in runs.items if _is_available(run)]
-            yield [await self._run(proposal, run, by_name) for run in there]
+            yield page_of([await self._run(proposal, run, by_name) for run in there], cursor)
             number, is_last = number + 1, runs.is_last
+        yield self._left_out(Kind.DATASET, proposal, cursor)
 
     async def _runs(self, proposal: Item, origin: str, number: int) -> _List | None:
         """A page of runs; None if the proposal has gone meanwhile."""
@@ -207,8 +207,11 @@ class MyMdc(Adapter):
         hidden: list[str] = []
 
         async def is_gone(key: str) -> bool:
-            if key in (UNNAMED, FORBIDDEN):
+            if key == UNNAMED:
                 return True
+            if key.startswith(FORBIDDEN):
+                found = await self._all("proposals/", number=key.removeprefix(FORBIDDEN).strip())
+                return not any(map(_is_available, found))
             try:
                 return await self._is_gone(kind, key)
             except Forbidden:
@@ -232,9 +235,7 @@ class MyMdc(Adapter):
             return True
         return not _is_available(thing)
 
-    async def _readable(
-        self, what: str, proposal: Item, reading: Awaitable[T], *, may_lack: bool = False
-    ) -> T | None:
+    async def _readable(self, what: str, reading: Awaitable[T], *, may_lack: bool = False) -> T | None:
         """What is read; None where the account may not read it, or where it may lack and does (404)."""
         try:
             return await reading
@@ -242,21 +243,17 @@ class MyMdc(Adapter):
             if not may_lack:
                 raise
         except Forbidden:
-            self._forbid(what, proposal)
+            self._forbidden.add(what)
         return None
 
-    def _forbid(self, what: str, proposal: Item) -> None:
-        numbers = self._forbidden.setdefault(what, [])
-        if (number := str(proposal.get("number"))) not in numbers[-1:]:
-            numbers.append(number)
-
-    def _left_out(self) -> str:
-        """What the account may not read, in words."""
-        parts = []
-        for what, numbers in self._forbidden.items():
-            more = f" and {len(numbers) - MAX_NAMED} more" if len(numbers) > MAX_NAMED else ""
-            parts.append(f"{what} of {', '.join(numbers[:MAX_NAMED])}{more}")
-        return f"left out, as the account may not read them, by proposal: {'; '.join(parts)}"
+    def _left_out(self, kind: Kind, proposal: Item, cursor: Cursor) -> Page:
+        """Reports what the account may not read of this kind; else takes back what was reported before."""
+        origin, parts = f"{FORBIDDEN} {proposal['number']}", ", ".join(sorted(self._forbidden))
+        self._forbidden.clear()
+        if not parts:
+            return Page(cursor, deleted=[Deleted(kind, origin)])
+        said = f"left out, as the account may not read them: {parts}"
+        return Page(cursor, refused=[Refused(kind, origin, said)])
 
     async def _list(self, path: str, query: dict[str, Any], number: int) -> _List:
         params = {"page": number, "page_size": PAGE, **query}
@@ -273,7 +270,7 @@ class MyMdc(Adapter):
             items += page.items
         return items
 
-    async def _user(self, proposal: Item, key: Any) -> None:
+    async def _user(self, key: Any) -> None:
         if not _identifies(key):
             return
         if str(key) not in self._known.users:
@@ -285,7 +282,7 @@ class MyMdc(Adapter):
                 user = None
             self._known.users[str(key)] = user
         if self._known.users[str(key)] is None:
-            self._forbid("people", proposal)
+            self._forbidden.add("people")
 
     def _instrument(self, instrument: Any) -> Fetched | Refused:
         origin = named(Kind.INSTRUMENT, instrument, "id")
@@ -347,24 +344,24 @@ class MyMdc(Adapter):
         query = {"proposal_number": str(proposal["number"]), "run_number": str(run.get("run_number"))}
         asked = self._http.json("api/runs/all_raw_data_groups_ids", query)
         # A run may have gone since its page was read.
-        groups = await self._readable(_DATA, proposal, asked, may_lack=True)
+        groups = await self._readable(_DATA, asked, may_lack=True)
         if not isinstance(groups, list | None) or not all(map(_identifies, groups or ())):
             return Refused(
                 Kind.DATASET, origin, f"all_raw_data_groups_ids: {groups!r:.100} is no list of ids"
             )
-        parameters = await self._of_groups("parameters/", proposal, groups)
+        parameters = await self._of_groups("parameters/", groups)
         # Older servers do not know files.
-        files = await self._of_groups("dataset_files/", proposal, groups, may_lack=True, page_size=FILES_PAGE)
+        files = await self._of_groups("dataset_files/", groups, may_lack=True, page_size=FILES_PAGE)
         return parsed(Kind.DATASET, origin, lambda: self._dataset(proposal, run, samples, parameters, files))
 
     async def _of_groups(
-        self, path: str, proposal: Item, groups: list[Any] | None, *, may_lack: bool = False, **query: Any
+        self, path: str, groups: list[Any] | None, *, may_lack: bool = False, **query: Any
     ) -> list[Any] | None:
         """What a list has of data groups; None where not all of it can be read."""
         found: list[Any] = []
         for group in groups or ():
             asked = self._all(path, data_group_id=group, **query)
-            items = await self._readable(_DATA, proposal, asked, may_lack=may_lack)
+            items = await self._readable(_DATA, asked, may_lack=may_lack)
             if items is None:
                 return None
             found += items

@@ -421,7 +421,12 @@ def test_what_the_account_may_no_longer_see_is_not_gone(read: Read, shown: Shown
     assert titles(shown) == ALL - {"run 4 of 2345"}
 
 
-def test_what_the_account_may_not_read_is_left_out_and_reported_in_one_line(
+def forbidden(rows: Rows) -> dict[tuple[str, str], str]:
+    found = rows(REFUSED + " AND deleted_at IS NULL")
+    return {(row["kind"], row["origin_id"]): row["refused"].rpartition(": ")[2] for row in found}
+
+
+def test_what_the_account_may_not_read_is_left_out_and_reported_by_proposal(
     read: Read, shown: Shown, rows: Rows, xfel: Xfel
 ) -> None:
     other = xfel.proposal(4000, datetime(2024, 6, 1, tzinfo=UTC))
@@ -431,21 +436,88 @@ def test_what_the_account_may_not_read_is_left_out_and_reported_in_one_line(
         f"samples?proposal_id={other}",
         "runs_by_proposal?proposal_number=4000",
         "all_raw_data_groups_ids?proposal_number=2345&run_number=7",
+        "all_raw_data_groups_ids?proposal_number=2345&run_number=8",
     }
     read()
     assert titles(shown) == ALL
-    assert rows(REFUSED) == [
-        {
-            "kind": "dataset",
-            "origin_id": "(forbidden)",
-            "refused": "left out, as the account may not read them, by proposal: samples of 2345, 4000; "
-            "data of runs of 2345; runs of 4000",
-        }
-    ]
+    assert forbidden(rows) == {
+        ("dataset", "(forbidden) 2345"): "data of runs, samples",
+        ("dataset", "(forbidden) 4000"): "runs, samples",
+    }
     xfel.service.closed = set()
     read(listing=True)
     assert titles(shown) == ALL | {"run 1 of 4000"}
-    assert rows(REFUSED + " AND deleted_at IS NULL") == []
+    assert forbidden(rows) == {}
+
+
+def test_what_the_account_may_not_read_is_reported_until_it_is_read_again(
+    read: Read, rows: Rows, xfel: Xfel
+) -> None:
+    xfel.service.closed = {f"samples?proposal_id={of}" for of in (xfel.old, xfel.new)}
+    both = {("dataset", f"(forbidden) {number}"): "samples" for number in (2345, 6789)}
+    read()
+    assert forbidden(rows) == both
+    read()
+    assert forbidden(rows) == both
+    xfel.service.closed = set()
+    read()
+    assert forbidden(rows) == {("dataset", "(forbidden) 2345"): "samples"}
+    read(listing=True)
+    assert forbidden(rows) == {}
+
+
+def test_people_whom_the_account_may_not_see_are_reported_until_they_are_seen(
+    read: Read, rows: Rows, xfel: Xfel
+) -> None:
+    xfel.service.closed = {f"samples?proposal_id={xfel.old}"}
+    xfel.service.forbidden = {("users", xfel.user)}
+    read()
+    samples = {("dataset", "(forbidden) 2345"): "samples"}
+    people = {("document", f"(forbidden) {number}"): "people" for number in (2345, 6789)}
+    assert forbidden(rows) == samples | people
+    xfel.service.forbidden = set()
+    read()
+    assert forbidden(rows) == samples
+
+
+def test_a_listing_that_was_cut_off_still_tells_what_the_account_may_not_read(
+    read: Read, rows: Rows, xfel: Xfel
+) -> None:
+    xfel.service.closed = {f"samples?proposal_id={of}" for of in (xfel.old, xfel.new)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mymdc.MyMdc, "_run", cut_off_at(6789))
+        with pytest.raises(KeyboardInterrupt):
+            read()
+    read()
+    assert forbidden(rows) == {("dataset", f"(forbidden) {number}"): "samples" for number in (2345, 6789)}
+
+
+def test_what_a_proposal_that_is_gone_did_not_show_is_reported_no_longer(
+    read: Read, rows: Rows, xfel: Xfel
+) -> None:
+    xfel.service.closed = {f"samples?proposal_id={xfel.old}"}
+    read()
+    xfel.service.delete("proposals", xfel.old)
+    read(listing=True)
+    assert forbidden(rows) == {}
+
+
+def test_what_a_proposal_that_slips_from_page_to_page_did_not_show_is_still_reported(
+    read: Read, rows: Rows, xfel: Xfel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xfel.service.closed = {f"samples?proposal_id={xfel.old}"}
+    read()
+    kept = mymdc.MyMdc._list
+
+    async def slipping(self: mymdc.MyMdc, path: str, query: dict[str, Any], number: int) -> Any:
+        page = await kept(self, path, query, number)
+        if path == "proposals/" and not query:
+            page.items.pop(0)
+        return page
+
+    monkeypatch.setattr(mymdc.MyMdc, "_list", slipping)
+    read(listing=True)
+    assert forbidden(rows) == {("dataset", "(forbidden) 2345"): "samples"}
 
 
 def test_what_the_account_may_no_longer_read_stays(read: Read, shown: Shown, rows: Rows, xfel: Xfel) -> None:
