@@ -32,6 +32,7 @@ FOR_CLUSTER = {
 FOR_TESTS = {
     "chromium": "chromium",
     "curl": "curl",
+    "default-jre-headless": "java",  # of Keycloak
     # Of Playwright's driver, which comes without it.
     "libatomic1": f"/usr/lib/{platform.machine()}-linux-gnu/libatomic.so.1",
     "nginx-light": "nginx",

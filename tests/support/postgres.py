@@ -39,7 +39,7 @@ def _user() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -133,7 +133,7 @@ def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
             user=user,
             cwd="/",
         )
-        running = Server(directory, _free_port(), user, settings or {})
+        running = Server(directory, free_port(), user, settings or {})
         running.start()
         try:
             yield running

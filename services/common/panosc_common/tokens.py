@@ -1,0 +1,148 @@
+"""Access tokens of an OpenID Connect provider, verified here by the provider's published keys.
+
+Nobody is asked about a single token: the provider may be away while its tokens are valid. Its keys are
+fetched when they are first needed, again when they are old, and at once when a token names one that is not
+known, which is how providers rotate them (OpenID Connect Discovery 1.0, RFC 7517, RFC 9068).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx2
+import jwt
+import structlog
+from jwt import PyJWK, PyJWKSet
+
+from panosc_common.problem import Problem
+
+log = structlog.stdlib.get_logger(__name__)
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Signatures that are taken: by a key pair, so that who can verify a token cannot make one."""
+CLOCK_SKEW_SECONDS = 30
+"""By how much the provider's clock and ours may differ."""
+MAX_TOKEN = 16 * 1024
+"""Characters of a token at most."""
+KEYS_SECONDS = 600.0
+"""Age at which keys are fetched again."""
+AGAIN_SECONDS = 10.0
+"""Time between two fetches of keys at least, whatever keys tokens name."""
+_FETCH_SECONDS = 5.0
+
+
+class Refused(Problem):
+    """A token that is not taken; what is wrong with it helps nobody who forges one."""
+
+    def __init__(self, why: str) -> None:
+        headers = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{why}"'}
+        super().__init__(401, f"the access token is not taken: {why}", headers=headers)
+
+
+class ProviderAway(Problem):
+    """The provider's keys cannot be had, and none are known."""
+
+    def __init__(self, issuer: str) -> None:
+        super().__init__(
+            503,
+            f"the login at {issuer} does not answer, so tokens cannot be verified; try again in a moment, or "
+            "without a token for what is public",
+            headers={"Retry-After": "10"},
+        )
+
+
+class Verifier:
+    """Verifies the access tokens that one provider issued for one audience."""
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        client: httpx2.AsyncClient,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._client = client
+        self._now = now
+        self._keys: dict[str, PyJWK] = {}
+        self._fetched = self._tried = -KEYS_SECONDS
+        self._fetching = asyncio.Lock()
+
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """The claims of a token.
+
+        Raises Refused, or ProviderAway while no keys can be had.
+        """
+        if len(token) > MAX_TOKEN:
+            raise Refused(f"it has more than {MAX_TOKEN} characters")
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError as error:
+            raise Refused("it is no signed JSON Web Token") from error
+        if header.get("alg") not in ALGORITHMS:
+            raise Refused("it is not signed by a key pair")
+        key = await self._key(str(header.get("kid")))
+        try:
+            return jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise Refused(_reason(error)) from error
+
+    async def _key(self, name: str) -> PyJWK:
+        now = self._now()
+        if name not in self._keys or now - self._fetched > KEYS_SECONDS:
+            async with self._fetching:
+                if self._now() - self._tried > AGAIN_SECONDS:
+                    await self._fetch()
+        if not self._keys:
+            raise ProviderAway(self._issuer)
+        if name not in self._keys:
+            raise Refused("its key is none of the login's")
+        return self._keys[name]
+
+    async def _fetch(self) -> None:
+        """Fetch the keys; those that are known stay while the provider does not answer."""
+        self._tried = self._now()
+        try:
+            discovered = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+            if discovered.get("issuer") != self._issuer:
+                raise ValueError(f"it calls itself {discovered.get('issuer')!r}")
+            keys = PyJWKSet.from_dict(await self._json(discovered["jwks_uri"]))
+        except (httpx2.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
+            log.warning("keys of the login not fetched", issuer=self._issuer, why=str(error) or repr(error))
+            return
+        self._keys = {str(key.key_id): key for key in keys.keys if key.public_key_use in (None, "sig")}
+        self._fetched = self._tried
+
+    async def _json(self, url: str) -> dict[str, Any]:
+        response = await self._client.get(url, timeout=_FETCH_SECONDS)
+        response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def _reason(error: jwt.InvalidTokenError) -> str:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "it has expired: get a new one"
+        case jwt.InvalidAudienceError():
+            return "it was issued for another service"
+        case jwt.InvalidIssuerError():
+            return "another login issued it"
+        case jwt.ImmatureSignatureError():
+            return "it is not valid yet: compare the clocks"
+        case jwt.MissingRequiredClaimError():
+            return f"it says nothing of {error.claim}"
+        case jwt.InvalidSignatureError():
+            return "its signature is wrong"
+        case _:
+            return "it cannot be understood"

@@ -1,0 +1,133 @@
+"""A real Keycloak for tests: a server of one's own on the loopback, on a PostgreSQL database."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from panosc_dev import downloads
+from panosc_dev.paths import cache_directory
+from panosc_dev.toolchain import locked
+
+from support import postgres
+
+ADMINISTRATOR, PASSWORD = "admin", "only-in-this-test"
+_OPTIONS = ("--db=postgres", "--health-enabled=true", "--metrics-enabled=true")
+
+
+def _built() -> Path:
+    """Keycloak with its build-time options applied, which takes half a minute, the once."""
+    dist = downloads.directory_of(downloads.KEYCLOAK)
+    target = cache_directory() / "tools" / f"{dist.name}-postgres"
+    with locked(target.with_name(f".{target.name}.lock")):
+        if not target.is_dir():
+            partial = target.with_name(f".{target.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(dist, partial, symlinks=True)
+            subprocess.run([partial / "bin/kc.sh", "build", *_OPTIONS], check=True, capture_output=True)
+            os.rename(partial, target)
+    return target
+
+
+@dataclass
+class Server:
+    """A running Keycloak; `stop` and `start` let a test take it away and bring it back."""
+
+    database: str
+    port: int
+    management_port: int
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None
+    client: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def issuer(self, realm: str) -> str:
+        return f"{self.url}/realms/{realm}"
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        host, _, database = self.database.removeprefix("postgresql://postgres@").partition("/")
+        options = {
+            "http-enabled": "true",
+            "http-host": "127.0.0.1",
+            "http-port": str(self.port),
+            "http-management-port": str(self.management_port),
+            "hostname": self.url,
+            "db-url": f"jdbc:postgresql://{host}/{database}",
+            "db-username": "postgres",
+            "db-password": "unused",
+            "cache": "local",
+        }
+        bootstrap = {
+            "KC_BOOTSTRAP_ADMIN_USERNAME": ADMINISTRATOR,
+            "KC_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD,
+            "KC_RUN_IN_CONTAINER": "true",  # the shell gives way to Java, which then gets the signals
+        }
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    _built() / "bin/kc.sh",
+                    "start",
+                    "--optimized",
+                    *(f"--{name}={value}" for name, value in options.items()),
+                ],
+                env=os.environ | bootstrap,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if self.client.get(f"http://127.0.0.1:{self.management_port}/health/ready").is_success:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.2)
+        raise RuntimeError(f"Keycloak did not start:\n{(self.directory / 'log').read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """Stop at once."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+    def token(self, realm: str, **form: str) -> str:
+        """An access token from the realm's token endpoint."""
+        answer = self.client.post(f"{self.issuer(realm)}/protocol/openid-connect/token", data=form)
+        assert answer.is_success, answer.text
+        return str(answer.json()["access_token"])
+
+    def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """An answer of the admin API below `/admin/realms`."""
+        form = {"grant_type": "password", "username": ADMINISTRATOR, "password": PASSWORD}
+        token = self.token("master", client_id="admin-cli", **form)
+        answer = self.client.request(
+            method, f"{self.url}/admin/realms{path}", json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+
+@contextmanager
+def server(on: postgres.Server) -> Iterator[Server]:
+    """A Keycloak for as long as the context lasts, in a database of its own."""
+    directory = Path(tempfile.mkdtemp(prefix="panosc-keycloak-"))
+    name = on.create()
+    running = Server(on.url(name), postgres.free_port(), postgres.free_port(), directory)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,202 @@
+"""Which access tokens are taken, on a real Keycloak whose realm signs with a key that the test has too."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from panosc_common import tokens
+from panosc_common.tokens import ProviderAway, Refused, Verifier
+from support import keycloak, postgres
+
+REALM = "community"
+AUDIENCE = "catalogue"
+SECRET = "only-in-this-test"
+CLIENT = {"client_id": "script", "client_secret": SECRET, "grant_type": "client_credentials"}
+KEY = generate_private_key(65537, 2048)
+
+
+def pem(key: RSAPrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def signing(key: RSAPrivateKey, priority: int) -> dict[str, Any]:
+    """Keycloak's component for a key of ours."""
+    config = {"privateKey": [pem(key)], "priority": [str(priority)], "algorithm": ["RS256"]}
+    return {"name": f"key {priority}", "providerId": "rsa", "config": config}
+
+
+def realm(name: str, key: RSAPrivateKey) -> dict[str, Any]:
+    audience = {
+        "name": "audience",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-audience-mapper",
+        "config": {"included.custom.audience": AUDIENCE, "access.token.claim": "true"},
+    }
+    script = {
+        "clientId": "script",
+        "secret": SECRET,
+        "serviceAccountsEnabled": True,
+        "protocolMappers": [audience],
+    }
+    return {
+        "realm": name,
+        "enabled": True,
+        "sslRequired": "none",
+        "clients": [script],
+        "components": {"org.keycloak.keys.KeyProvider": [signing(key, 200)]},
+    }
+
+
+@pytest.fixture(scope="module")
+def login() -> Iterator[keycloak.Server]:
+    with postgres.server() as database, keycloak.server(database) as running:
+        for name in (REALM, "other"):
+            running.admin(
+                "POST", "", realm(name, KEY if name == REALM else generate_private_key(65537, 2048))
+            )
+        yield running
+
+
+class Asking:
+    """A verifier and the clock by which it knows how old its keys are."""
+
+    def __init__(self, issuer: str) -> None:
+        self.seconds = 0.0
+        self.issuer = issuer
+        self.loop = asyncio.new_event_loop()
+        self.client = httpx2.AsyncClient(trust_env=False)
+        self.verifier = Verifier(issuer, AUDIENCE, self.client, lambda: self.seconds)
+
+    def claims(self, token: str) -> dict[str, Any]:
+        return dict(self.loop.run_until_complete(self.verifier.claims(token)))
+
+    def refusal(self, token: str) -> str:
+        with pytest.raises(Refused) as refused:
+            self.claims(token)
+        assert refused.value.status == 401
+        assert refused.value.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+        return refused.value.detail.removeprefix("the access token is not taken: ")
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self.client.aclose())
+        self.loop.close()
+
+
+@pytest.fixture
+def asking(login: keycloak.Server) -> Iterator[Asking]:
+    asking = Asking(login.issuer(REALM))
+    yield asking
+    asking.close()
+
+
+def key_id(login: keycloak.Server) -> str:
+    """The name that Keycloak gave our key."""
+    return str(jwt.get_unverified_header(login.token(REALM, **CLIENT))["kid"])
+
+
+def forged(
+    login: keycloak.Server, key: Any = KEY, algorithm: str = "RS256", kid: str = "", **changes: Any
+) -> str:
+    """A token as the realm would issue it, but for the changes; a claim that is None is left out."""
+    now = int(time.time())
+    claims = {
+        "iss": login.issuer(REALM),
+        "aud": AUDIENCE,
+        "sub": "ada",
+        "iat": now,
+        "exp": now + 60,
+    } | changes
+    present = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(present, key, algorithm, {"kid": kid or key_id(login)})
+
+
+def test_a_token_of_the_realm_is_taken(login: keycloak.Server, asking: Asking) -> None:
+    claims = asking.claims(login.token(REALM, **CLIENT))
+    assert claims["iss"] == login.issuer(REALM)
+    assert claims["azp"] == "script"
+    assert asking.claims(forged(login))["sub"] == "ada"
+
+
+def test_wrong_tokens_are_refused(login: keycloak.Server, asking: Asking) -> None:
+    now = int(time.time())
+    skew = tokens.CLOCK_SKEW_SECONDS
+    other = generate_private_key(65537, 2048)
+    refused = {
+        "it has expired: get a new one": forged(login, exp=now - skew - 5),
+        "it was issued for another service": forged(login, aud="account"),
+        "another login issued it": forged(login, iss=login.issuer("other")),
+        "its signature is wrong": forged(login, other),
+        "it is not valid yet: compare the clocks": forged(login, nbf=now + skew + 30),
+        "it says nothing of exp": forged(login, exp=None),
+        "it says nothing of sub": forged(login, sub=None),
+        "its key is none of the login's": login.token("other", **CLIENT),
+        "it is not signed by a key pair": forged(login, "0" * 32, "HS256"),
+        "it is no signed JSON Web Token": "opaque",
+        f"it has more than {tokens.MAX_TOKEN} characters": "x" * (tokens.MAX_TOKEN + 1),
+    }
+    assert asking.refusal(forged(login, None, "none")) == "it is not signed by a key pair"
+    for reason, token in refused.items():
+        assert asking.refusal(token) == reason
+
+
+def test_clocks_may_differ_by_a_little(login: keycloak.Server, asking: Asking) -> None:
+    now = int(time.time())
+    inside = tokens.CLOCK_SKEW_SECONDS - 5
+    assert asking.claims(forged(login, exp=now - inside))
+    assert asking.claims(forged(login, iat=now + inside, nbf=now + inside))
+
+
+def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Server) -> None:
+    asking = Asking(login.issuer(REALM))
+    before = login.token(REALM, **CLIENT)
+    assert asking.claims(before)
+    former = next(
+        component
+        for component in login.admin("GET", f"/{REALM}/components?type=org.keycloak.keys.KeyProvider")
+        if component["name"] == "key 200"
+    )
+    new = generate_private_key(65537, 2048)
+    added = signing(new, 300) | {"providerType": "org.keycloak.keys.KeyProvider"}
+    login.admin("POST", f"/{REALM}/components", added)
+    after = login.token(REALM, **CLIENT)
+    try:
+        # Keys are not fetched more often than so, whatever keys tokens name.
+        assert asking.refusal(after) == "its key is none of the login's"
+        asking.seconds += tokens.AGAIN_SECONDS + 1
+        assert asking.claims(after)
+        assert asking.claims(before)
+
+        login.admin("DELETE", f"/{REALM}/components/{former['id']}")
+        asking.seconds += tokens.KEYS_SECONDS + 1
+        assert asking.refusal(before) == "its key is none of the login's"
+        assert asking.claims(after)
+    finally:
+        login.admin(
+            "POST", f"/{REALM}/components", signing(KEY, 400) | {"providerType": added["providerType"]}
+        )
+        asking.close()
+
+
+def test_tokens_are_valid_while_the_login_is_away(login: keycloak.Server, asking: Asking) -> None:
+    token = login.token(REALM, **CLIENT)
+    assert asking.claims(token)
+    new = Asking(login.issuer(REALM))
+    login.stop()
+    try:
+        asking.seconds += 10 * tokens.KEYS_SECONDS
+        assert asking.claims(token)
+        with pytest.raises(ProviderAway) as away:
+            new.claims(token)
+        assert away.value.status == 503
+        assert "does not answer" in away.value.detail
+    finally:
+        login.start()
+    new.seconds += tokens.AGAIN_SECONDS + 1
+    assert new.claims(token)
+    new.close()
