@@ -225,6 +225,17 @@ class Identifiers(Document):
     """DOIs; absent: none are made."""
 
 
+class Aai(Document):
+    """The login whose access tokens tell who asks."""
+
+    issuer: str
+    """Its issuer, as tokens name it and below which its discovery document lies."""
+    audience: str
+    """What its tokens for this catalogue are issued for."""
+    namespace: str
+    """Namespace of the entitlements that count here, such as `geant:panosc.eu`."""
+
+
 class CatalogueConfig(Document):
     """The configuration file."""
 
@@ -239,6 +250,9 @@ class CatalogueConfig(Document):
 
     identifiers: Identifiers = Field(default_factory=Identifiers)
     """Persistent identifiers of the records."""
+
+    aai: Aai | None = None
+    """The login; absent: everybody is the public."""
 
     def landing_url(self, kind: Literal["documents", "datasets"], pid: str) -> str:
         """Address of the page about a record; without a public address the path on this host."""

@@ -1,15 +1,18 @@
 """What every interface of the catalogue answers from: database, data policy, configuration, clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
+from starlette.requests import Request
 
+from panosc_catalogue import login
 from panosc_catalogue.database import Database, QueryRefused
-from panosc_catalogue.query.settled import settled
+from panosc_catalogue.login import Login
+from panosc_catalogue.query.settled import PUBLIC, Viewer, settled
 from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
 
@@ -25,6 +28,10 @@ class Site:
     config: CatalogueConfig
     clock: Clock
     sealing: Sealing | None = None
+    login: Login | None = None
+    """Who can tell by a token who asks; without it all are the public."""
+    viewer: Viewer = PUBLIC
+    """Who asks."""
 
     @property
     def panet(self) -> Ontology:
@@ -35,6 +42,16 @@ class Site:
         """Whether lists may pass over sealed datasets."""
         return self.sealing is not None and self.sealing.hold()
 
+    async def asked_by(self, request: Request) -> "Site":
+        """The catalogue as whoever sent the request may see it.
+
+        Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
+        """
+        given = login.bearer(request)
+        if given is None or self.login is None:
+            return self
+        return replace(self, viewer=await self.login.viewer(given, self.rows))
+
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, which may use the parameters that `query.model` names.
 
@@ -43,7 +60,7 @@ class Site:
         if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
             raise Problem(400, "the address holds a NUL character, as no path or pid does: leave it out")
         policy = self.policy.current()
-        text = settled(sql, policy, self.clock(), past_sealed=self.past_sealed())
+        text = settled(sql, policy, self.clock(), past_sealed=self.past_sealed(), viewer=self.viewer)
         try:
             return await self.database.rows(text, parameters)
         except QueryRefused as error:

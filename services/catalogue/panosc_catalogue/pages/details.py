@@ -7,15 +7,13 @@ from panosc_common.media import media_type
 
 from panosc_catalogue.datacite.description import Description, Kind
 from panosc_catalogue.pages.archives import Archives
-from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.query.model import MONTHS, VISIBLE_DATASETS
 from panosc_catalogue.site import Site
 
 MAX_PARAMETERS = 200
 """Parameters on a page; the API has them all."""
 MAX_FILES = 100
 """Files on a page; the list of addresses has them all."""
-
-_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
 
 
 def _parameters(owner: str) -> str:
@@ -32,18 +30,18 @@ _OF_DATASET = f"""
         (SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM (
             SELECT archive, path, name, size FROM visible_file
             WHERE dataset_id = v.id ORDER BY path LIMIT {MAX_FILES}) f)
-    FROM {_DATASETS} v JOIN dataset d ON d.id = v.id WHERE v.pid COLLATE "C" = %(pid)s
+    FROM {VISIBLE_DATASETS} v JOIN dataset d ON d.id = v.id WHERE v.pid COLLATE "C" = %(pid)s
 """  # noqa: S608
 _OF_DOCUMENT = f"""
     SELECT d.updated_at, EXISTS (
         SELECT 1 FROM document_dataset l JOIN visible_dataset({MONTHS}, 'infinity') s ON s.id = l.dataset_id
-        WHERE l.document_id = v.id AND NOT EXISTS (SELECT 1 FROM {_DATASETS} o WHERE o.id = s.id)
+        WHERE l.document_id = v.id AND NOT EXISTS (SELECT 1 FROM {VISIBLE_DATASETS} o WHERE o.id = s.id)
     ), {_parameters("document_id")}, '[]'::jsonb
     FROM visible_document({MONTHS}) v JOIN document d ON d.id = v.id WHERE v.pid COLLATE "C" = %(pid)s
 """  # noqa: S608
 _STATEMENTS: dict[Kind, str] = {"datasets": _OF_DATASET, "documents": _OF_DOCUMENT}
 _FILES = f"""
-    SELECT f.archive, f.path FROM visible_file f JOIN {_DATASETS} v ON v.id = f.dataset_id
+    SELECT f.archive, f.path FROM visible_file f JOIN {VISIBLE_DATASETS} v ON v.id = f.dataset_id
     WHERE v.pid COLLATE "C" = %(pid)s ORDER BY f.path
 """  # noqa: S608
 

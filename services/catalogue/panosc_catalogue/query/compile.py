@@ -17,7 +17,7 @@ from panosc_catalogue.query import measure, tags, values
 from panosc_catalogue.query.keyset import Key, following, key
 from panosc_catalogue.query.model import MODELS, SCORE, Kind, Model
 from panosc_catalogue.query.ranking import matching
-from panosc_catalogue.query.settled import settled
+from panosc_catalogue.query.settled import PUBLIC, Viewer, settled
 from panosc_catalogue.query.syntax import (
     Comparison,
     Condition,
@@ -456,7 +456,13 @@ def _like_pattern(pattern: str) -> str:
 
 
 def bind(
-    statement: Statement, policy: DataPolicy, clock: datetime | None, *, past_sealed: bool = False
+    statement: Statement,
+    policy: DataPolicy,
+    clock: datetime | None,
+    *,
+    past_sealed: bool = False,
+    viewer: Viewer = PUBLIC,
 ) -> tuple[str, dict[str, Any]]:
-    """The statement with the policy and the instant for which it answers (None: the database's now)."""
-    return settled(statement.sql, policy, clock, past_sealed=past_sealed), statement.parameters
+    """The statement with the policy, its instant (None: the database's now) and who asks."""
+    text = settled(statement.sql, policy, clock, past_sealed=past_sealed, viewer=viewer)
+    return text, statement.parameters

@@ -1,7 +1,7 @@
 """The search API's data model as tables: fields, relations and the SQL behind them.
 
 `{0}` in a piece of SQL stands for the alias of the model's row, `{1}` for the alias of the related row,
-`{2}` for the alias of the table that links both. `MONTHS`, `LICENSE` and `CLOCK` are the parameters that any
+`{2}` for the alias of the table that links both. `MONTHS`, `LICENSE` and `CLOCK` are parameters that any
 statement may have: the policy's embargo and licence, and the instant for which the answer holds (null: the
 database's now).
 """
@@ -15,6 +15,9 @@ MONTHS = "%(embargo_months)s::integer"
 LICENSE = "%(policy_license)s::text"
 CLOCK = "coalesce(%(clock)s::timestamptz, now())"
 PAST_SEALED = "%(past_sealed)s::boolean"
+_VIEWER = "%(viewer_documents)s::bigint[], %(viewer_instruments)s::bigint[], %(viewer_everything)s::boolean"
+VISIBLE_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED}, {_VIEWER})"
+"""The datasets that whoever asks may see."""
 
 
 class Kind(Enum):
@@ -114,15 +117,13 @@ VALUE = Field(
 """A parameter's value: answered as the source gave it, compared as number or as text as the operand is.
 A range is answered as text, since the search API's values are numbers or texts."""
 
-_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED})"
-
 MODELS: Mapping[str, Model] = MappingProxyType(
     {
         model.name: model
         for model in (
             Model(
                 "Dataset",
-                _DATASETS,
+                VISIBLE_DATASETS,
                 _PID.sql,
                 {
                     "pid": _PID,

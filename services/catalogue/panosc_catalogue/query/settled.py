@@ -1,15 +1,37 @@
 """What the catalogue itself decides about every statement, written into its text."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from panosc_common.policy import DataPolicy
 from psycopg.sql import Literal
 
-_NAMES = re.compile(r"%\((embargo_months|policy_license|clock|past_sealed)\)s")
+_NAMES = re.compile(
+    r"%\((embargo_months|policy_license|clock|past_sealed|viewer_documents|viewer_instruments|viewer_everything)\)s"
+)
 
 
-def settled(sql: str, policy: DataPolicy, clock: datetime | None, *, past_sealed: bool) -> str:
+@dataclass(frozen=True)
+class Viewer:
+    """Whose data somebody may see before their time, by row ids; the default is the public."""
+
+    documents: tuple[int, ...] = ()
+    instruments: tuple[int, ...] = ()
+    everything: bool = False
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is no more than the public sees."""
+        return self == PUBLIC
+
+
+PUBLIC = Viewer()
+
+
+def settled(
+    sql: str, policy: DataPolicy, clock: datetime | None, *, past_sealed: bool, viewer: Viewer = PUBLIC
+) -> str:
     """The text with values for `query.model`'s parameters, as far as it has them.
 
     `clock` is the instant for which it answers, None the database's now.
@@ -18,6 +40,10 @@ def settled(sql: str, policy: DataPolicy, clock: datetime | None, *, past_sealed
         "embargo_months": policy.embargo.months,
         "policy_license": policy.license,
         "clock": clock,
-        "past_sealed": past_sealed,
+        # What is sealed is closed to the public only.
+        "past_sealed": past_sealed and viewer.is_public,
+        "viewer_documents": list(viewer.documents) or None,
+        "viewer_instruments": list(viewer.instruments) or None,
+        "viewer_everything": viewer.everything,
     }
     return _NAMES.sub(lambda name: Literal(values[name[1]]).as_string().replace("%", "%%"), sql)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
+import httpx2
 import psycopg
 from panosc_common import metrics, problem
 from panosc_common.server import OrjsonResponse
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from panosc_catalogue.database import Database
 from panosc_catalogue.dmp import web as dmp
+from panosc_catalogue.login import Login
 from panosc_catalogue.migrate import expected_revision
 from panosc_catalogue.oai import server as oai
 from panosc_catalogue.oai.upkeep import Upkeep
@@ -46,14 +48,16 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     config = load_config(settings.config_file)
     policy_file = PolicyFile(settings.policy_file)
     sealing = Sealing(database, policy_file, clock)
-    site = Site(database, policy_file, config, clock, sealing)
+    http = httpx2.AsyncClient(trust_env=False)
+    login = Login(config.aai, config.facility.name, http) if config.aai else None
+    site = Site(database, policy_file, config, clock, sealing, login)
     templates = Pages(site)
     upkeep = Upkeep(site, settings.stamp_seconds)
     description = cache(openapi.document)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with database.opened(), upkeep.regular(), sealing.regular():
+        async with http, database.opened(), upkeep.regular(), sealing.regular():
             yield
 
     async def ready(request: Request) -> Response:

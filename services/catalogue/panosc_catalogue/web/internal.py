@@ -8,13 +8,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from panosc_catalogue.paging import page_limit
-from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.query.model import VISIBLE_DATASETS
 from panosc_catalogue.site import Site
 
 MAX_PATHS = 1000
-_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
 # Visibility is decided per row by an index look-up; the files of one directory are a range of the index.
-_VISIBLE_FILES = f"visible_file f JOIN {_DATASETS} d ON d.id = f.dataset_id"
+_VISIBLE_FILES = f"visible_file f JOIN {VISIBLE_DATASETS} d ON d.id = f.dataset_id"
 
 
 class _Paths(BaseModel):
@@ -87,7 +86,7 @@ class _Answers:
                     json_build_object('archive', f.archive, 'path', f.path, 'size', f.size) ORDER BY f.path)
                     FILTER (WHERE f.id IS NOT NULL),
                 '[]'::json)
-            FROM {_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
+            FROM {VISIBLE_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
             WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title
         """  # noqa: S608
         pid = request.path_params["pid"]

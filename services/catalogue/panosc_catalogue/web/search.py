@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import orjson
+from panosc_common.problem import Problem
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -41,7 +42,7 @@ _PREFLIGHT = {
     **_SHARED,
     "Allow": ", ".join(METHODS),
     "Access-Control-Allow-Methods": ", ".join(METHODS),
-    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Allow-Headers": "*, Authorization",  # which no asterisk means
     "Access-Control-Max-Age": "86400",
 }
 
@@ -74,7 +75,8 @@ class _Search:
         """The answer, or what hinders it."""
         try:
             querystring.check_encoding(request.scope["query_string"])
-            return await self._answer(request)
+            asked = replace(self, site=await self.site.asked_by(request))
+            return await asked._answer(request)
         except FilterError as error:
             return _invalid(str(error))
         except QueryRefused as error:
@@ -87,6 +89,8 @@ class _Search:
             return ApiError(503, str(error), name=name, headers=error.headers).response()
         except ApiError as error:
             return error.response()
+        except Problem as error:
+            return _refused(error)
 
     async def _answer(self, request: Request) -> Response:
         collection, *rest = _segments(request)
@@ -225,7 +229,13 @@ class _Search:
 
     async def _run(self, statement: sql.Statement) -> tuple[Any, ...] | None:
         site = self.site
-        bound = sql.bind(statement, site.policy.current(), site.clock(), past_sealed=site.past_sealed())
+        bound = sql.bind(
+            statement,
+            site.policy.current(),
+            site.clock(),
+            past_sealed=site.past_sealed(),
+            viewer=site.viewer,
+        )
         return await site.database.row(*bound)
 
 
@@ -267,6 +277,13 @@ def _checked(pid: str) -> str:
 
 def _invalid(message: str) -> Response:
     return ApiError(400, message, name="BadRequestError", code="INVALID_FILTER").response()
+
+
+def _refused(problem: Problem) -> Response:
+    """What hinders telling who asks."""
+    names = {401: ("AuthorizationRequiredError", "AUTHORIZATION_REQUIRED")}
+    name, code = names.get(problem.status, ("ServiceUnavailableError", None))
+    return ApiError(problem.status, problem.detail, name=name, code=code, headers=problem.headers).response()
 
 
 def _unknown(model: Model, pid: str) -> ApiError:

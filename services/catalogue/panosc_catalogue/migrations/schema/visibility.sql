@@ -15,11 +15,37 @@ RETURN least(
     ) END
 );
 
--- The one place that decides which datasets the public sees. Everything that reads datasets, or what belongs
--- to them, goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
+-- When time alone opens a dataset; `p` is its document.
+CREATE FUNCTION dataset_opens(d dataset, p document, embargo_months integer) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN d.released THEN '-infinity' ELSE coalesce(
+    release_instant(
+        p.release_date,
+        coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+        embargo_months,
+        p.extended_until,
+        least(p.released_at, d.released_at)
+    ),
+    'infinity'
+) END;
+
+-- The rule of visible_dataset, whether or not the dataset was withdrawn, for what was public once.
+CREATE FUNCTION dataset_is_open(d dataset, p document, embargo_months integer, clock timestamptz) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN NOT d.proprietary
+    AND NOT coalesce(p.proprietary_decided, p.proprietary, false)
+    AND dataset_opens(d, p, embargo_months) <= clock;
+
+-- The one place that decides who sees which datasets. Everything that reads datasets, or what belongs to them,
+-- goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
+-- `documents`, `instruments` (row ids) and `everything` are what whoever asks may see before its time; by default
+-- it is the public that asks, for which the planner sees that nothing of it need be looked at.
 -- What a scan finds stays hidden until the scan ends: only then it is known when the experiments ended.
 -- `past_sealed` may be true only where `sealing` holds: it changes nothing but the time that it takes.
-CREATE FUNCTION visible_dataset(embargo_months integer, clock timestamptz, past_sealed boolean DEFAULT false)
+CREATE FUNCTION visible_dataset(
+    embargo_months integer, clock timestamptz, past_sealed boolean DEFAULT false,
+    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false
+)
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
     instrument_id bigint, document_id bigint, source text, doi text, license text,
@@ -36,26 +62,38 @@ AS $$
             p.extended_until,
             least(p.released_at, d.released_at)
         ),
-        true
+        CASE
+            WHEN everything OR num_nonnulls(documents, instruments) > 0
+                THEN dataset_is_open(d, p, embargo_months, clock)
+            ELSE true
+        END
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
     WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
-    AND NOT d.proprietary
-    -- Also where it is not linked to the document that decides its embargo, which should not be.
-    AND (p.proprietary IS NOT TRUE OR p.proprietary_decided IS FALSE) AND p.proprietary_decided IS NOT TRUE
-    -- Not "released before now": that the planner would believe of a third, and sort all of them rather than
-    -- to follow an index to the end of a page.
-    AND (d.released OR (
-        coalesce(
-            release_instant(
-                p.release_date,
-                coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-                embargo_months,
-                p.extended_until,
-                least(p.released_at, d.released_at)
-            ),
-            'infinity'
-        ) > clock
-    ) IS NOT TRUE)
+    AND (
+        everything
+        OR (documents IS NOT NULL AND d.document_id = ANY(documents))
+        OR (instruments IS NOT NULL AND d.instrument_id = ANY(instruments))
+        OR (
+            NOT d.proprietary
+            -- Also where it is not linked to the document that decides its embargo, which should not be.
+            AND (p.proprietary IS NOT TRUE OR p.proprietary_decided IS FALSE)
+            AND p.proprietary_decided IS NOT TRUE
+            -- Not "released before now": that the planner would believe of a third, and sort all of them rather
+            -- than to follow an index to the end of a page.
+            AND (d.released OR (
+                coalesce(
+                    release_instant(
+                        p.release_date,
+                        coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+                        embargo_months,
+                        p.extended_until,
+                        least(p.released_at, d.released_at)
+                    ),
+                    'infinity'
+                ) > clock
+            ) IS NOT TRUE)
+        )
+    )
     AND NOT EXISTS (
         SELECT 1 FROM ingest_source s WHERE s.name = d.source AND d.placed_at >= s.unsettled_since
     )
@@ -138,27 +176,6 @@ WHEN (
     coalesce(OLD.proprietary_decided, OLD.proprietary)
     IS DISTINCT FROM coalesce(NEW.proprietary_decided, NEW.proprietary)
 ) EXECUTE FUNCTION keep_proprietary_of_document();
-
--- When time alone opens a dataset; `p` is its document.
-CREATE FUNCTION dataset_opens(d dataset, p document, embargo_months integer) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN d.released THEN '-infinity' ELSE coalesce(
-    release_instant(
-        p.release_date,
-        coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-        embargo_months,
-        p.extended_until,
-        least(p.released_at, d.released_at)
-    ),
-    'infinity'
-) END;
-
--- The rule of visible_dataset, whether or not the dataset was withdrawn, for what was public once.
-CREATE FUNCTION dataset_is_open(d dataset, p document, embargo_months integer, clock timestamptz) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN NOT d.proprietary
-    AND NOT coalesce(p.proprietary_decided, p.proprietary, false)
-    AND dataset_opens(d, p, embargo_months) <= clock;
 
 -- Documents are public from the start, but those of proprietary beamtime never; their release date is shown as
 -- it applies today, their licence null where it is the policy's.

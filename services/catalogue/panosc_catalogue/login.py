@@ -1,0 +1,73 @@
+"""Who asks, by the access token that came with the request, and which rows are theirs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+from panosc_common import access
+from panosc_common.access import Grants
+from panosc_common.problem import Problem
+from panosc_common.tokens import Verifier
+from starlette.requests import Request
+
+from panosc_catalogue.query.settled import Viewer
+from panosc_catalogue.settings import Aai
+
+Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
+
+# A proposal is theirs by an entitlement with its number, or as its source names their ORCID iD.
+_OWN = """
+SELECT
+    ARRAY(
+        SELECT p.id FROM document p WHERE p.pid = ANY(%(proposals)s::text[])
+        UNION
+        SELECT m.document_id FROM person n JOIN member m ON m.person_id = n.id
+        WHERE n.key = %(person)s AND m.document_id IS NOT NULL
+    ),
+    ARRAY(SELECT i.id FROM instrument i WHERE i.name = ANY(%(instruments)s::text[]))
+"""
+
+
+class Login:
+    """Verifies the tokens of the facility's login, for one catalogue."""
+
+    def __init__(self, aai: Aai, facility: str, client: httpx2.AsyncClient) -> None:
+        self._verifier = Verifier(aai.issuer, aai.audience, client)
+        self._namespace = aai.namespace
+        self._facility = facility
+
+    async def viewer(self, token: str, rows: Rows) -> Viewer:
+        """Whose data the token's holder may see.
+
+        Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
+        """
+        asking = access.principal(await self._verifier.claims(token))
+        granted = access.grants(asking, self._namespace, self._facility)
+        ((documents, instruments),) = await rows(_OWN, self._named(granted))
+        return Viewer(tuple(sorted(documents)), tuple(sorted(instruments)), granted.everything)
+
+    def _named(self, granted: Grants) -> dict[str, Any]:
+        pids = [pid for number in granted.proposals for pid in (number, f"{self._facility}:{number}")]
+        return {
+            "proposals": pids,
+            "person": f"orcid:{granted.orcid.upper()}" if granted.orcid else None,
+            "instruments": list(granted.instruments),
+        }
+
+
+def bearer(request: Request) -> str | None:
+    """The token that came with the request; None if none did.
+
+    Raises Problem (400) for another way to say who asks, which would be passed over silently.
+    """
+    given = request.headers.get("Authorization")
+    if given is None:
+        return None
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem(
+            401,
+            "Authorization must be `Bearer <access token>`; leave it out for what is public",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return token.strip()

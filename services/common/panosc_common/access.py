@@ -1,0 +1,134 @@
+"""Who may see data: the one rule, by which every interface goes.
+
+Metadata of proposals are public from the start. Data are public from their release instant on; before, and
+where their beamtime is proprietary, they are for the people of the proposal, the staff of the instrument and
+the facility's administrators. What was withdrawn nobody sees. Who runs the federation runs its login, and
+sees no more data than the public: data are the facilities'.
+
+Groups lie below the federation's namespace, as AARC-G069 entitlements:
+
+    urn:<namespace>:group:<facility>:role=admin               administrator of the facility
+    urn:<namespace>:group:<facility>:staff                    staff of all its instruments
+    urn:<namespace>:group:<facility>:instruments:<name>       staff of one instrument
+    urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal
+    urn:<namespace>:group:federation:role=admin               administrator of the federation
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from panosc_common import entitlements
+from panosc_common.entitlements import Entitlement
+
+_ENTITLEMENT_CLAIMS = ("entitlements", "eduperson_entitlement")
+"""The present name first; older peers use the other."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, as the login says; without a subject it is the public."""
+
+    subject: str = ""
+    name: str = ""
+    orcid: str = ""
+    entitlements: frozenset[Entitlement] = frozenset()
+
+
+PUBLIC = Principal()
+
+
+def principal(claims: Mapping[str, Any]) -> Principal:
+    """Who has a token with these claims."""
+    given = [value for claim in _ENTITLEMENT_CLAIMS for value in _texts(claims.get(claim))]
+    return Principal(
+        subject=str(claims["sub"]),
+        name=str(claims.get("name") or claims.get("preferred_username") or ""),
+        orcid=str(claims.get("orcid") or "").removeprefix("https://orcid.org/"),
+        entitlements=frozenset(filter(None, map(entitlements.parse, given))),
+    )
+
+
+@dataclass(frozen=True)
+class Grants:
+    """What somebody may see of one facility's data beyond what is public."""
+
+    proposals: frozenset[str] = frozenset()
+    """Numbers of the proposals that are theirs by entitlement."""
+    orcid: str = ""
+    """Theirs are also the proposals that name this ORCID iD."""
+    instruments: frozenset[str] = frozenset()
+    """Names of the instruments whose staff they are."""
+    staff: bool = False
+    admin: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether they may see all data."""
+        return self.staff or self.admin
+
+
+def grants(asking: Principal, namespace: str, facility: str) -> Grants:
+    """What the principal may see of `facility`; groups of other namespaces and facilities say nothing."""
+    below = [one for one in asking.entitlements if one.namespace == namespace and one.groups[0] == facility]
+
+    def named(group: str) -> frozenset[str]:
+        return frozenset(one.groups[2] for one in below if len(one.groups) > 2 and one.groups[1] == group)
+
+    return Grants(
+        proposals=named("proposals"),
+        orcid=asking.orcid,
+        instruments=named("instruments"),
+        staff=any(one.groups[1:2] == ("staff",) for one in below),
+        admin=Entitlement(namespace, (facility,), "admin") in {_bare(one) for one in below},
+    )
+
+
+@dataclass(frozen=True)
+class Data:
+    """What decides about a dataset; `release` is its release instant, None: never by itself."""
+
+    release: datetime | None
+    proprietary: bool = False
+    withdrawn: bool = False
+    proposals: frozenset[str] = frozenset()
+    instrument: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether data may be seen, and why (not), in words for people and logs."""
+
+    allowed: bool
+    reason: str
+
+
+def decide(data: Data, given: Grants, is_member: bool, now: datetime) -> Decision:
+    """Whether whoever has these grants may see the data at `now`; `is_member`: by the source's word."""
+    if data.withdrawn:
+        return Decision(False, "withdrawn")
+    if not data.proprietary and data.release is not None and data.release <= now:
+        return Decision(True, f"open since {data.release:%Y-%m-%d}")
+    mine = sorted(data.proposals & given.proposals)
+    if mine or is_member:
+        return Decision(True, f"member of proposal {(mine or sorted(data.proposals))[0]}")
+    if data.instrument in given.instruments:
+        return Decision(True, f"staff of instrument {data.instrument}")
+    if given.everything:
+        return Decision(True, "administrator of the facility" if given.admin else "staff of the facility")
+    if data.proprietary:
+        return Decision(False, "proprietary beamtime")
+    return Decision(
+        False, f"embargo until {data.release:%Y-%m-%d}" if data.release else "embargo without end"
+    )
+
+
+def _texts(value: object) -> Iterable[str]:
+    """A claim that may have one value or several."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str)]
+
+
+def _bare(one: Entitlement) -> Entitlement:
+    return Entitlement(one.namespace, one.groups, one.role)

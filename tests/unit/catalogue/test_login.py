@@ -1,0 +1,200 @@
+"""Who sees which data, by role and state, over HTTP with tokens from a real Keycloak."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from panosc_catalogue import store
+from panosc_catalogue.records import DocumentRecord
+from panosc_catalogue.web.app import create_app
+from support import keycloak, postgres
+from unit.catalogue.service import get, serving, settings
+from unit.catalogue.visibility import RELEASE
+
+REALM = "community"
+AUDIENCE = "catalogue"
+SECRET = "only-in-this-test"
+NAMESPACE = "geant:panosc.eu"
+ORCID = "0000-0002-1825-0097"
+PEOPLE = {
+    "nobody": [],
+    "member of another proposal": ["facility:proposals:other"],
+    "member of a proposal of another facility": ["elsewhere:proposals:doc"],
+    "member by the source": [],
+    "member": ["facility:proposals:doc"],
+    "staff of another instrument": ["facility:instruments:J"],
+    "staff of the instrument": ["facility:instruments:I"],
+    "staff": ["facility:staff"],
+    "admin": ["facility:role=admin"],
+    "federation admin": ["federation:role=admin"],
+}
+INSIDERS = {"member by the source", "member", "staff of the instrument", "staff", "admin"}
+STATES = {
+    "open": (RELEASE, ""),
+    "under embargo": (RELEASE - timedelta(seconds=1), ""),
+    "extended": (RELEASE, "UPDATE document SET extended_until = '2028-01-01Z'"),
+    "released early": (RELEASE - timedelta(days=300), "UPDATE document SET released_at = '2025-01-01Z'"),
+    "proprietary": (RELEASE, "UPDATE document SET proprietary_decided = true"),
+    "withdrawn": (RELEASE, "UPDATE dataset SET deleted_at = '2025-01-01Z'"),
+}
+PUBLIC = {"open", "released early"}
+
+
+def realm() -> dict[str, Any]:
+    """A realm with one client for each of PEOPLE, whose entitlements are its service account's."""
+
+    def mapper(kind: str, **config: str) -> dict[str, Any]:
+        name = config.get("claim.name", "audience")
+        return {
+            "name": name,
+            "protocol": "openid-connect",
+            "protocolMapper": kind,
+            "config": {"access.token.claim": "true", **config},
+        }
+
+    def client(who: str, groups: list[str]) -> dict[str, Any]:
+        urns = [f"urn:{NAMESPACE}:group:{group}" for group in groups]
+        claims = {"entitlements": json.dumps(urns)}
+        claims |= {"orcid": json.dumps(ORCID)} if who == "member by the source" else {}
+        return {
+            "clientId": who,
+            "secret": SECRET,
+            "serviceAccountsEnabled": True,
+            "protocolMappers": [
+                mapper("oidc-audience-mapper", **{"included.custom.audience": AUDIENCE}),
+                *(
+                    mapper(
+                        "oidc-hardcoded-claim-mapper",
+                        **{"claim.name": name, "claim.value": value, "jsonType.label": "JSON"},
+                    )
+                    for name, value in claims.items()
+                ),
+            ],
+        }
+
+    return {
+        "realm": REALM,
+        "enabled": True,
+        "sslRequired": "none",
+        "clients": [client(who, groups) for who, groups in PEOPLE.items()],
+    }
+
+
+@dataclass
+class Catalogue:
+    client: httpx2.Client
+    connection: psycopg.Connection[Any]
+    tokens: dict[str, str]
+
+    def seen(self, who: str | None) -> set[str]:
+        """The ways in which the dataset is seen by somebody, or by the public."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
+        datasets = {"include": [{"relation": "datasets", "scope": {}}]}
+        sample = {"include": [{"relation": "samples", "scope": {"where": {"name": "secret sample"}}}]}
+
+        def ask(path: str, **query: Any) -> httpx2.Response:
+            return self.client.get(path, params=query, headers=headers)
+
+        ways = {
+            "list": ask("/api/Datasets").json() != [],
+            "item": ask("/api/Datasets/d%2F1").status_code == 200,
+            "count": ask("/api/Datasets/count").json() == {"count": 1},
+            "total": ask("/api/Datasets", total="true", limit=1).headers["X-Total-Count"] == "1",
+            "words": ask("/api/Datasets", query="Run").json() != [],
+            "join": ask("/api/Datasets", filter=json.dumps(sample)).json() != [],
+            "files": ask("/api/Datasets/d%2F1/files").status_code == 200,
+            "file count": ask("/api/Datasets/d%2F1/files/count").status_code == 200,
+            "instrument": ask("/api/Instruments", filter=json.dumps(datasets)).json()[0]["datasets"] != [],
+        }
+        return {name for name, is_seen in ways.items() if is_seen}
+
+
+ALL = {"list", "item", "count", "total", "words", "join", "files", "file count", "instrument"}
+
+
+@pytest.fixture(scope="module")
+def login(server: postgres.Server) -> Iterator[keycloak.Server]:
+    with keycloak.server(server) as running:
+        running.admin("POST", "", realm())
+        yield running
+
+
+@pytest.fixture(scope="module", params=STATES)
+def catalogue(
+    request: pytest.FixtureRequest,
+    login: keycloak.Server,
+    server: postgres.Server,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, Catalogue]]:
+    now, change = STATES[request.param]
+    record = DocumentRecord.model_validate(
+        {
+            "pid": "doc",
+            "title": "Proposal",
+            "endDate": "2024-02-29T15:00:00Z",
+            "members": [{"role": "proposer", "person": {"fullName": "Ada", "orcid": ORCID}}],
+            "datasets": [
+                {
+                    "pid": "d/1",
+                    "title": "Run",
+                    "instrument": {"pid": "i", "name": "I", "facility": "F"},
+                    "samples": [{"pid": "s", "name": "secret sample"}],
+                    "files": [{"name": "run.nxs", "path": "P1/run.nxs", "size": 1}],
+                }
+            ],
+        }
+    )
+    folder = tmp_path_factory.mktemp("files")
+    aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "namespace": NAMESPACE}
+    (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
+    tokens = {
+        who: login.token(REALM, client_id=who, client_secret=SECRET, grant_type="client_credentials")
+        for who in PEOPLE
+    }
+    url = server.url(server.create(template))
+    with psycopg.connect(url, autocommit=True) as connection:
+        with connection.transaction():
+            store.write(connection, [record], store.Origin("beamlines", "a"))
+            connection.execute(change or "SELECT 1")
+        with serving(create_app(settings(url, folder), clock=lambda: now)) as client:
+            yield request.param, Catalogue(client, connection, tokens)
+
+
+@pytest.mark.parametrize("who", [None, *PEOPLE])
+def test_the_matrix(catalogue: tuple[str, Catalogue], who: str | None) -> None:
+    state, asked = catalogue
+    expected = state in PUBLIC or (who in INSIDERS and state != "withdrawn")
+    assert asked.seen(who) == (ALL if expected else set())
+
+
+def test_what_is_under_embargo_is_not_called_public(catalogue: tuple[str, Catalogue]) -> None:
+    state, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens['admin']}"}
+    found = asked.client.get("/api/Datasets", headers=headers).json()
+    assert [one["isPublic"] for one in found] == ([] if state == "withdrawn" else [state in PUBLIC])
+
+
+def test_answers_for_somebody_are_kept_for_nobody_else(catalogue: tuple[str, Catalogue]) -> None:
+    _, asked = catalogue
+    answer = asked.client.get("/api/Datasets", headers={"Authorization": f"Bearer {asked.tokens['member']}"})
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Authorization" in answer.headers["Vary"]
+    assert "Authorization" in asked.client.get("/api/Datasets").headers["Vary"]
+
+
+@pytest.mark.parametrize("given", ["Bearer nonsense", "Bearer", "Basic YTpi"])
+def test_who_cannot_be_told_is_refused_rather_than_the_public(
+    catalogue: tuple[str, Catalogue], given: str
+) -> None:
+    _, asked = catalogue
+    answer = asked.client.get("/api/Datasets", headers={"Authorization": given})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.json()["error"]["code"] == "AUTHORIZATION_REQUIRED"
+    assert get(asked.client, "/api/Instruments") != []
