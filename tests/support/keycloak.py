@@ -1,5 +1,6 @@
 """A real Keycloak for tests: a server of one's own on the loopback, on a PostgreSQL database."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from panosc_dev.toolchain import locked
 from support import postgres
 
 ADMINISTRATOR, PASSWORD = "admin", "only-in-this-test"
+SECRET = PASSWORD
+"""Of the clients that `realm` makes."""
 _OPTIONS = ("--db=postgres", "--health-enabled=true", "--metrics-enabled=true")
 
 
@@ -131,3 +134,45 @@ def server(on: postgres.Server) -> Iterator[Server]:
     finally:
         running.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def realm(name: str, audience: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A realm with a client for everybody in `claims`, whose tokens are for the audience and say so much."""
+    return {
+        "realm": name,
+        "enabled": True,
+        "sslRequired": "none",
+        "clients": [
+            {
+                "clientId": who,
+                "secret": SECRET,
+                "serviceAccountsEnabled": True,
+                "protocolMappers": [
+                    _mapper("oidc-audience-mapper", "audience", {"included.custom.audience": audience}),
+                    *(
+                        _mapper(
+                            "oidc-hardcoded-claim-mapper",
+                            claim,
+                            {"claim.name": claim, "claim.value": json.dumps(value), "jsonType.label": "JSON"},
+                        )
+                        for claim, value in said.items()
+                    ),
+                ],
+            }
+            for who, said in claims.items()
+        ],
+    }
+
+
+def credentials(who: str) -> dict[str, str]:
+    """The form by which a client of `realm` gets its token."""
+    return {"client_id": who, "client_secret": SECRET, "grant_type": "client_credentials"}
+
+
+def _mapper(kind: str, name: str, config: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "protocol": "openid-connect",
+        "protocolMapper": kind,
+        "config": {"access.token.claim": "true", **config},
+    }

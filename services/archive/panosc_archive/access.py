@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 from panosc_common.problem import Problem
+from starlette.requests import Request
 
 from panosc_archive import paths
 from panosc_archive.visibility import CatalogueUnavailable, Visibility
@@ -56,6 +57,10 @@ class Access:
     def __init__(self, root: Path, visibility: Visibility) -> None:
         self.root = root
         self.visibility = visibility
+
+    def asked_by(self, request: Request) -> "Access":
+        """The same for whoever sent the request."""
+        return Access(self.root, self.visibility.asked_with(request.headers.get("Authorization", "")))
 
     @asynccontextmanager
     async def open(self, path: str) -> AsyncIterator[Located]:

@@ -5,6 +5,7 @@ import html
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from panosc_common import metrics, problem
+from panosc_common.personal import PersonalAnswers
 from panosc_common.server import OrjsonResponse
 from starlette.applications import Starlette
 from starlette.convertors import PathConvertor, register_url_convertor
@@ -65,11 +66,12 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers=problem.EXCEPTION_HANDLERS,
         middleware=[
             Middleware(metrics.RequestMetrics),
-            # Everything served is public and read-only: viewers on other sites may read it.
+            Middleware(PersonalAnswers),
+            # Everything is read-only: viewers on other sites may read what is public, or what a token shows.
             Middleware(
                 CORSMiddleware,
                 allow_origins=["*"],
-                allow_headers=["Range", "If-Range", "If-None-Match", "If-Modified-Since"],
+                allow_headers=["Authorization", "Range", "If-Range", "If-None-Match", "If-Modified-Since"],
                 expose_headers=["Accept-Ranges", "Content-Range", "Content-Length", "ETag"],
             ),
         ],

@@ -84,7 +84,7 @@ class Datasets:
         if not pid or "\0" in pid:
             raise not_found()
         try:
-            dataset = await self._access.visibility.dataset(pid)
+            dataset = await self._access.asked_by(request).visibility.dataset(pid)
         except CatalogueUnavailable as error:
             raise unavailable() from error
         if dataset is None or not self._paths(dataset):

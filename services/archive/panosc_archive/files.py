@@ -73,9 +73,10 @@ class Files:
             raise not_found() from error
         # Before anything is looked up: a refusal must not tell that a hidden directory exists.
         after, limit = page_start(request), page_limit(request)
-        async with self._access.open(path) as located:
+        access = self._access.asked_by(request)
+        async with access.open(path) as located:
             if located.is_directory:
-                return await self._listing(located.path, after, limit)
+                return await self._listing(access, located.path, after, limit)
             if self._settings.accel_prefix is not None:
                 return self._accelerated(located)
             return self._own_bytes(request, located)
@@ -115,9 +116,9 @@ class Files:
             stat_result=located.status,
         )
 
-    async def _listing(self, directory: str, after: str, limit: int) -> Response:
+    async def _listing(self, access: Access, directory: str, after: str, limit: int) -> Response:
         try:
-            page = await self._access.visibility.children(directory, after, limit)
+            page = await access.visibility.children(directory, after, limit)
         except CatalogueUnavailable as error:
             raise unavailable() from error
         if directory and not page.entries:

@@ -72,7 +72,8 @@ class Slices:
         parameters = request.query_params
         if not parameters.get("file"):
             raise Problem(422, "the parameter `file` is missing: give the path of a file in the archive")
-        async with self._access.open(parameters["file"].removeprefix("/")) as located:
+        access = self._access.asked_by(request)
+        async with access.open(parameters["file"].removeprefix("/")) as located:
             if located.is_directory:
                 raise not_found()
             query = hdf5.Query(
@@ -88,17 +89,17 @@ class Slices:
                 resolve_links=parameters.get("resolve_links", "only_valid"),
                 attribute_keys=tuple(parameters.getlist("attr_keys")),
             )
-            encoded = await self._read(query)
+            encoded = await self._read(access, query)
         return Response(encoded.content, headers={**encoded.headers, "Cache-Control": "no-cache"})
 
-    async def _read(self, query: hdf5.Query) -> hdf5.Encoded:
+    async def _read(self, access: Access, query: hdf5.Query) -> hdf5.Encoded:
         for _ in range(MAX_ROUNDS):
             answer = await self._work(query)
             if isinstance(answer, hdf5.Encoded):
                 return answer
             if isinstance(answer, hdf5.Refused):
                 raise Problem(answer.status, answer.detail)
-            public = await self._access.public(sorted(answer.files))
+            public = await access.public(sorted(answer.files))
             query = replace(
                 query,
                 allowed=query.allowed | public,

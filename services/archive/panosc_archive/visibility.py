@@ -1,4 +1,4 @@
-"""What the public may see: asked from the catalogues, which alone know the embargo.
+"""What whoever asks may see: asked from the catalogues, which alone know the embargo and who a token is of.
 
 An answer is kept for at most a second, so that a changed policy takes effect at once and a viewer that reads
 a file in hundreds of ranges does not ask hundreds of times. Nothing is shown while a catalogue that could
@@ -6,14 +6,17 @@ allow or forbid it is silent.
 """
 
 import asyncio
+import copy
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote
 
 import httpx2
 import structlog
+from panosc_common.problem import Problem
 from pydantic import BaseModel, ValidationError
 
 CACHE_SECONDS = 1.0
@@ -36,6 +39,10 @@ class CatalogueUnavailable(Exception):
 
 class _Visible(BaseModel):
     visible: list[str]
+
+
+class _Refusal(BaseModel):
+    detail: str
 
 
 class Child(BaseModel):
@@ -75,17 +82,25 @@ class _Answer:
 
 
 class Visibility:
-    """The catalogues' internal interface, for one archive."""
+    """The catalogues' internal interface, for one archive; it asks for the public."""
+
+    _authorization = ""
 
     def __init__(self, archive: str, catalogue_urls: Sequence[str]) -> None:
         self._archive = quote(archive, safe="")
         self._urls = [url.rstrip("/") for url in catalogue_urls]
         self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
-        self._cache: dict[str, _Answer] = {}
+        self._cache: dict[tuple[str, str], _Answer] = {}
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    def asked_with(self, authorization: str) -> "Visibility":
+        """The same for whoever a request is from, by its header `Authorization`."""
+        other = copy.copy(self)
+        other._authorization = authorization
+        return other
 
     async def visible(self, paths: Collection[str]) -> set[str]:
         """Those of `paths` (real paths of files) that are public.
@@ -93,7 +108,10 @@ class Visibility:
         Raises CatalogueUnavailable if a catalogue is silent that would have to be asked.
         """
         now = time.monotonic()
-        cached = {path: answer for path in paths if (answer := self._cache.get(path)) and answer.until > now}
+        who = self._authorization
+        cached = {
+            path: answer for path in paths if (answer := self._cache.get((who, path))) and answer.until > now
+        }
         found = {path for path, answer in cached.items() if answer.visible}
         unknown = [path for path in dict.fromkeys(paths) if path not in cached]
         for start in range(0, len(unknown), PATHS_PER_REQUEST):
@@ -156,7 +174,7 @@ class Visibility:
         if len(self._cache) > CACHE_ENTRIES:
             self._cache.clear()
         for path in paths:
-            self._cache[path] = _Answer(path in found, now + CACHE_SECONDS)
+            self._cache[self._authorization, path] = _Answer(path in found, now + CACHE_SECONDS)
         return found
 
     async def _json(
@@ -169,20 +187,35 @@ class Visibility:
     ) -> _Model | None:
         """The answer as a model, None for 404. All requests only read, so that one repetition is harmless."""
         reason = ""
+        headers = {"Authorization": self._authorization} if self._authorization else {}
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
             try:
-                response = await self._client.request(method, url, params=parameters, json=body)
+                response = await self._client.request(
+                    method, url, params=parameters, json=body, headers=headers
+                )
             except httpx2.HTTPError as error:
                 reason = f"{type(error).__name__} {error}".strip()
                 continue
             if response.status_code in RETRIED_STATUS:
                 reason = f"HTTP status {response.status_code}"
                 continue
+            if self._authorization and response.status_code == HTTPStatus.UNAUTHORIZED:
+                raise _refused(url, response)
             return None if response.status_code == 404 else _parsed(url, response, model)
         log.warning("catalogue does not answer", url=url, reason=reason)
         raise CatalogueUnavailable(f"{url}: {reason}")
+
+
+def _refused(url: str, response: httpx2.Response) -> Exception:
+    """What the catalogue says of a token that it does not take."""
+    try:
+        refusal = _Refusal.model_validate_json(response.content)
+    except ValidationError as error:
+        return CatalogueUnavailable(f"{url}: unexpected answer: {error}")
+    challenge = response.headers.get("WWW-Authenticate", "Bearer")
+    return Problem(401, refusal.detail, headers={"WWW-Authenticate": challenge})
 
 
 def _parsed(url: str, response: httpx2.Response, model: type[_Model]) -> _Model:

@@ -14,9 +14,7 @@ def revalidated(endpoint: Endpoint) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         response = await endpoint(request)
-        personal = "Authorization" in request.headers
-        response.headers.setdefault("Cache-Control", "private, no-cache" if personal else "no-cache")
-        response.headers.add_vary_header("Authorization")
+        response.headers.setdefault("Cache-Control", "no-cache")
         if response.status_code != 200:
             return response
         # Weak, since a gateway may compress.

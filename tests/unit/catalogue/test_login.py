@@ -18,7 +18,6 @@ from unit.catalogue.visibility import RELEASE
 
 REALM = "community"
 AUDIENCE = "catalogue"
-SECRET = "only-in-this-test"
 NAMESPACE = "geant:panosc.eu"
 ORCID = "0000-0002-1825-0097"
 PEOPLE = {
@@ -33,6 +32,11 @@ PEOPLE = {
     "admin": ["facility:role=admin"],
     "federation admin": ["federation:role=admin"],
 }
+CLAIMS: dict[str, dict[str, Any]] = {
+    who: {"entitlements": [f"urn:{NAMESPACE}:group:{group}" for group in groups]}
+    for who, groups in PEOPLE.items()
+}
+CLAIMS["member by the source"]["orcid"] = ORCID
 INSIDERS = {"member by the source", "member", "staff of the instrument", "staff", "admin"}
 STATES = {
     "open": (RELEASE, ""),
@@ -43,46 +47,6 @@ STATES = {
     "withdrawn": (RELEASE, "UPDATE dataset SET deleted_at = '2025-01-01Z'"),
 }
 PUBLIC = {"open", "released early"}
-
-
-def realm() -> dict[str, Any]:
-    """A realm with one client for each of PEOPLE, whose entitlements are its service account's."""
-
-    def mapper(kind: str, **config: str) -> dict[str, Any]:
-        name = config.get("claim.name", "audience")
-        return {
-            "name": name,
-            "protocol": "openid-connect",
-            "protocolMapper": kind,
-            "config": {"access.token.claim": "true", **config},
-        }
-
-    def client(who: str, groups: list[str]) -> dict[str, Any]:
-        urns = [f"urn:{NAMESPACE}:group:{group}" for group in groups]
-        claims = {"entitlements": json.dumps(urns)}
-        claims |= {"orcid": json.dumps(ORCID)} if who == "member by the source" else {}
-        return {
-            "clientId": who,
-            "secret": SECRET,
-            "serviceAccountsEnabled": True,
-            "protocolMappers": [
-                mapper("oidc-audience-mapper", **{"included.custom.audience": AUDIENCE}),
-                *(
-                    mapper(
-                        "oidc-hardcoded-claim-mapper",
-                        **{"claim.name": name, "claim.value": value, "jsonType.label": "JSON"},
-                    )
-                    for name, value in claims.items()
-                ),
-            ],
-        }
-
-    return {
-        "realm": REALM,
-        "enabled": True,
-        "sslRequired": "none",
-        "clients": [client(who, groups) for who, groups in PEOPLE.items()],
-    }
 
 
 @dataclass
@@ -120,7 +84,7 @@ ALL = {"list", "item", "count", "total", "words", "join", "files", "file count",
 @pytest.fixture(scope="module")
 def login(server: postgres.Server) -> Iterator[keycloak.Server]:
     with keycloak.server(server) as running:
-        running.admin("POST", "", realm())
+        running.admin("POST", "", keycloak.realm(REALM, AUDIENCE, CLAIMS))
         yield running
 
 
@@ -153,10 +117,7 @@ def catalogue(
     folder = tmp_path_factory.mktemp("files")
     aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "namespace": NAMESPACE}
     (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
-    tokens = {
-        who: login.token(REALM, client_id=who, client_secret=SECRET, grant_type="client_credentials")
-        for who in PEOPLE
-    }
+    tokens = {who: login.token(REALM, **keycloak.credentials(who)) for who in PEOPLE}
     url = server.url(server.create(template))
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.transaction():

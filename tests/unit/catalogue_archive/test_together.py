@@ -17,13 +17,24 @@ import httpx2
 import pytest
 from panosc_catalogue import settings
 from panosc_catalogue.ingest.assemble import dataset_pid
-from support import postgres
+from support import keycloak, postgres
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 
 ESRF = {"name": "esrf"}
+AAI = {"audience": "esrf", "namespace": "geant:panosc.eu"}
+MEMBER, OTHER = "member of hc2", "member of hc1"
 OPEN, EMBARGOED = "hc1/a scan/öpen.nxs", "hc2/scan/embargoed.nxs"
 EMBARGOED_DATASET = "/datasets/" + quote(
     dataset_pid(settings.Facility(**ESRF), "archive", EMBARGOED), safe=""
+)
+HIDDEN = (
+    f"/files/{EMBARGOED}",
+    "/files/hc2",
+    "/files/hc2/scan/",
+    f"/hdf5/data/?file={EMBARGOED}&path=/entry/counts",
+    f"/previews?file={EMBARGOED}",
+    EMBARGOED_DATASET,
+    f"{EMBARGOED_DATASET}/bundle.zip",
 )
 
 
@@ -35,6 +46,7 @@ class Facility:
     archive: httpx2.Client
     catalogue: httpx2.Client
     policy: Path
+    tokens: dict[str, str]
 
     @property
     def pid(self) -> str:
@@ -51,6 +63,10 @@ def measure(path: Path, end: str) -> None:
         entry["title"] = path.stem
         entry["start_time"] = entry["end_time"] = end
         entry["counts"] = range(10)
+        entry.attrs["default"] = "data"
+        data = entry.create_group("data")
+        data.attrs.update({"NX_class": "NXdata", "signal": "counts"})
+        data["counts"] = range(10)
 
 
 def catalogue_command(*arguments: str) -> list[str]:
@@ -65,10 +81,18 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
     measure(root / EMBARGOED, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     policy.write_text(json.dumps({"embargo": {"months": 36}}))
     source = {"name": "beamlines", "nexus": {"archive": "archive", "root": str(root)}}
-    configuration.write_text(json.dumps({"facility": ESRF, "sources": [source]}))
     search, ingest, files = free_port(), free_port(), free_port()
     with ExitStack() as cleanup:
         server = cleanup.enter_context(postgres.server())
+        login = cleanup.enter_context(keycloak.server(server))
+        claims = {
+            who: {"entitlements": [f"urn:{AAI['namespace']}:group:esrf:proposals:{who[-3:]}"]}
+            for who in (MEMBER, OTHER)
+        }
+        login.admin("POST", "", keycloak.realm("esrf", AAI["audience"], claims))
+        tokens = {who: login.token("esrf", **keycloak.credentials(who)) for who in claims}
+        aai = {"issuer": login.issuer("esrf"), **AAI}
+        configuration.write_text(json.dumps({"facility": ESRF, "sources": [source], "aai": aai}))
 
         def start(command: list[str], port: int, environment: dict[str, str]) -> None:
             log = base / f"{port}.log"
@@ -103,7 +127,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         while (status := worker.get("/status").json())["datasets"] < 2 or not status["publicDatasets"]:
             assert time.monotonic() < deadline, f"not ingested: {status}"
             time.sleep(0.1)
-        yield Facility(root, archive, catalogue, policy)
+        yield Facility(root, archive, catalogue, policy, tokens)
 
 
 def test_public_file_is_served(facility: Facility) -> None:
@@ -118,20 +142,35 @@ def test_public_file_is_served(facility: Facility) -> None:
 
 
 def test_embargoed_and_absent_things_are_told_apart_by_nothing(facility: Facility) -> None:
-    hidden = (
-        f"/files/{EMBARGOED}",
-        "/files/hc2",
-        "/files/hc2/scan/",
-        "/files/hc2?after=a",
-        f"/hdf5/data/?file={EMBARGOED}&path=/entry/counts",
-        f"/previews?file={EMBARGOED}",
-        EMBARGOED_DATASET,
-        f"{EMBARGOED_DATASET}/bundle.zip",
-    )
     absent = "/files/nothing", "/files/no/", "/hdf5/data/?file=nothing&path=/", "/datasets/nothing"
-    answers = [facility.archive.get(target) for target in (*hidden, *absent)]
+    answers = [facility.archive.get(target) for target in (*HIDDEN, "/files/hc2?after=a", *absent)]
     assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
     assert answers[0].json()["detail"] == "there is no such file, directory or dataset, or it is not public"
+
+
+def test_what_is_under_embargo_is_served_to_the_people_of_its_proposal(facility: Facility) -> None:
+    def answers(token: str) -> dict[str, int]:
+        headers = {"Authorization": f"Bearer {token}"}
+        return {target: facility.archive.get(target, headers=headers).status_code for target in HIDDEN}
+
+    assert answers(facility.tokens[MEMBER]) == dict.fromkeys(HIDDEN, 200)
+    assert answers(facility.tokens[OTHER]) == dict.fromkeys(HIDDEN, 404)
+    assert answers("nonsense") == dict.fromkeys(HIDDEN, 401)
+    assert {facility.archive.get(target).status_code for target in HIDDEN} == {404}
+
+
+def test_bytes_by_a_token_are_those_of_the_file_and_kept_by_no_cache(facility: Facility) -> None:
+    headers = {"Authorization": f"Bearer {facility.tokens[MEMBER]}"}
+    answer = facility.archive.get(f"/files/{EMBARGOED}", headers=headers)
+    assert answer.content == (facility.root / EMBARGOED).read_bytes()
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Authorization" in answer.headers["Vary"]
+
+
+def test_a_token_that_is_not_taken_is_told_so(facility: Facility) -> None:
+    answer = facility.archive.get(f"/files/{EMBARGOED}", headers={"Authorization": "Bearer nonsense"})
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    assert answer.json()["detail"] == "the access token is not taken: it is no signed JSON Web Token"
 
 
 def test_listings_lead_to_the_public_file_alone(facility: Facility) -> None:

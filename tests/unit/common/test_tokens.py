@@ -16,8 +16,7 @@ from support import keycloak, postgres
 
 REALM = "community"
 AUDIENCE = "catalogue"
-SECRET = "only-in-this-test"
-CLIENT = {"client_id": "script", "client_secret": SECRET, "grant_type": "client_credentials"}
+CLIENT = keycloak.credentials("script")
 KEY = generate_private_key(65537, 2048)
 
 
@@ -32,25 +31,8 @@ def signing(key: RSAPrivateKey, priority: int) -> dict[str, Any]:
 
 
 def realm(name: str, key: RSAPrivateKey) -> dict[str, Any]:
-    audience = {
-        "name": "audience",
-        "protocol": "openid-connect",
-        "protocolMapper": "oidc-audience-mapper",
-        "config": {"included.custom.audience": AUDIENCE, "access.token.claim": "true"},
-    }
-    script = {
-        "clientId": "script",
-        "secret": SECRET,
-        "serviceAccountsEnabled": True,
-        "protocolMappers": [audience],
-    }
-    return {
-        "realm": name,
-        "enabled": True,
-        "sslRequired": "none",
-        "clients": [script],
-        "components": {"org.keycloak.keys.KeyProvider": [signing(key, 200)]},
-    }
+    components = {"org.keycloak.keys.KeyProvider": [signing(key, 200)]}
+    return keycloak.realm(name, AUDIENCE, {"script": {}}) | {"components": components}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from functools import cache
 import httpx2
 import psycopg
 from panosc_common import metrics, problem
+from panosc_common.personal import PersonalAnswers
 from panosc_common.server import OrjsonResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -85,7 +86,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
 
     return Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(metrics.RequestMetrics)],
+        middleware=[Middleware(metrics.RequestMetrics), Middleware(PersonalAnswers)],
         exception_handlers=pages.exception_handlers(templates),
         routes=[
             Route("/openapi.json", revalidated(describe)),

@@ -1,4 +1,7 @@
-"""What archives ask: which of their files the public may see. Not routed to the outside; shows no more."""
+"""What archives ask: which of their files whoever asks them may see. Not routed to the outside.
+
+An archive passes on the token that came with a request; without one it asks for the public.
+"""
 
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
@@ -48,7 +51,8 @@ class _Answers:
             "archive": request.path_params["archive"],
             "paths": [p for p in asked.paths if "\0" not in p],
         }
-        rows = await self._site.rows(sql, parameters)
+        site = await self._site.asked_by(request)
+        rows = await site.rows(sql, parameters)
         return OrjsonResponse({"visible": [path for (path,) in rows]})
 
     async def children(self, request: Request) -> Response:
@@ -73,7 +77,8 @@ class _Answers:
             "after": query.get("after", ""),
             "limit": limit + 1,
         }
-        rows = await self._site.rows(sql, parameters)
+        site = await self._site.asked_by(request)
+        rows = await site.rows(sql, parameters)
         page = rows[:limit]
         entries = [{"name": name, "type": "directory" if below else "file"} for name, below in page]
         return OrjsonResponse({"entries": entries, "next": page[-1][0] if len(rows) > len(page) else None})
@@ -90,7 +95,8 @@ class _Answers:
             WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title
         """  # noqa: S608
         pid = request.path_params["pid"]
-        rows = await self._site.rows(sql, {"pid": pid})
+        site = await self._site.asked_by(request)
+        rows = await site.rows(sql, {"pid": pid})
         if not rows:
             raise Problem(404, "there is no such public dataset")
         title, files = rows[0]
