@@ -16,7 +16,6 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from panosc_common import entitlements
@@ -82,45 +81,6 @@ def grants(asking: Principal, namespace: str, facility: str) -> Grants:
         instruments=named("instruments"),
         staff=any(one.groups[1:2] == ("staff",) for one in below),
         admin=Entitlement(namespace, (facility,), "admin") in {_bare(one) for one in below},
-    )
-
-
-@dataclass(frozen=True)
-class Data:
-    """What decides about a dataset; `release` is its release instant, None: never by itself."""
-
-    release: datetime | None
-    proprietary: bool = False
-    withdrawn: bool = False
-    proposals: frozenset[str] = frozenset()
-    instrument: str | None = None
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether data may be seen, and why (not), in words for people and logs."""
-
-    allowed: bool
-    reason: str
-
-
-def decide(data: Data, given: Grants, is_member: bool, now: datetime) -> Decision:
-    """Whether whoever has these grants may see the data at `now`; `is_member`: by the source's word."""
-    if data.withdrawn:
-        return Decision(False, "withdrawn")
-    if not data.proprietary and data.release is not None and data.release <= now:
-        return Decision(True, f"open since {data.release:%Y-%m-%d}")
-    mine = sorted(data.proposals & given.proposals)
-    if mine or is_member:
-        return Decision(True, f"member of proposal {(mine or sorted(data.proposals))[0]}")
-    if data.instrument in given.instruments:
-        return Decision(True, f"staff of instrument {data.instrument}")
-    if given.everything:
-        return Decision(True, "administrator of the facility" if given.admin else "staff of the facility")
-    if data.proprietary:
-        return Decision(False, "proprietary beamtime")
-    return Decision(
-        False, f"embargo until {data.release:%Y-%m-%d}" if data.release else "embargo without end"
     )
 
 

@@ -186,7 +186,8 @@ class _Search:
 
     def _learn_units(self, query: Filter) -> None:
         """Something passes the filter: what that shows of its units need not be asked again."""
-        if measure.shown_to_fit(query):
+        # Of what others may not see yet, nobody learns.
+        if self.site.viewer.is_public and measure.shown_to_fit(query):
             self.fitting.update(measure.pairs(query))
 
     def _limited(self, query: Filter) -> tuple[Filter, dict[str, str]]:

@@ -1,0 +1,59 @@
+"""What somebody may see, by the claims of their token."""
+
+from typing import Any
+
+import pytest
+from panosc_common.access import Grants, grants, principal
+
+NAMESPACE = "geant:panosc.eu"
+
+
+def granted(*groups: str, claim: str = "entitlements", **claims: Any) -> Grants:
+    said = {"sub": "x", claim: [f"urn:{NAMESPACE}:group:{group}" for group in groups], **claims}
+    return grants(principal(said), NAMESPACE, "esrf")
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("esrf:role=admin", Grants(admin=True)),
+        ("esrf:role=admin#login.example.org", Grants(admin=True)),
+        ("esrf:staff", Grants(staff=True)),
+        ("esrf:staff:detectors", Grants(staff=True)),
+        ("esrf:instruments:BM%2018", Grants(instruments=frozenset({"BM 18"}))),
+        ("esrf:proposals:HC-4123", Grants(proposals=frozenset({"HC-4123"}))),
+        ("esrf:proposals:HC-4123:role=pi", Grants(proposals=frozenset({"HC-4123"}))),
+        # Not so far down, not so high up, not here.
+        ("esrf", Grants()),
+        ("esrf:proposals", Grants()),
+        ("esrf:users:role=admin", Grants()),
+        ("esrf:role=guest", Grants()),
+        ("ill:role=admin", Grants()),
+        ("ESRF:role=admin", Grants()),
+        ("federation:role=admin", Grants()),
+    ],
+)
+def test_groups(group: str, expected: Grants) -> None:
+    assert granted(group) == expected
+    assert granted(group, claim="eduperson_entitlement") == expected
+
+
+def test_another_namespace_says_nothing() -> None:
+    said = {"sub": "x", "entitlements": ["urn:geant:other.eu:group:esrf:role=admin"]}
+    assert grants(principal(said), NAMESPACE, "esrf") == Grants()
+
+
+def test_one_entitlement_may_come_without_a_list() -> None:
+    said = {"sub": "x", "entitlements": f"urn:{NAMESPACE}:group:esrf:staff"}
+    assert grants(principal(said), NAMESPACE, "esrf").everything
+
+
+@pytest.mark.parametrize("orcid", ["0000-0002-1825-0097", "https://orcid.org/0000-0002-1825-0097"])
+def test_who_it_is(orcid: str) -> None:
+    said = principal({"sub": "x@example.org", "preferred_username": "ada", "orcid": orcid})
+    assert (said.subject, said.name, said.orcid) == ("x@example.org", "ada", "0000-0002-1825-0097")
+
+
+@pytest.mark.parametrize("value", [None, 1, {"a": 1}, ["nonsense", 7, "urn:x"]])
+def test_claims_of_another_form_grant_nothing(value: Any) -> None:
+    assert grants(principal({"sub": "x", "entitlements": value}), NAMESPACE, "esrf") == Grants()
