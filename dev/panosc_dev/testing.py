@@ -22,7 +22,8 @@ class Level:
 
 
 LEVELS = (
-    Level("unit", ("-n", "2")),
+    # By files: their fixtures are servers that take long to start.
+    Level("unit", ("-n", "2", "--dist", "loadfile")),
     Level("apiserver"),
     Level("cluster", root=True),
     Level("faults", root=True),

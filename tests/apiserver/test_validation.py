@@ -47,6 +47,16 @@ def changed(manifest: Object, path: str, value: Any) -> Object:
 
 ACCEPTED = [
     (FACILITY, "spec.ror", "https://ror.org/02550n020"),
+    (
+        FACILITY,
+        "spec.aai",
+        {"issuer": "https://login.example.org", "audience": "a", "entitlementNamespace": "geant:x.eu"},
+    ),
+    (
+        FACILITY,
+        "spec.aai",
+        {"issuer": "http://l.localhost:80/x", "audience": "a", "entitlementNamespace": "geant:x.eu"},
+    ),
     (FACILITY, "spec.country", "SE"),
     (FACILITY, "spec.website", "https://www.esrf.fr"),
     (FACILITY, "spec.namespace", "esrf-2"),
@@ -129,6 +139,23 @@ REFUSED = [
         "in the Research Organization Registry, such as https://ror.org/02550n020",
     ),
     (FACILITY, "spec.ror", "https://ror.org/0255oin020", "such as https://ror.org/02550n020"),
+    (
+        FACILITY,
+        "spec.aai",
+        {"issuer": "http://login.example.org", "audience": "a", "entitlementNamespace": "geant:x.eu"},
+        "spec.aai.issuer: Invalid value: issuer http://login.example.org begins with http://, where anybody "
+        "in between could sign tokens: give the address that begins with https://",
+    ),
+    (
+        FACILITY,
+        "spec.aai",
+        {
+            "issuer": "https://login.example.org",
+            "audience": "a",
+            "entitlementNamespace": "urn:geant:x.eu:group:a",
+        },
+        "between `urn:` and `:group:`, such as geant:panosc.eu",
+    ),
     (
         FACILITY,
         "spec.country",

@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
+from panosc_common.access import Aai
 from panosc_common.catalogue import DataCiteInterface, Mint
 from panosc_common.model import Document
 from panosc_common.policy import DataPolicy
@@ -53,6 +54,20 @@ Country = Annotated[
         ),
     ),
 ]
+_ISSUER_OVER_TLS = Rule(
+    rule="self.issuer.startsWith('https://') || self.issuer.matches('^http://([^/:]+[.])?localhost([:/]|$)')",
+    message="the issuer begins with http://, where anybody in between could sign tokens: give one with https://",
+    message_expression=(
+        "'issuer ' + self.issuer + ' begins with http://, where anybody in between could sign tokens: give "
+        "the address that begins with https://'"
+    ),
+    field_path=".issuer",
+)
+_NAMESPACE_ALONE = Rule(
+    rule="!self.entitlementNamespace.startsWith('urn:') && !self.entitlementNamespace.contains(':group')",
+    message="give what entitlements have between `urn:` and `:group:`, such as geant:panosc.eu",
+    field_path=".entitlementNamespace",
+)
 DoiPrefix = Annotated[
     str,
     StringConstraints(pattern=r"^10\.\d{4,9}$", max_length=12),
@@ -214,6 +229,10 @@ class FacilitySpec(Document):
 
     identifiers: Identifiers = Field(default_factory=Identifiers)
     """Persistent identifiers of the facility's data."""
+
+    aai: Annotated[Aai, _ISSUER_OVER_TLS, _NAMESPACE_ALONE] | None = None
+    """The login of the facility's services. By its tokens, people see data of their proposals before they are
+    public, and staff those of its instruments. If unset, all services show what is public only."""
 
     quota: Quota = Field(default_factory=Quota)
     """What all services of the facility together may take from the cluster; without a field, no limit."""

@@ -5,13 +5,12 @@ from typing import Any
 
 import httpx2
 from panosc_common import access
-from panosc_common.access import Grants
+from panosc_common.access import Aai, Grants
 from panosc_common.problem import Problem
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
 
 from panosc_catalogue.query.settled import Viewer
-from panosc_catalogue.settings import Aai
 
 Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
 
@@ -33,7 +32,7 @@ class Login:
 
     def __init__(self, aai: Aai, facility: str, client: httpx2.AsyncClient) -> None:
         self._verifier = Verifier(aai.issuer, aai.audience, client)
-        self._namespace = aai.namespace
+        self._namespace = aai.entitlement_namespace
         self._facility = facility
 
     async def viewer(self, token: str, rows: Rows) -> Viewer:

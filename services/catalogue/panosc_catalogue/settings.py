@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 import structlog
+from panosc_common.access import Aai
 from panosc_common.catalogue import (
     DataCiteInterface,
     IcatOptions,
@@ -223,17 +224,6 @@ class Identifiers(Document):
 
     doi: Dois | None = None
     """DOIs; absent: none are made."""
-
-
-class Aai(Document):
-    """The login whose access tokens tell who asks."""
-
-    issuer: str
-    """Its issuer, as tokens name it and below which its discovery document lies."""
-    audience: str
-    """What its tokens for this catalogue are issued for."""
-    namespace: str
-    """Namespace of the entitlements that count here, such as `geant:panosc.eu`."""
 
 
 class CatalogueConfig(Document):

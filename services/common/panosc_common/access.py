@@ -16,13 +16,44 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
 
 from panosc_common import entitlements
+from panosc_common.catalogue import ServiceAddress
 from panosc_common.entitlements import Entitlement
+from panosc_common.model import Document
 
 _ENTITLEMENT_CLAIMS = ("entitlements", "eduperson_entitlement")
 """The present name first; older peers use the other."""
+
+
+Namespace = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}(:[a-z0-9][a-z0-9.-]*)+$", max_length=255),
+    Field(
+        json_schema_extra={
+            "x-remedy": "what entitlements have between `urn:` and `:group:`, in small letters, such as "
+            "geant:panosc.eu"
+        }
+    ),
+]
+
+
+class Aai(Document):
+    """The login by which people and programs show who they are, an OpenID Connect provider."""
+
+    issuer: ServiceAddress
+    """Address of the login as its tokens name it (`iss`), below which it has its
+    `.well-known/openid-configuration`. It signs tokens by key pairs that it publishes there."""
+
+    audience: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """What access tokens for the facility's services are issued for: one of the values of their claim `aud`.
+    Others are refused, as a token for another service must not open this one's data."""
+
+    entitlement_namespace: Namespace
+    """Namespace of the entitlements that count here. Groups of other namespaces say nothing."""
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def catalogue(
         }
     )
     folder = tmp_path_factory.mktemp("files")
-    aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "namespace": NAMESPACE}
+    aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "entitlementNamespace": NAMESPACE}
     (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
     tokens = {who: login.token(REALM, **keycloak.credentials(who)) for who in PEOPLE}
     url = server.url(server.create(template))

@@ -21,7 +21,7 @@ from support import keycloak, postgres
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 
 ESRF = {"name": "esrf"}
-AAI = {"audience": "esrf", "namespace": "geant:panosc.eu"}
+AAI = {"audience": "esrf", "entitlementNamespace": "geant:panosc.eu"}
 MEMBER, OTHER = "member of hc2", "member of hc1"
 OPEN, EMBARGOED = "hc1/a scan/öpen.nxs", "hc2/scan/embargoed.nxs"
 EMBARGOED_DATASET = "/datasets/" + quote(
@@ -86,7 +86,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         server = cleanup.enter_context(postgres.server())
         login = cleanup.enter_context(keycloak.server(server))
         claims = {
-            who: {"entitlements": [f"urn:{AAI['namespace']}:group:esrf:proposals:{who[-3:]}"]}
+            who: {"entitlements": [f"urn:{AAI['entitlementNamespace']}:group:esrf:proposals:{who[-3:]}"]}
             for who in (MEMBER, OTHER)
         }
         login.admin("POST", "", keycloak.realm("esrf", AAI["audience"], claims))

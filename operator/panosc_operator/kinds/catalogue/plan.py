@@ -175,6 +175,7 @@ def _configuration(observed: Observation) -> dict[str, Any]:
         "identifiers": _identifiers(observed),
         "sources": sources,
         "ontology": observed.catalogue.spec.ontology.model_dump(by_alias=True),
+        "aai": facility.spec.aai.model_dump(by_alias=True) if facility.spec.aai else None,
     }
 
 
@@ -278,7 +279,10 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
         restart_on=(database_secret(catalogue),),
     )
     budget = [disruption_budget(part, name)] if replicas > 1 else []
-    return [_administrator(catalogue, part), served, service(part, name, API_PORT), *budget]
+    assert observed.facility is not None  # noqa: S101 - `plan` has looked
+    aai = observed.facility.spec.aai
+    gate = [_gate_to(part, f"{name}-login", [aai.issuer], _gateway(observed))] if aai else []
+    return [_administrator(catalogue, part), served, service(part, name, API_PORT), *budget, *gate]
 
 
 def _administrator(catalogue: Catalogue, part: Part) -> Desired:
@@ -332,13 +336,8 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         config=configuration,
         restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
     )
-    # A source of the same cluster is behind the gateway, whose pods listen on another port than its URL says.
-    gateway: Object = {
-        "to": [pods_in(observed.settings.gateway_namespace)],
-        "ports": [{"port": observed.settings.gateway_target_port, "protocol": "TCP"}],
-    }
     urls = [source.url for source in remote.values()]
-    gate = [_gate_to(part, f"{name}-sources", urls, gateway)] if remote else []
+    gate = [_gate_to(part, f"{name}-sources", urls, _gateway(observed))] if remote else []
     return [worker, service(part, name, STATUS_PORT, port_name="status"), *gate]
 
 
@@ -366,6 +365,15 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration
     )
     gate = [_gate_to(part, f"{name}-registrar", [data_cite.endpoint])] if data_cite else []
     return [deployed, *gate]
+
+
+def _gateway(observed: Observation) -> Object:
+    """The way to what is in the same cluster, behind the gateway, whose pods listen on another port than URLs
+    say."""
+    return {
+        "to": [pods_in(observed.settings.gateway_namespace)],
+        "ports": [{"port": observed.settings.gateway_target_port, "protocol": "TCP"}],
+    }
 
 
 def _gate_to(part: Part, name: str, urls: Iterable[str], *others: Object) -> Desired:
