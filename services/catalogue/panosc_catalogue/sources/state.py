@@ -258,8 +258,10 @@ class SourceState:
             for record in records
             if isinstance(record, DatasetRecord) and record.documents is not None
         }
+        moved: set[int] = set()
         if placed:
-            self.connection.execute(statements.PLACE, {"rows": _pairs(placed), "datasets": list(placed)})
+            arguments = {"rows": _pairs(placed), "datasets": list(placed)}
+            moved.update(row for (row,) in self.connection.execute(statements.PLACE, arguments))
         grouped = {
             one.record.pid: [dataset.pid for dataset in one.record.datasets]
             for one in fetched
@@ -267,8 +269,11 @@ class SourceState:
         }
         if grouped:
             arguments = {"rows": _pairs(grouped), "documents": list(grouped)}
-            for sql in (statements.UNGROUP, statements.GROUP, statements.AWAIT):
-                self.connection.execute(sql, arguments)
+            for sql in (statements.UNGROUP, statements.GROUP):
+                moved.update(row for (row,) in self.connection.execute(sql, arguments))
+            self.connection.execute(statements.AWAIT, arguments)
+        if moved:
+            self.connection.execute(statements.FOLLOW, {"datasets": list(moved)})
 
     def _with_references(self, records: Sequence[AnyRecord]) -> list[AnyRecord]:
         """The records with all that is nested in them and known already as it is known."""

@@ -104,6 +104,7 @@ FROM (
     FROM dataset t WHERE t.pid = ANY(%(datasets)s)
 ) place
 WHERE d.id = place.dataset AND d.document_id IS DISTINCT FROM place.document
+RETURNING d.id
 """
 
 # A document that names its datasets has these and no others.
@@ -126,6 +127,7 @@ UPDATE dataset d SET placed_at = now(), document_id = (
         SELECT FROM unlinked x WHERE x.dataset_id = l.dataset_id AND x.document_id = l.document_id)
 )
 FROM unlinked u WHERE d.id = u.dataset_id AND d.document_id = u.document_id
+RETURNING d.id
 """
 
 GROUP = """
@@ -140,6 +142,7 @@ WITH linked AS (
 )
 UPDATE dataset d SET document_id = f.document_id, placed_at = now()
 FROM first f WHERE d.id = f.dataset_id AND d.document_id IS NULL
+RETURNING d.id
 """
 
 # Those that come later are linked then (store).
@@ -149,4 +152,19 @@ SELECT p.id, r.other FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(one text, oth
 JOIN document p ON p.pid = r.one
 WHERE NOT EXISTS (SELECT 1 FROM dataset d WHERE d.pid = r.other)
 ON CONFLICT DO NOTHING
+"""
+
+# The words of datasets follow to another document, and the people whom their files name.
+FOLLOW = """
+WITH pending AS (
+    INSERT INTO search_pending SELECT id FROM unnest(%(datasets)s::bigint[]) AS moved(id) ORDER BY id
+    ON CONFLICT DO NOTHING
+), followed AS (
+    UPDATE member m SET document_id = d.document_id
+    FROM dataset d JOIN member former ON former.dataset_id = d.id
+    WHERE d.id = ANY(%(datasets)s) AND m.id = former.id AND m.by_files
+    AND m.document_id IS DISTINCT FROM d.document_id
+    RETURNING former.document_id AS former, m.document_id AS latter
+)
+SELECT refresh_search('{}', array_agg(former) || array_agg(latter), '{}', 0) FROM followed
 """

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import psycopg
 import pytest
-from panosc_catalogue.records import DatasetRecord, DocumentRecord
+from panosc_catalogue import store
+from panosc_catalogue.records import DatasetRecord, DocumentRecord, Member, Person
 from panosc_catalogue.sources.base import Deleted, Fetched, Kind, Refused, Unreachable, parsed
 from panosc_catalogue.sources.sync import pause
 from prometheus_client import REGISTRY
@@ -261,6 +263,39 @@ def test_a_dataset_that_moves_belongs_to_its_new_proposal_only(once: Once, rows:
         "SELECT p.pid FROM dataset d JOIN document p ON p.id = d.document_id"
     )
     assert [row["pid"] for row in found] == ["p2", "p2"]
+
+
+def test_people_and_words_follow_a_dataset_to_another_document(
+    once: Once, rows: Rows, database_url: str
+) -> None:
+    def searched(kind: str, word: str) -> list[str]:
+        found = rows(
+            f"SELECT pid FROM {kind} JOIN {kind}_search s USING (id) "
+            f"WHERE s.words @@ to_tsquery('english', '{word}')"
+        )
+        return [row["pid"] for row in found]
+
+    mary = Member(person=Person(full_name="Mary Somerville"))
+    documents = [document("p1", "Fission"), document("p2", "Fusion")]
+    once(Script([*documents, dataset(1)]))
+    with psycopg.connect(database_url) as connection:
+        store.write_dataset_members(connection, "d1", [mary], store.Origin("files"))
+    assert [searched(*one) for one in (("document", "somerville"), ("dataset", "fission"))] == [
+        ["p1"],
+        ["d1"],
+    ]
+
+    once(Script([*documents, dataset(1, documents=["p2"])]), listing=True)
+    assert [searched("dataset", word) for word in ("fusion", "fission")] == [["d1"], []]
+    assert searched("document", "somerville") == ["p2"]
+
+    once(Script([*documents, dataset(1, documents=[])]), listing=True)
+    assert [searched("dataset", word) for word in ("fusion", "somerville")] == [[], ["d1"]]
+    assert searched("document", "somerville") == []
+
+    once(Script([*documents, dataset(1, documents=[]), naming("p9", 1)]), listing=True)
+    assert searched("dataset", "publication") == ["d1"]
+    assert searched("document", "somerville") == ["p9"]
 
 
 def test_a_proposal_names_its_datasets_where_they_do_not(once: Once, rows: Rows) -> None:
