@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,6 @@ class Server:
         bootstrap = {
             "KC_BOOTSTRAP_ADMIN_USERNAME": ADMINISTRATOR,
             "KC_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD,
-            "KC_RUN_IN_CONTAINER": "true",  # the shell gives way to Java, which then gets the signals
         }
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -87,6 +87,7 @@ class Server:
                 env=os.environ | bootstrap,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # the script starts Java, which is to stop with it
             )
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -99,11 +100,16 @@ class Server:
         raise RuntimeError(f"Keycloak did not start:\n{(self.directory / 'log').read_text()[-2000:]}")
 
     def stop(self) -> None:
-        """Stop at once."""
+        """Stop and wait until nothing of it is left."""
         if self.process is not None:
-            self.process.terminate()
+            group = self.process.pid
+            os.killpg(group, signal.SIGTERM)
             self.process.wait(30)
             self.process = None
+            with suppress(ProcessLookupError):
+                while True:
+                    os.killpg(group, 0)
+                    time.sleep(0.1)
 
     def token(self, realm: str, **form: str) -> str:
         """An access token from the realm's token endpoint."""
