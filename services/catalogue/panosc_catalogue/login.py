@@ -10,7 +10,7 @@ from panosc_common.problem import Problem
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
 
-from panosc_catalogue.query.settled import Viewer
+from panosc_catalogue.query.settled import PUBLIC, Viewer
 
 Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
 
@@ -35,11 +35,14 @@ class Login:
         self._namespace = aai.entitlement_namespace
         self._facility = facility
 
-    async def viewer(self, token: str, rows: Rows) -> Viewer:
-        """Whose data the token's holder may see.
+    async def viewer(self, request: Request, rows: Rows) -> Viewer:
+        """Whose data whoever sent the request may see.
 
         Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
         """
+        token = _bearer(request)
+        if token is None:
+            return PUBLIC
         asking = access.principal(await self._verifier.claims(token))
         granted = access.grants(asking, self._namespace, self._facility)
         ((documents, instruments),) = await rows(_OWN, self._named(granted))
@@ -54,10 +57,10 @@ class Login:
         }
 
 
-def bearer(request: Request) -> str | None:
+def _bearer(request: Request) -> str | None:
     """The token that came with the request; None if none did.
 
-    Raises Problem (400) for another way to say who asks, which would be passed over silently.
+    Raises Problem (401) for another way to say who asks, which would be passed over silently.
     """
     given = request.headers.get("Authorization")
     if given is None:

@@ -9,7 +9,6 @@ from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
 from starlette.requests import Request
 
-from panosc_catalogue import login
 from panosc_catalogue.database import Database, QueryRefused
 from panosc_catalogue.login import Login
 from panosc_catalogue.query.settled import PUBLIC, Viewer, settled
@@ -47,10 +46,7 @@ class Site:
 
         Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
         """
-        given = login.bearer(request)
-        if given is None or self.login is None:
-            return self
-        return replace(self, viewer=await self.login.viewer(given, self.rows))
+        return replace(self, viewer=await self.login.viewer(request, self.rows)) if self.login else self
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, which may use the parameters that `query.model` names.

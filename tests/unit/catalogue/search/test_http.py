@@ -71,6 +71,12 @@ def test_only_reading_is_answered_and_the_refusal_says_so(client: httpx2.Client)
     assert {"GET", "HEAD", "OPTIONS"} == set(answer.headers["Allow"].split(", "))
 
 
+@pytest.mark.parametrize("given", ["Basic eDp5", "Bearer something"])
+def test_where_there_is_no_login_everybody_is_the_public(client: httpx2.Client, given: str) -> None:
+    answer = client.get("/api/Datasets", headers={"Authorization": given})
+    assert answer.json() == client.get("/api/Datasets").json()
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_copy_is_asked_about_and_not_sent_again(client: httpx2.Client, path: str) -> None:
     first = client.get(path)
