@@ -116,7 +116,7 @@ def test_the_accept_header_chooses_the_form(site: Catalogue, accept: str, media_
         answer = site.client.get(path, headers={"Accept": accept})
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].split(";")[0] == media_type
-        assert answer.headers["Vary"] == "Accept"
+        assert answer.headers["Vary"] == "Accept, Authorization"
 
 
 def test_what_is_not_available_is_refused_with_what_is(site: Catalogue) -> None:

@@ -55,7 +55,7 @@ def test_a_page_of_another_origin_may_ask(client: httpx2.Client) -> None:
     )
     assert (preflight.status_code, preflight.content) == (204, b"")
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
-    assert preflight.headers["Access-Control-Allow-Headers"] == "*"
+    assert preflight.headers["Access-Control-Allow-Headers"] == "*, Authorization"
     assert set(preflight.headers["Access-Control-Allow-Methods"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     for path, status in (("/api/Datasets?filter={%22limit%22:1}", 200), ("/api/Datasets/none", 404)):
         answer = client.get(path, headers={"Origin": "https://portal.example.org"})
