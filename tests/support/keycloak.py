@@ -111,6 +111,16 @@ class Server:
                     os.killpg(group, 0)
                     time.sleep(0.1)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While it takes connections and says nothing."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
     def token(self, realm: str, **form: str) -> str:
         """An access token from the realm's token endpoint."""
         answer = self.client.post(f"{self.issuer(realm)}/protocol/openid-connect/token", data=form)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 from panosc_common.problem import Problem
+from panosc_common.tokens import MAX_TOKEN, Refused
 from starlette.requests import Request
 
 from panosc_archive import paths
@@ -59,15 +60,19 @@ class Access:
         self.visibility = visibility
 
     def asked_by(self, request: Request) -> "Access":
-        """The same for whoever sent the request."""
-        return Access(self.root, self.visibility.asked_with(request.headers.get("Authorization", "")))
+        """The same for whoever sent the request. Raises Problem: 401 for what no token looks like."""
+        given = " ".join(request.headers.get("Authorization", "").split())
+        if len(given) > MAX_TOKEN or not given.isascii():
+            raise Refused(f"it has more than {MAX_TOKEN} characters, or others than ASCII has")
+        return Access(self.root, self.visibility.asked_with(given))
 
     @asynccontextmanager
-    async def open(self, path: str) -> AsyncIterator[Located]:
-        """The file or directory at `path`, closed at the end of the context.
+    async def open(self, path: str, *, directories: bool = False) -> AsyncIterator[Located]:
+        """The file at `path`, closed at the end of the context, or the directory if these are wanted.
 
-        A file is public; of a directory the caller shows only what the catalogues list. Raises Problem: 404
-        for what is absent or not public, 503 while that is unknown, 500 if the file cannot be read.
+        Whoever asks may see the file; of a directory the caller shows only what the catalogues list. Raises
+        Problem: 404 for what is absent or not to be seen, 503 while that is unknown, 500 if the file cannot
+        be read.
         """
         try:
             paths.check(path)
@@ -75,13 +80,14 @@ class Access:
             raise not_found() from error
         located = await asyncio.to_thread(self._locate, path)
         try:
-            # Asked for absent files too, so that the time of the answer does not tell them apart.
-            shown = (located and located.is_directory) or await self.public(
-                [located.path if located else path]
-            )
+            if directories and located and located.is_directory:
+                yield located
+                return
+            # Asked for what is absent or no file too, so that neither time nor refusals tell these apart.
+            shown = await self.public([located.path if located else path])
             if located is None or not shown:
                 raise not_found()
-            if located.descriptor < 0 and not located.is_directory:
+            if located.descriptor < 0:
                 log.error("public file cannot be read", path=located.path)
                 raise Problem(500, "the archive is not allowed to read this file; its operators are informed")
             yield located

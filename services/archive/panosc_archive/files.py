@@ -74,7 +74,7 @@ class Files:
         # Before anything is looked up: a refusal must not tell that a hidden directory exists.
         after, limit = page_start(request), page_limit(request)
         access = self._access.asked_by(request)
-        async with access.open(path) as located:
+        async with access.open(path, directories=True) as located:
             if located.is_directory:
                 return await self._listing(access, located.path, after, limit)
             if self._settings.accel_prefix is not None:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from panosc_archive import hdf5
-from panosc_archive.access import Access, not_found
+from panosc_archive.access import Access
 from panosc_archive.settings import Settings
 
 OPERATIONS = ("attr", "data", "meta", "paths", "stats")
@@ -74,8 +74,6 @@ class Slices:
             raise Problem(422, "the parameter `file` is missing: give the path of a file in the archive")
         access = self._access.asked_by(request)
         async with access.open(parameters["file"].removeprefix("/")) as located:
-            if located.is_directory:
-                raise not_found()
             query = hdf5.Query(
                 root=self._access.root,
                 file=located.path,

@@ -7,6 +7,7 @@ allow or forbid it is silent.
 
 import asyncio
 import copy
+import hashlib
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class Visibility:
         self._archive = quote(archive, safe="")
         self._urls = [url.rstrip("/") for url in catalogue_urls]
         self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
-        self._cache: dict[tuple[str, str], _Answer] = {}
+        self._cache: dict[tuple[bytes, str], _Answer] = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,7 +109,7 @@ class Visibility:
         Raises CatalogueUnavailable if a catalogue is silent that would have to be asked.
         """
         now = time.monotonic()
-        who = self._authorization
+        who = self._who()
         cached = {
             path: answer for path in paths if (answer := self._cache.get((who, path))) and answer.until > now
         }
@@ -158,6 +159,10 @@ class Visibility:
             raise silent
         return None
 
+    def _who(self) -> bytes:
+        """Who asks, as short as whoever else, and nothing that could be used again."""
+        return hashlib.sha256(self._authorization.encode()).digest()
+
     async def _ask(self, paths: list[str], now: float) -> set[str]:
         found: set[str] = set()
         silent: CatalogueUnavailable | None = None
@@ -174,7 +179,7 @@ class Visibility:
         if len(self._cache) > CACHE_ENTRIES:
             self._cache.clear()
         for path in paths:
-            self._cache[self._authorization, path] = _Answer(path in found, now + CACHE_SECONDS)
+            self._cache[self._who(), path] = _Answer(path in found, now + CACHE_SECONDS)
         return found
 
     async def _json(

@@ -10,27 +10,36 @@ from panosc_common.problem import Problem
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
 
+from panosc_catalogue.datacite.description import PUBLICATION
 from panosc_catalogue.query.settled import PUBLIC, Viewer
+from panosc_catalogue.records import instrument_pid, made_identifier
+from panosc_catalogue.settings import Facility
 
 Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
 
-# A proposal is theirs by an entitlement with its number, or as its source names their ORCID iD.
+# A proposal is theirs by an entitlement with its number, or as its source names their ORCID iD. Whom files
+# name does not count, as whoever writes one could name themselves; nor do authors of publications.
 _OWN = """
 SELECT
     ARRAY(
-        SELECT p.id FROM document p WHERE p.pid = ANY(%(proposals)s::text[])
-        UNION
-        SELECT m.document_id FROM person n JOIN member m ON m.person_id = n.id
-        WHERE n.key = %(person)s AND m.document_id IS NOT NULL
+        SELECT p.id FROM document p
+        WHERE p.type !~* %(publication)s AND (p.pid = ANY(%(proposals)s::text[]) OR p.id IN (
+            SELECT m.document_id FROM person n JOIN member m ON m.person_id = n.id
+            WHERE n.key = %(person)s AND m.dataset_id IS NULL
+        ))
     ),
-    ARRAY(SELECT i.id FROM instrument i WHERE i.name = ANY(%(instruments)s::text[]))
+    ARRAY(
+        SELECT i.id FROM instrument i
+        WHERE i.name = ANY(%(instruments)s::text[]) AND i.facility = %(facility)s
+        OR i.pid = ANY(%(instrument_pids)s::text[])
+    )
 """
 
 
 class Login:
     """Verifies the tokens of the facility's login, for one catalogue."""
 
-    def __init__(self, aai: Aai, facility: str, client: httpx2.AsyncClient) -> None:
+    def __init__(self, aai: Aai, facility: Facility, client: httpx2.AsyncClient) -> None:
         self._verifier = Verifier(aai.issuer, aai.audience, client)
         self._namespace = aai.entitlement_namespace
         self._facility = facility
@@ -44,16 +53,23 @@ class Login:
         if token is None:
             return PUBLIC
         asking = access.principal(await self._verifier.claims(token))
-        granted = access.grants(asking, self._namespace, self._facility)
+        granted = access.grants(asking, self._namespace, self._facility.name)
         ((documents, instruments),) = await rows(_OWN, self._named(granted))
         return Viewer(tuple(sorted(documents)), tuple(sorted(instruments)), granted.everything)
 
     def _named(self, granted: Grants) -> dict[str, Any]:
-        pids = [pid for number in granted.proposals for pid in (number, f"{self._facility}:{number}")]
+        facility = self._facility
         return {
-            "proposals": pids,
+            "publication": PUBLICATION.pattern,
+            "proposals": [
+                pid
+                for number in granted.proposals
+                for pid in (number, made_identifier(f"{facility.name}:{number}"))
+            ],
             "person": f"orcid:{granted.orcid.upper()}" if granted.orcid else None,
             "instruments": list(granted.instruments),
+            "instrument_pids": [instrument_pid(facility.name, name) for name in granted.instruments],
+            "facility": facility.label,
         }
 
 

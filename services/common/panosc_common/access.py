@@ -1,9 +1,9 @@
 """Who may see data: the one rule, by which every interface goes.
 
-Metadata of proposals are public from the start. Data are public from their release instant on; before, and
-where their beamtime is proprietary, they are for the people of the proposal, the staff of the instrument and
-the facility's administrators. What was withdrawn nobody sees. Who runs the federation runs its login, and
-sees no more data than the public: data are the facilities'.
+Metadata of proposals are public from the start, but those of proprietary beamtime. Data are public from their
+release instant on; before, and where their beamtime is proprietary, they are for the people of the proposal,
+the staff of the instrument and the facility's administrators. What was withdrawn nobody sees. Who runs the
+federation runs its login, and sees no more data than the public: data are the facilities'.
 
 Groups lie below the federation's namespace, as AARC-G069 entitlements:
 
@@ -58,15 +58,11 @@ class Aai(Document):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, as the login says; without a subject it is the public."""
+    """Who asks, as the login says."""
 
-    subject: str = ""
-    name: str = ""
+    subject: str
     orcid: str = ""
     entitlements: frozenset[Entitlement] = frozenset()
-
-
-PUBLIC = Principal()
 
 
 def principal(claims: Mapping[str, Any]) -> Principal:
@@ -74,7 +70,6 @@ def principal(claims: Mapping[str, Any]) -> Principal:
     given = [value for claim in _ENTITLEMENT_CLAIMS for value in _texts(claims.get(claim))]
     return Principal(
         subject=str(claims["sub"]),
-        name=str(claims.get("name") or claims.get("preferred_username") or ""),
         orcid=str(claims.get("orcid") or "").removeprefix("https://orcid.org/"),
         entitlements=frozenset(filter(None, map(entitlements.parse, given))),
     )
@@ -111,7 +106,7 @@ def grants(asking: Principal, namespace: str, facility: str) -> Grants:
         orcid=asking.orcid,
         instruments=named("instruments"),
         staff=any(one.groups[1:2] == ("staff",) for one in below),
-        admin=Entitlement(namespace, (facility,), "admin") in {_bare(one) for one in below},
+        admin=any(one.satisfies(Entitlement(namespace, (facility,), "admin")) for one in below),
     )
 
 
@@ -119,7 +114,3 @@ def _texts(value: object) -> Iterable[str]:
     """A claim that may have one value or several."""
     values = value if isinstance(value, list) else [value]
     return [one for one in values if isinstance(one, str)]
-
-
-def _bare(one: Entitlement) -> Entitlement:
-    return Entitlement(one.namespace, one.groups, one.role)

@@ -9,13 +9,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-_SEGMENT = r"[^:#?\s]+"
-_ENTITLEMENT = re.compile(
-    rf"urn:(?P<namespace>{_SEGMENT}(?::{_SEGMENT})+?)"
-    rf":group:(?P<groups>{_SEGMENT}(?::{_SEGMENT})*?)"
-    rf"(?::role=(?P<role>{_SEGMENT}))?(?:#(?P<authority>\S+))?",
-    re.IGNORECASE,
-)
+MAX_LENGTH = 1024
+"""Characters of an entitlement at most."""
+_SEGMENT = re.compile(r"[^:#?\s]+")
 # RFC 8141's characters of a segment that need no encoding, but those that part segments and begin roles.
 _PLAIN = "-._~!$&'()*+,;@"
 
@@ -44,10 +40,15 @@ class Entitlement:
 
 def parse(text: str) -> Entitlement | None:
     """The entitlement that `text` is; None for every other URN: capabilities, other communities' forms."""
-    found = _ENTITLEMENT.fullmatch(text)
-    if found is None:
+    urn, named, authority = text.partition("#")
+    namespace, _, rest = urn.partition(":group:")
+    path, marked, role = rest.partition(":role=")
+    scheme, *spaces = namespace.split(":")
+    groups = path.split(":")
+    segments = [*spaces, *groups, *([role] if marked else [])]
+    if scheme.lower() != "urn" or len(spaces) < 2 or not all(map(_SEGMENT.fullmatch, segments)):
         return None
-    namespace = re.sub("%[0-9a-f]{2}", lambda code: code[0].upper(), found["namespace"].lower())
-    groups = tuple(unquote(group) for group in found["groups"].split(":"))
-    role = unquote(found["role"]) if found["role"] else None
-    return Entitlement(namespace, groups, role, found["authority"])
+    if len(text) > MAX_LENGTH or (named and not re.fullmatch(r"\S+", authority)):
+        return None
+    lower = re.sub("%[0-9a-f]{2}", lambda code: code[0].upper(), ":".join(spaces).lower())
+    return Entitlement(lower, tuple(map(unquote, groups)), unquote(role) or None, authority or None)

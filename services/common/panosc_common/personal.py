@@ -21,7 +21,7 @@ class PersonalAnswers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.add_vary_header("Authorization")
-                if personal:
+                if personal and "no-store" not in headers.get("Cache-Control", ""):
                     headers["Cache-Control"] = "private, no-cache"
             await send(message)
 

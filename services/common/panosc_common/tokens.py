@@ -29,7 +29,9 @@ KEYS_SECONDS = 600.0
 """Age at which keys are fetched again."""
 AGAIN_SECONDS = 10.0
 """Time between two fetches of keys at least, whatever keys tokens name."""
-_FETCH_SECONDS = 5.0
+FETCH_SECONDS = 5.0
+"""Time in which the provider gives its keys, or counts as away."""
+_TYPES = ("at+jwt", "application/at+jwt", "jwt")
 
 
 class Refused(Problem):
@@ -68,7 +70,7 @@ class Verifier:
         self._now = now
         self._keys: dict[str, PyJWK] = {}
         self._fetched = self._tried = -KEYS_SECONDS
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def claims(self, token: str) -> Mapping[str, Any]:
         """The claims of a token.
@@ -85,7 +87,7 @@ class Verifier:
             raise Refused("it is not signed by a key pair")
         key = await self._key(str(header.get("kid")))
         try:
-            return jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
@@ -96,38 +98,68 @@ class Verifier:
             )
         except jwt.InvalidTokenError as error:
             raise Refused(_reason(error)) from error
+        if not _is_for_access(header, claims):
+            raise Refused("it is no access token, or bound to who holds another key")
+        return claims
 
     async def _key(self, name: str) -> PyJWK:
-        now = self._now()
-        if name not in self._keys or now - self._fetched > KEYS_SECONDS:
-            async with self._fetching:
-                if self._now() - self._tried > AGAIN_SECONDS:
-                    await self._fetch()
+        if name not in self._keys:
+            await asyncio.shield(self._fetched_again())
+        elif self._now() - self._fetched > KEYS_SECONDS:
+            # A key that is known is good until another answer comes: nobody waits for that.
+            self._fetched_again()
         if not self._keys:
             raise ProviderAway(self._issuer)
         if name not in self._keys:
             raise Refused("its key is none of the login's")
         return self._keys[name]
 
+    def _fetched_again(self) -> asyncio.Task[None]:
+        """The fetch that is under way, else the last one, or another one if that was long enough ago."""
+        rested = self._now() - self._tried > AGAIN_SECONDS
+        if self._fetching is None or (self._fetching.done() and rested):
+            self._fetching = asyncio.create_task(self._fetch())
+        return self._fetching
+
     async def _fetch(self) -> None:
         """Fetch the keys; those that are known stay while the provider does not answer."""
-        self._tried = self._now()
         try:
-            discovered = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-            if discovered.get("issuer") != self._issuer:
-                raise ValueError(f"it calls itself {discovered.get('issuer')!r}")
-            keys = PyJWKSet.from_dict(await self._json(discovered["jwks_uri"]))
-        except (httpx2.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
+            async with asyncio.timeout(FETCH_SECONDS):
+                keys = await self._published()
+        except (httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError, ValueError, TimeoutError) as error:
             log.warning("keys of the login not fetched", issuer=self._issuer, why=str(error) or repr(error))
-            return
-        self._keys = {str(key.key_id): key for key in keys.keys if key.public_key_use in (None, "sig")}
-        self._fetched = self._tried
+        else:
+            self._keys = keys
+            self._fetched = self._now()
+        self._tried = self._now()
+
+    async def _published(self) -> dict[str, PyJWK]:
+        discovered = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        if discovered.get("issuer") != self._issuer:
+            raise ValueError(f"it calls itself {discovered.get('issuer')!r}")
+        address = str(discovered.get("jwks_uri"))
+        if self._issuer.startswith("https://") and not address.startswith("https://"):
+            raise ValueError(f"it has its keys at {address}, where anybody in between could change them")
+        keys = PyJWKSet.from_dict(await self._json(address)).keys
+        return {str(key.key_id): key for key in keys if key.public_key_use in (None, "sig")}
 
     async def _json(self, url: str) -> dict[str, Any]:
-        response = await self._client.get(url, timeout=_FETCH_SECONDS)
+        response = await self._client.get(url)
         response.raise_for_status()
-        answer: dict[str, Any] = response.json()
+        answer = response.json()
+        if not isinstance(answer, dict):
+            raise ValueError(f"{url} is answered with no JSON object")
         return answer
+
+
+def _is_for_access(header: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    """Whether it is a bearer's access token: ID and logout tokens may have the same audience."""
+    return (
+        str(header.get("typ") or "jwt").lower() in _TYPES
+        and claims.get("typ") in (None, "Bearer")
+        and not {"at_hash", "nonce", "events", "cnf"} & claims.keys()
+        and bool(claims["sub"])
+    )
 
 
 def _reason(error: jwt.InvalidTokenError) -> str:

@@ -126,7 +126,7 @@ def test_what_the_service_may_not_read_tells_no_more_than_other_things(
 
     async def status(visibility: Visibility, path: str) -> object:
         try:
-            async with Access(root, visibility).open(path) as located:
+            async with Access(root, visibility).open(path, directories=True) as located:
                 return located.is_directory
         except Problem as problem:
             return problem.status

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -81,11 +83,47 @@ class Catalogue:
 ALL = {"list", "item", "count", "total", "words", "join", "files", "file count", "instrument"}
 
 
+def proposal(pid: str, dataset: str, **changes: Any) -> DocumentRecord:
+    """A proposal with a dataset, whose source names ORCID."""
+    record = {
+        "pid": pid,
+        "title": "Proposal",
+        "endDate": "2024-02-29T15:00:00Z",
+        "members": [{"role": "proposer", "person": {"fullName": "Ada", "orcid": ORCID}}],
+        "datasets": [
+            {
+                "pid": dataset,
+                "title": "Run",
+                "instrument": {"pid": "i", "name": "I", "facility": "Facility"},
+                "samples": [{"pid": "s", "name": "secret sample"}],
+                "files": [{"name": "run.nxs", "path": f"{pid}/run.nxs", "size": 1}],
+            }
+        ],
+    }
+    return DocumentRecord.model_validate(record | changes)
+
+
 @pytest.fixture(scope="module")
 def login(server: postgres.Server) -> Iterator[keycloak.Server]:
     with keycloak.server(server) as running:
         running.admin("POST", "", keycloak.realm(REALM, AUDIENCE, CLAIMS))
         yield running
+
+
+@contextmanager
+def catalogue_of(
+    login: keycloak.Server, url: str, folder: Path, now: datetime, *records: DocumentRecord
+) -> Iterator[Catalogue]:
+    aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "entitlementNamespace": NAMESPACE}
+    (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
+    (folder / "token").write_text("a-token-of-32-characters-or-more-")
+    tokens = {who: login.token(REALM, **keycloak.credentials(who)) for who in PEOPLE}
+    with psycopg.connect(url, autocommit=True) as connection:
+        with connection.transaction():
+            store.write(connection, records, store.Origin("beamlines", "a"))
+        given = settings(url, folder, administrator_token_file=folder / "token")
+        with serving(create_app(given, clock=lambda: now)) as client:
+            yield Catalogue(client, connection, tokens)
 
 
 @pytest.fixture(scope="module", params=STATES)
@@ -97,34 +135,10 @@ def catalogue(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, Catalogue]]:
     now, change = STATES[request.param]
-    record = DocumentRecord.model_validate(
-        {
-            "pid": "doc",
-            "title": "Proposal",
-            "endDate": "2024-02-29T15:00:00Z",
-            "members": [{"role": "proposer", "person": {"fullName": "Ada", "orcid": ORCID}}],
-            "datasets": [
-                {
-                    "pid": "d/1",
-                    "title": "Run",
-                    "instrument": {"pid": "i", "name": "I", "facility": "F"},
-                    "samples": [{"pid": "s", "name": "secret sample"}],
-                    "files": [{"name": "run.nxs", "path": "P1/run.nxs", "size": 1}],
-                }
-            ],
-        }
-    )
-    folder = tmp_path_factory.mktemp("files")
-    aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "entitlementNamespace": NAMESPACE}
-    (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
-    tokens = {who: login.token(REALM, **keycloak.credentials(who)) for who in PEOPLE}
-    url = server.url(server.create(template))
-    with psycopg.connect(url, autocommit=True) as connection:
-        with connection.transaction():
-            store.write(connection, [record], store.Origin("beamlines", "a"))
-            connection.execute(change or "SELECT 1")
-        with serving(create_app(settings(url, folder), clock=lambda: now)) as client:
-            yield request.param, Catalogue(client, connection, tokens)
+    url, folder = server.url(server.create(template)), tmp_path_factory.mktemp("files")
+    with catalogue_of(login, url, folder, now, proposal("doc", "d/1")) as catalogue:
+        catalogue.connection.execute(change or "SELECT 1")
+        yield request.param, catalogue
 
 
 @pytest.mark.parametrize("who", [None, *PEOPLE])
@@ -139,6 +153,35 @@ def test_what_is_under_embargo_is_not_called_public(catalogue: tuple[str, Catalo
     headers = {"Authorization": f"Bearer {asked.tokens['admin']}"}
     found = asked.client.get("/api/Datasets", headers=headers).json()
     assert [one["isPublic"] for one in found] == ([] if state == "withdrawn" else [state in PUBLIC])
+
+
+def test_who_is_named_elsewhere_belongs_to_no_proposal(
+    login: keycloak.Server, database_url: str, tmp_path: Path
+) -> None:
+    author = proposal("paper", "d/2", type="publication")
+    named = proposal("named", "d/3", members=[])
+    there = {"pid": "d/4", "title": "Run", "instrument": {"pid": "x", "name": "I", "facility": "Elsewhere"}}
+    elsewhere = proposal("there", "d/4", members=[], datasets=[there])
+    now = RELEASE - timedelta(seconds=1)
+    with catalogue_of(login, database_url, tmp_path, now, author, named, elsewhere) as asked:
+        with asked.connection.transaction():
+            # As a file does that anybody may have written.
+            store.write_dataset_members(asked.connection, "d/3", author.members or [], store.Origin("b", "a"))
+
+        def seen(who: str) -> set[str]:
+            headers = {"Authorization": f"Bearer {asked.tokens[who]}"}
+            return {one["pid"] for one in asked.client.get("/api/Datasets", headers=headers).json()}
+
+        assert seen("member by the source") == set()
+        assert seen("staff of the instrument") == {"d/2", "d/3"}
+        assert seen("staff") == {"d/2", "d/3", "d/4"}
+
+
+def test_what_the_staff_decides_is_kept_by_nobody(catalogue: tuple[str, Catalogue]) -> None:
+    _, asked = catalogue
+    headers = {"Authorization": "Bearer a-token-of-32-characters-or-more-"}
+    answer = asked.client.get("/policy", headers=headers)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
 
 
 def test_answers_for_somebody_are_kept_for_nobody_else(catalogue: tuple[str, Catalogue]) -> None:

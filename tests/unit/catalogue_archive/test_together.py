@@ -36,6 +36,8 @@ HIDDEN = (
     EMBARGOED_DATASET,
     f"{EMBARGOED_DATASET}/bundle.zip",
 )
+DIRECTORIES = "/hdf5/meta/?file=hc2/scan", "/hdf5/meta/?file=nothing", "/previews?file=hc2"
+"""What is no file, or not there: neither may be told from what is hidden."""
 
 
 @dataclass
@@ -143,7 +145,8 @@ def test_public_file_is_served(facility: Facility) -> None:
 
 def test_embargoed_and_absent_things_are_told_apart_by_nothing(facility: Facility) -> None:
     absent = "/files/nothing", "/files/no/", "/hdf5/data/?file=nothing&path=/", "/datasets/nothing"
-    answers = [facility.archive.get(target) for target in (*HIDDEN, "/files/hc2?after=a", *absent)]
+    hidden = (*HIDDEN, "/files/hc2?after=a", *DIRECTORIES)
+    answers = [facility.archive.get(target) for target in (*hidden, *absent)]
     assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
     assert answers[0].json()["detail"] == "there is no such file, directory or dataset, or it is not public"
 
@@ -167,8 +170,14 @@ def test_bytes_by_a_token_are_those_of_the_file_and_kept_by_no_cache(facility: F
     assert "Authorization" in answer.headers["Vary"]
 
 
-def test_a_token_that_is_not_taken_is_told_so(facility: Facility) -> None:
-    answer = facility.archive.get(f"/files/{EMBARGOED}", headers={"Authorization": "Bearer nonsense"})
+def test_a_token_that_is_not_taken_is_refused_whatever_is_asked_for(facility: Facility) -> None:
+    nonsense = {"Authorization": "Bearer nonsense"}
+    told = {facility.archive.get(target, headers=nonsense).status_code for target in (*HIDDEN, *DIRECTORIES)}
+    assert told == {401}
+    for given in ("Bearer é".encode(), b"Bearer " + b"x" * 20_000):
+        answer = facility.archive.get(f"/files/{EMBARGOED}", headers={b"Authorization": given})
+        assert answer.status_code == 401
+    answer = facility.archive.get(f"/files/{EMBARGOED}", headers=nonsense)
     assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
     assert answer.json()["detail"] == "the access token is not taken: it is no signed JSON Web Token"
 

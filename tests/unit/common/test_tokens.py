@@ -65,6 +65,11 @@ class Asking:
         assert refused.value.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
         return refused.value.detail.removeprefix("the access token is not taken: ")
 
+    def fetch(self) -> None:
+        """Let the verifier finish what it began."""
+        pending = asyncio.all_tasks(self.loop)
+        self.loop.run_until_complete(asyncio.gather(*pending))
+
     def close(self) -> None:
         self.loop.run_until_complete(self.client.aclose())
         self.loop.close()
@@ -83,7 +88,11 @@ def key_id(login: keycloak.Server) -> str:
 
 
 def forged(
-    login: keycloak.Server, key: Any = KEY, algorithm: str = "RS256", kid: str = "", **changes: Any
+    login: keycloak.Server,
+    key: Any = KEY,
+    algorithm: str = "RS256",
+    header: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> str:
     """A token as the realm would issue it, but for the changes; a claim that is None is left out."""
     now = int(time.time())
@@ -95,7 +104,7 @@ def forged(
         "exp": now + 60,
     } | changes
     present = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(present, key, algorithm, {"kid": kid or key_id(login)})
+    return jwt.encode(present, key, algorithm, {"kid": key_id(login), **(header or {})})
 
 
 def test_a_token_of_the_realm_is_taken(login: keycloak.Server, asking: Asking) -> None:
@@ -156,6 +165,9 @@ def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Serve
 
         login.admin("DELETE", f"/{REALM}/components/{former['id']}")
         asking.seconds += tokens.KEYS_SECONDS + 1
+        # Nobody waits for the keys that the login has by now; but soon they are the ones that count.
+        assert asking.claims(before)
+        asking.fetch()
         assert asking.refusal(before) == "its key is none of the login's"
         assert asking.claims(after)
     finally:
@@ -163,6 +175,40 @@ def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Serve
             "POST", f"/{REALM}/components", signing(KEY, 400) | {"providerType": added["providerType"]}
         )
         asking.close()
+
+
+def test_a_login_that_says_nothing_holds_up_nobody_whose_key_is_known(
+    login: keycloak.Server, asking: Asking
+) -> None:
+    token = login.token(REALM, **CLIENT)
+    assert asking.claims(token)
+    new = Asking(login.issuer(REALM))
+    with login.frozen():
+        asking.seconds += 10 * tokens.KEYS_SECONDS
+        started = asyncio.wait_for(asking.verifier.claims(token), tokens.FETCH_SECONDS / 5)
+        assert asking.loop.run_until_complete(started)
+        with pytest.raises(ProviderAway):
+            new.claims(token)
+        asking.fetch()
+    new.close()
+
+
+def test_only_access_tokens_are_taken(login: keycloak.Server, asking: Asking) -> None:
+    reason = "it is no access token, or bound to who holds another key"
+    others: list[dict[str, Any]] = [{"typ": "ID"}, {"at_hash": "x"}, {"events": {}}, {"cnf": {}}, {"sub": ""}]
+    for claims in others:
+        assert asking.refusal(forged(login, **claims)) == reason, claims
+    assert asking.claims(forged(login, typ="Bearer"))
+    assert asking.refusal(forged(login, header={"typ": "logout+jwt"})) == reason
+    assert asking.claims(forged(login, header={"typ": "at+jwt"}))
+
+
+def test_keys_of_another_login_are_not_taken(login: keycloak.Server) -> None:
+    # The discovery document calls itself otherwise.
+    asking = Asking(f"{login.issuer(REALM)}/")
+    with pytest.raises(ProviderAway):
+        asking.claims(login.token(REALM, **CLIENT))
+    asking.close()
 
 
 def test_tokens_are_valid_while_the_login_is_away(login: keycloak.Server, asking: Asking) -> None:

@@ -71,7 +71,9 @@ AS $$
     WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
     AND (
         everything
-        OR (documents IS NOT NULL AND d.document_id = ANY(documents))
+        OR (documents IS NOT NULL AND EXISTS (
+            SELECT FROM document_dataset l WHERE l.dataset_id = d.id AND l.document_id = ANY(documents)
+        ))
         OR (instruments IS NOT NULL AND d.instrument_id = ANY(instruments))
         OR (
             NOT d.proprietary
