@@ -10,9 +10,8 @@ from panosc_common.problem import Problem
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
 
-from panosc_catalogue.datacite.description import PUBLICATION
 from panosc_catalogue.query.settled import PUBLIC, Viewer
-from panosc_catalogue.records import instrument_pid, made_identifier
+from panosc_catalogue.records import PUBLICATION, instrument_pid, made_identifier
 from panosc_catalogue.settings import Facility
 
 Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]

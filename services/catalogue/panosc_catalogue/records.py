@@ -92,6 +92,8 @@ Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 MAX_MADE_IDENTIFIER = 500
 """Characters of an identifier that is made here of what a source says."""
+PUBLICATION = re.compile("publication|article|paper|thesis", re.IGNORECASE)
+"""In the type of a document that is a publication; as PostgreSQL understands it, too."""
 
 
 def made_identifier(text: str) -> str:

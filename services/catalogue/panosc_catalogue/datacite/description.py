@@ -1,17 +1,16 @@
 """What the public may know of a document or dataset: the one read model behind pages, DOIs and OAI-PMH."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from panosc_catalogue.records import PUBLICATION
 
 Kind = Literal["documents", "datasets"]
 Access = Literal["open", "embargoed", "restricted"]
 State = Literal["live", "withdrawn"]
 
 PANET = "http://purl.org/pan-science/PaNET/"
-PUBLICATION = re.compile("publication|article|paper|thesis", re.IGNORECASE)
-"""In the type of a document that is a publication; as PostgreSQL understands it, too."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from panosc_common import doi
 
 from panosc_catalogue.datacite.description import (
     PANET,
-    PUBLICATION,
     Description,
     Funding,
     Organisation,
@@ -23,6 +22,7 @@ from panosc_catalogue.datacite.description import (
     Related,
 )
 from panosc_catalogue.datacite.rights import rights
+from panosc_catalogue.records import PUBLICATION
 
 NAMESPACE = "http://datacite.org/schema/kernel-4"
 SCHEMA = "https://schema.datacite.org/meta/kernel-4.6/metadata.xsd"

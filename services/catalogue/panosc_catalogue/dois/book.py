@@ -8,9 +8,10 @@ from typing import Any, cast, get_args
 import orjson
 
 from panosc_catalogue.database import Database
-from panosc_catalogue.datacite.description import PUBLICATION, Kind
+from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.dois.names import name
 from panosc_catalogue.dois.registrar import State
+from panosc_catalogue.records import PUBLICATION
 
 BATCH = 200
 """Registrations that are taken at a time."""
