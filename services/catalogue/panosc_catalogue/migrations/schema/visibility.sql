@@ -15,19 +15,21 @@ RETURN least(
     ) END
 );
 
--- When time alone opens a dataset; `p` is its document.
+-- The release instant of a dataset; `p` is its document.
+CREATE FUNCTION dataset_release(d dataset, p document, embargo_months integer) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN release_instant(
+    p.release_date,
+    coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
+    embargo_months,
+    p.extended_until,
+    least(p.released_at, d.released_at)
+);
+
+-- When time alone opens a dataset.
 CREATE FUNCTION dataset_opens(d dataset, p document, embargo_months integer) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN d.released THEN '-infinity' ELSE coalesce(
-    release_instant(
-        p.release_date,
-        coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-        embargo_months,
-        p.extended_until,
-        least(p.released_at, d.released_at)
-    ),
-    'infinity'
-) END;
+RETURN CASE WHEN d.released THEN '-infinity' ELSE coalesce(dataset_release(d, p, embargo_months), 'infinity') END;
 
 -- The rule of visible_dataset, whether or not the dataset was withdrawn, for what was public once.
 CREATE FUNCTION dataset_is_open(d dataset, p document, embargo_months integer, clock timestamptz) RETURNS boolean
@@ -55,13 +57,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT d.id, d.pid, d.title, d.creation_date, d.end_date, d.size, d.instrument_id, d.document_id, d.source,
         d.doi, coalesce(d.license_decided, p.license_decided, d.license, p.license),
-        release_instant(
-            p.release_date,
-            coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-            embargo_months,
-            p.extended_until,
-            least(p.released_at, d.released_at)
-        ),
+        dataset_release(d, p, embargo_months),
         CASE
             WHEN everything OR num_nonnulls(documents, instruments) > 0
                 THEN dataset_is_open(d, p, embargo_months, clock)
@@ -82,18 +78,7 @@ AS $$
             AND p.proprietary_decided IS NOT TRUE
             -- Not "released before now": that the planner would believe of a third, and sort all of them rather
             -- than to follow an index to the end of a page.
-            AND (d.released OR (
-                coalesce(
-                    release_instant(
-                        p.release_date,
-                        coalesce(p.end_date, p.measured_end, d.end_date, d.creation_date),
-                        embargo_months,
-                        p.extended_until,
-                        least(p.released_at, d.released_at)
-                    ),
-                    'infinity'
-                ) > clock
-            ) IS NOT TRUE)
+            AND (d.released OR (coalesce(dataset_release(d, p, embargo_months), 'infinity') > clock) IS NOT TRUE)
         )
     )
     AND NOT EXISTS (
