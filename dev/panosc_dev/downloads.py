@@ -1,4 +1,4 @@
-"""Programs that are fetched rather than compiled: pinned archives, held to their digests."""
+"""Programs that are fetched by Maven rather than compiled: pinned archives, held to their digests."""
 
 import hashlib
 import os
@@ -17,15 +17,15 @@ class Download:
     """A tar archive whose one top folder is the program."""
 
     name: str
-    version: str
-    url: str
+    artifact: str
     sha256: str
 
 
+# From whichever repository Maven is set up for: a facility may have a mirror of its own.
+_COPY = ("mvn", "--batch-mode", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy")
 KEYCLOAK = Download(
     "keycloak",
-    "26.7.3",
-    "https://repo1.maven.org/maven2/org/keycloak/keycloak-quarkus-dist/26.7.3/keycloak-quarkus-dist-26.7.3.tar.gz",
+    "org.keycloak:keycloak-quarkus-dist:26.7.3:tar.gz",
     "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47",
 )
 
@@ -41,16 +41,16 @@ def directory_of(download: Download) -> Path:
             return target
         log = cache_directory() / "logs" / f"download-{download.name}.log"
         with (
-            step(f"Downloading {download.name} {download.version}"),
+            step(f"Downloading {download.artifact}"),
             tempfile.TemporaryDirectory(dir=tools, prefix=f".{download.name}-") as scratch,
         ):
-            archive = Path(scratch) / "archive"
-            curl = ["curl", "--fail", "--silent", "--show-error", "--location", "--retry", "3"]
-            shell.logged([*curl, "--output", archive, download.url], log, seconds=900)
+            where = f"-DoutputDirectory={scratch}/fetched"
+            shell.logged([*_COPY, f"-Dartifact={download.artifact}", where], log, seconds=900)
+            [archive] = (Path(scratch) / "fetched").iterdir()
             with archive.open("rb") as content:
                 found = hashlib.file_digest(content, "sha256").hexdigest()
             if found != download.sha256:
-                raise StepFailed(f"{download.url} has the digest {found}, not {download.sha256}")
+                raise StepFailed(f"{download.artifact} has the digest {found}, not {download.sha256}")
             with tarfile.open(archive) as packed:
                 packed.extractall(Path(scratch) / "unpacked", filter="data")
             [top] = (Path(scratch) / "unpacked").iterdir()

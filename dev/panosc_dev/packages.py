@@ -35,6 +35,7 @@ FOR_TESTS = {
     "default-jre-headless": "java",  # of Keycloak
     # Of Playwright's driver, which comes without it.
     "libatomic1": f"/usr/lib/{platform.machine()}-linux-gnu/libatomic.so.1",
+    "maven": "mvn",
     "nginx-light": "nginx",
     "postgresql": "/usr/lib/postgresql",
 }
