@@ -24,7 +24,7 @@ from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
 from panosc_common.panet import IRI, LATEST, ontology
 from panosc_common.policy import DataPolicy
-from panosc_operator.kinds.catalogue.database import tuned
+from panosc_operator.kinds.postgresql import tuned
 from support import postgres
 from unit.archive.harness import Process, free_port, wait_for
 

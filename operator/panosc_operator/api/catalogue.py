@@ -7,8 +7,9 @@ from panosc_common.catalogue import TechniqueOntology
 from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
-from panosc_operator.api.cel import ListMap, Rule, exactly_one_of, grows_only, immutable, rules
+from panosc_operator.api.cel import ListMap, Rule, exactly_one_of, rules
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
+from panosc_operator.api.database import PostgreSQL, database_rules
 from panosc_operator.api.meta import (
     Count,
     DeletionPolicy,
@@ -27,31 +28,10 @@ Line = Annotated[str, StringConstraints(max_length=1024)]
 _NEW_CATALOGUE = "make a second Catalogue with the new database, let it fill, then delete this one"
 
 
-class ManagedDatabase(Document):
+class ManagedDatabase(PostgreSQL):
     """A PostgreSQL that the operator runs for this catalogue."""
 
-    model_config = rules(
-        immutable("storageClass", _NEW_CATALOGUE),
-        grows_only("size", "a volume only grows; to go back to a smaller one, " + _NEW_CATALOGUE),
-        Rule(
-            rule=(
-                "!isQuantity(string(self.memory)) || "
-                "quantity(string(self.memory)).compareTo(quantity('512Mi')) >= 0"
-            ),
-            message="PostgreSQL needs a memory of at least 512Mi",
-            message_expression=(
-                "'memory ' + string(self.memory) + ' is too little for PostgreSQL: give 512Mi or more'"
-            ),
-            field_path=".memory",
-        ),
-    )
-
-    size: Quantity = "10Gi"
-    """Size of the database's volume, such as `20Gi`; it may grow later if the storage class allows it, never
-    shrink."""
-
-    storage_class: ObjectName | None = None
-    """StorageClass of the database's volume; the cluster's default if unset. It can't be changed."""
+    model_config = database_rules(_NEW_CATALOGUE)
 
     memory: Quantity = "2Gi"
     """Memory that the database may take, such as `8Gi`, at least `512Mi`; a quarter of it is reserved.

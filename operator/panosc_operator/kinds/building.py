@@ -16,12 +16,15 @@ from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.resources import (
     CONFIG_MAP,
     DEPLOYMENT,
+    GATEWAY,
     HTTP_ROUTE,
+    NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
     SERVICE,
     Object,
 )
+from panosc_operator.settings import Settings
 
 USER = 10001
 """User and group of all our containers."""
@@ -38,6 +41,20 @@ CHECKSUM_CONFIG = f"{GROUP}/config"
 
 GRACE_SECONDS = 30
 _NODE = "kubernetes.io/hostname"
+
+
+OUTSIDE: list[Object] = [
+    {
+        "ipBlock": {
+            "cidr": "0.0.0.0/0",
+            # Link-local addresses, among them most clouds' metadata services; Azure's and Alibaba's.
+            "except": ["169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"],
+        }
+    },
+    # Link-local addresses; the metadata services of AWS and Google.
+    {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"]}},
+]
+"""Everywhere but the node itself and the metadata service of its cloud."""
 
 
 class Part:
@@ -221,8 +238,31 @@ def service(part: Part, name: str, port: int, *, port_name: str = "http") -> Des
     )
 
 
-def route(part: Part, name: str, host: str, matches: list[Object]) -> Desired:
-    """An HTTPRoute from the facility's Gateway to the Service of the same name."""
+def gateway(part: Part, name: str, hostname: str, secret: str, settings: Settings) -> Desired:
+    """A Gateway for a host, or for all below a domain (`*.…`); with TLS by the certificate in `secret`."""
+    listener: Object = {
+        "name": settings.scheme,
+        "hostname": hostname,
+        "port": settings.gateway_port,
+        "protocol": settings.scheme.upper(),
+        "allowedRoutes": {"namespaces": {"from": "Same"}},
+    }
+    metadata = part.metadata(name)
+    if settings.gateway_tls:
+        certificate = {"group": "", "kind": "Secret", "name": secret}
+        listener["tls"] = {"mode": "Terminate", "certificateRefs": [certificate]}
+        if settings.gateway_cluster_issuer:
+            metadata["annotations"] = {"cert-manager.io/cluster-issuer": settings.gateway_cluster_issuer}
+    return Desired(
+        GATEWAY,
+        {"metadata": metadata, "spec": {"gatewayClassName": settings.gateway_class, "listeners": [listener]}},
+    )
+
+
+def route(
+    part: Part, name: str, host: str, matches: list[Object], *, gateway_name: str = GATEWAY_NAME
+) -> Desired:
+    """An HTTPRoute from a Gateway to the Service of the same name."""
     # With its defaults, as rules have one writer as a whole and are compared exactly.
     backend = {"group": "", "kind": "Service", "name": name, "port": API_PORT, "weight": 1}
     # Envoy would end any answer after 15 s, and with it every larger download. How long a service may take,
@@ -232,7 +272,7 @@ def route(part: Part, name: str, host: str, matches: list[Object]) -> Desired:
         HTTP_ROUTE,
         {
             "metadata": part.metadata(name),
-            "spec": {"parentRefs": [{"name": GATEWAY_NAME}], "hostnames": [host], "rules": [rule]},
+            "spec": {"parentRefs": [{"name": gateway_name}], "hostnames": [host], "rules": [rule]},
         },
     )
 
@@ -304,3 +344,24 @@ def probes(port: int, *, live: str = "/healthz", ready: str = "/healthz") -> Obj
 def pods_in(namespace: str) -> Object:
     """The peer of a network policy that stands for all pods of a namespace."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+
+
+def pods_with(labels: Mapping[str, str]) -> Object:
+    """The peer of a network policy that stands for the pods of the same namespace with these labels."""
+    return {"podSelector": {"matchLabels": dict(labels)}}
+
+
+def ports(*numbers: int, protocols: Iterable[str] = ("TCP",)) -> list[Object]:
+    """Ports of a rule of a network policy."""
+    return [{"port": number, "protocol": protocol} for number in numbers for protocol in protocols]
+
+
+def network_policy(part: Part, name: str, pods: Object, **rules: list[Object]) -> Desired:
+    """A network policy for pods (a label selector), with the rules `ingress`, `egress` or both."""
+    # Empty rules are written too: a field that isn't ours could be filled by anybody.
+    spec = {
+        "podSelector": pods,
+        "policyTypes": [direction.capitalize() for direction in rules],
+        **rules,
+    }
+    return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})

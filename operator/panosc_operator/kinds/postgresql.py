@@ -1,6 +1,6 @@
-"""The PostgreSQL that the operator runs for a Catalogue: one instance, its volume, and its password."""
+"""A PostgreSQL that the operator runs for a resource: one instance, its volume, and its password."""
 
-from panosc_operator.api.catalogue import Catalogue, ManagedDatabase
+from panosc_operator.api.database import PostgreSQL
 from panosc_operator.engine.compare import parse_quantity
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import SECRET, STATEFUL_SET, Object
@@ -14,60 +14,59 @@ from panosc_operator.kinds.building import (
     resources,
     service,
 )
-from panosc_operator.kinds.catalogue.observe import database_name
 from panosc_operator.settings import Settings
 
-NAME = "catalogue"
-"""Name of the database and of the role that owns it."""
 PASSWORD_LENGTH = 32
 SECRET_DIRECTORY = "/etc/panosc/database"  # noqa: S105 - a path
 DATA_DIRECTORY = "/var/lib/postgresql/data"
 _MIB = 2**20
 
 
-def host(catalogue: Catalogue) -> str:
-    """Host of the database inside the cluster."""
-    return f"{database_name(catalogue)}.{catalogue.metadata.namespace}.svc"
+def postgresql(part: Part, name: str, database: str, wanted: PostgreSQL, settings: Settings) -> list[Desired]:
+    """All objects of an instance; the Secret and the claim outlive its owner.
 
-
-def database(catalogue: Catalogue, managed: ManagedDatabase, part: Part, settings: Settings) -> list[Desired]:
-    """All objects of the database; the Secret and the claim outlive the catalogue."""
-    name = database_name(catalogue)
+    `name` is that of its objects, and of the Secret with the keys username, password, database, host, port
+    and uri; `database` is what its database and the role that owns it are called.
+    """
     return [
-        _secret(catalogue, part),
-        claim(part, name, managed.size, managed.storage_class, ["ReadWriteOnce"]),
+        _secret(part, name, database),
+        claim(part, name, wanted.size, wanted.storage_class, ["ReadWriteOnce"]),
         service(part, name, POSTGRES_PORT, port_name="postgresql"),
-        _stateful_set(catalogue, managed, part, settings),
+        _stateful_set(part, name, database, wanted, settings),
     ]
 
 
-def _secret(catalogue: Catalogue, part: Part) -> Desired:
-    address = f"{host(catalogue)}:{POSTGRES_PORT}/{NAME}"
+def host_in(namespace: str, name: str) -> str:
+    """Host of an instance inside the cluster."""
+    return f"{name}.{namespace}.svc"
+
+
+def _secret(part: Part, name: str, database: str) -> Desired:
+    host = host_in(part.namespace, name)
     content = {
-        "username": NAME,
+        "username": database,
         "password": "{password}",
-        "database": NAME,
-        "host": host(catalogue),
+        "database": database,
+        "host": host,
         "port": str(POSTGRES_PORT),
-        "uri": f"postgresql://{NAME}:{{password}}@{address}",
+        "uri": f"postgresql://{database}:{{password}}@{host}:{POSTGRES_PORT}/{database}",
     }
     return Desired(
         SECRET,
-        {"metadata": part.metadata(database_name(catalogue)), "type": "Opaque", "stringData": content},
+        {"metadata": part.metadata(name), "type": "Opaque", "stringData": content},
         retain=True,
         create_only=True,
         random={"password": PASSWORD_LENGTH},
     )
 
 
-def _stateful_set(catalogue: Catalogue, managed: ManagedDatabase, part: Part, settings: Settings) -> Desired:
-    name = database_name(catalogue)
-    memory = int(parse_quantity(managed.memory)) // _MIB
+def _stateful_set(part: Part, name: str, database: str, wanted: PostgreSQL, settings: Settings) -> Desired:
+    memory = int(parse_quantity(wanted.memory)) // _MIB
     postgres = container(
         "postgres",
         settings.image_postgres,
         settings.image_pull_policy,
-        requirements=resources("100m", f"{memory // 4}Mi", memory_limit=managed.memory),
+        requirements=resources("100m", f"{memory // 4}Mi", memory_limit=wanted.memory),
         args=[
             "postgres",
             *(part for name, value in tuned(memory).items() for part in ("-c", f"{name}={value}")),
@@ -76,15 +75,15 @@ def _stateful_set(catalogue: Catalogue, managed: ManagedDatabase, part: Part, se
         read_only_mounts={"secret": SECRET_DIRECTORY},
         environment={
             "PGDATA": f"{DATA_DIRECTORY}/pgdata",
-            "POSTGRES_USER": NAME,
-            "POSTGRES_DB": NAME,
+            "POSTGRES_USER": database,
+            "POSTGRES_DB": database,
             "POSTGRES_PASSWORD_FILE": f"{SECRET_DIRECTORY}/password",
         },
         ports=[{"name": "postgresql", "containerPort": POSTGRES_PORT, "protocol": "TCP"}],
         # Recovery after a crash may take minutes, and must not be cut short by the kubelet.
-        startupProbe=_is_ready(period=2, failures=600),
-        livenessProbe=_is_ready(period=20, failures=6),
-        readinessProbe=_is_ready(period=5, failures=3),
+        startupProbe=_is_ready(database, period=2, failures=600),
+        livenessProbe=_is_ready(database, period=20, failures=6),
+        readinessProbe=_is_ready(database, period=5, failures=3),
     )
     volumes: list[Object] = [
         claim_volume("data", name),
@@ -120,8 +119,8 @@ def tuned(memory: int) -> dict[str, str]:
     }
 
 
-def _is_ready(*, period: int, failures: int) -> Object:
-    command = ["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={NAME}", f"--dbname={NAME}"]
+def _is_ready(database: str, *, period: int, failures: int) -> Object:
+    command = ["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={database}", f"--dbname={database}"]
     return {
         "exec": {"command": command},
         "periodSeconds": period,

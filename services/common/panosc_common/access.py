@@ -29,7 +29,7 @@ _ENTITLEMENT_CLAIMS = ("entitlements", "eduperson_entitlement")
 """The present name first; older peers use the other."""
 
 
-Namespace = Annotated[
+EntitlementNamespace = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}(:[a-z0-9][a-z0-9.-]*)+$", max_length=255),
     Field(
@@ -52,7 +52,7 @@ class Aai(Document):
     """What access tokens for the facility's services are issued for: one of the values of their claim `aud`.
     Others are refused, as a token for another service must not open this one's data."""
 
-    entitlement_namespace: Namespace
+    entitlement_namespace: EntitlementNamespace
     """Namespace of the entitlements that count here. Groups of other namespaces say nothing."""
 
 

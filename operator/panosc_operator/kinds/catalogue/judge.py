@@ -12,7 +12,6 @@ from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
 from panosc_operator.engine.resources import DEPLOYMENT, JOB, STATEFUL_SET
 from panosc_operator.kinds import policies
-from panosc_operator.kinds.catalogue.database import host
 from panosc_operator.kinds.catalogue.observe import SOURCE_SECRET_TYPE, Observation, database_name
 from panosc_operator.kinds.catalogue.plan import (
     DOIS_SUFFIX,
@@ -22,6 +21,7 @@ from panosc_operator.kinds.catalogue.plan import (
     public_url,
 )
 from panosc_operator.kinds.policies import Case
+from panosc_operator.kinds.postgresql import host_in
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
 SCAN_PATIENCE = timedelta(hours=24)
@@ -221,7 +221,7 @@ def _status(observed: Observation) -> dict[str, Any]:
     catalogue, report = observed.catalogue, observed.report
     database = {"secret": database_secret(catalogue)}
     if observed.external is None:
-        database["host"] = host(catalogue)
+        database["host"] = host_in(observed.namespace, database_name(catalogue))
     status: dict[str, Any] = {"database": database}
     url = public_url(observed)
     if url:

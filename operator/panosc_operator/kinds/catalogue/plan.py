@@ -7,13 +7,15 @@ from urllib.parse import urlsplit
 
 from panosc_operator.api import Catalogue, Facility
 from panosc_operator.api.facility import DoiIdentifiers
+from panosc_operator.api.meta import LABEL_COMPONENT
 from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
-from panosc_operator.engine.resources import JOB, NETWORK_POLICY, SECRET, Object
+from panosc_operator.engine.resources import JOB, SECRET, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
     FACILITY_CONFIG,
+    OUTSIDE,
     STATUS_PORT,
     Part,
     beside_archives,
@@ -23,17 +25,19 @@ from panosc_operator.kinds.building import (
     container,
     deployment,
     disruption_budget,
+    network_policy,
     path_match,
     pod,
     pods_in,
+    ports,
     probes,
     resources,
     route,
     secret_volume,
     service,
 )
-from panosc_operator.kinds.catalogue.database import database
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
+from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import administrator_secret, data_claim, domain_of, host_of
 
 CONFIG_DIRECTORY = "/etc/panosc/config"
@@ -42,20 +46,10 @@ ARCHIVES_DIRECTORY = "/archives"
 ADMINISTRATOR_DIRECTORY = "/etc/panosc/administrator"
 REGISTRAR_DIRECTORY = "/etc/panosc/registrar"
 CREDENTIALS_DIRECTORY = "/etc/panosc/credentials"
+DATABASE = "catalogue"
+"""Name of the database and of the role that owns it."""
 INGEST_SUFFIX = "-ingest"
 DOIS_SUFFIX = "-dois"
-_OUTSIDE: list[Object] = [
-    {
-        "ipBlock": {
-            "cidr": "0.0.0.0/0",
-            # Link-local addresses, among them most clouds' metadata services; Azure's and Alibaba's.
-            "except": ["169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"],
-        }
-    },
-    # Link-local addresses; the metadata services of AWS and Google.
-    {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"]}},
-]
-"""Everywhere but the node itself and the metadata service of its cloud."""
 TOKEN_LENGTH = 43
 """Characters of the administrator's token."""
 PUBLIC_PREFIXES = (
@@ -109,7 +103,11 @@ def plan(observed: Observation) -> list[Desired] | None:
         return Part(software, name, component, namespace, owner)
 
     managed = catalogue.spec.database.managed
-    objects = database(catalogue, managed, part("database", "postgresql"), settings) if managed else []
+    objects: list[Desired] = []
+    if managed:
+        objects += postgresql(
+            part("database", "postgresql"), database_name(catalogue), DATABASE, managed, settings
+        )
     if observed.external:
         objects.append(_external_database_gate(part("database"), name, observed.external.ports))
     configuration = _configuration(observed)
@@ -372,34 +370,20 @@ def _gateway(observed: Observation) -> Object:
     say."""
     return {
         "to": [pods_in(observed.settings.gateway_namespace)],
-        "ports": [{"port": observed.settings.gateway_target_port, "protocol": "TCP"}],
+        "ports": ports(observed.settings.gateway_target_port),
     }
 
 
 def _gate_to(part: Part, name: str, urls: Iterable[str], *others: Object) -> Desired:
     """A way out to the ports of others' services. Where these are is their own matter, and policies know
     addresses, not names; but they are nowhere on the node or at its cloud, which would give it an account."""
-    ports = {url.port or (443 if url.scheme == "https" else 80) for url in map(urlsplit, urls)}
-    spec = {
-        "podSelector": {"matchLabels": dict(part.selector)},
-        "policyTypes": ["Egress"],
-        "egress": [
-            {"to": _OUTSIDE, "ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)]},
-            *others,
-        ],
-    }
-    return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
+    numbers = {url.port or (443 if url.scheme == "https" else 80) for url in map(urlsplit, urls)}
+    egress = [{"to": OUTSIDE, "ports": ports(*sorted(numbers))}, *others]
+    return network_policy(part, name, {"matchLabels": dict(part.selector)}, egress=egress)
 
 
-def _external_database_gate(part: Part, name: str, ports: tuple[int, ...]) -> Desired:
+def _external_database_gate(part: Part, name: str, numbers: tuple[int, ...]) -> Desired:
     """The fence of the namespace lets nothing out; where the database is, only its owner knows."""
-    spec = {
-        "podSelector": {
-            "matchLabels": {
-                key: value for key, value in part.selector.items() if not key.endswith("component")
-            }
-        },
-        "policyTypes": ["Egress"],
-        "egress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
-    }
-    return Desired(NETWORK_POLICY, {"metadata": part.metadata(f"{name}-external-database"), "spec": spec})
+    labels = {key: value for key, value in part.selector.items() if key != LABEL_COMPONENT}
+    egress: list[Object] = [{"ports": ports(*numbers)}]
+    return network_policy(part, f"{name}-external-database", {"matchLabels": labels}, egress=egress)

@@ -4,14 +4,16 @@ from dataclasses import replace
 
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import Desired
-from panosc_operator.engine.resources import NETWORK_POLICY, Object
+from panosc_operator.engine.resources import Object
 from panosc_operator.kinds.building import (
     API_PORT,
     ARCHIVE_API_PORT,
     POSTGRES_PORT,
     STATUS_PORT,
     Part,
+    network_policy,
     pods_in,
+    ports,
 )
 from panosc_operator.kinds.facility.observe import Observation
 
@@ -41,40 +43,40 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
     dns = pods_in(settings.dns_namespace)
 
     def policy(name: str, pods: Object, **rules: list[Object]) -> Desired:
-        return replace(_policy(part, name, pods, **rules), retain=True)
+        return replace(network_policy(part, name, pods, **rules), retain=True)
 
     return [
         policy("panosc-default-deny", {}, ingress=[], egress=[]),
         policy(
             "panosc-dns",
             {},
-            egress=[{"to": [dns], "ports": _ports(settings.dns_port, "UDP", "TCP")}],
+            egress=[{"to": [dns], "ports": ports(settings.dns_port, protocols=("UDP", "TCP"))}],
         ),
         policy(
             "panosc-gateway",
             {"matchLabels": {LABEL_COMPONENT: "api"}},
-            ingress=[{"from": [gateway], "ports": _ports(API_PORT)}],
+            ingress=[{"from": [gateway], "ports": ports(API_PORT)}],
         ),
-        policy("panosc-status", _WITH_STATUS, ingress=[{"from": [operator], "ports": _ports(STATUS_PORT)}]),
+        policy("panosc-status", _WITH_STATUS, ingress=[{"from": [operator], "ports": ports(STATUS_PORT)}]),
         policy(
             "panosc-database",
             _DATABASE,
-            ingress=[{"from": [_pods(_DATABASE_USERS)], "ports": _ports(POSTGRES_PORT)}],
+            ingress=[{"from": [_selected(_DATABASE_USERS)], "ports": ports(POSTGRES_PORT)}],
         ),
         policy(
             "panosc-database-clients",
             _DATABASE_USERS,
-            egress=[{"to": [_pods(_DATABASE)], "ports": _ports(POSTGRES_PORT)}],
+            egress=[{"to": [_selected(_DATABASE)], "ports": ports(POSTGRES_PORT)}],
         ),
         policy(
             "panosc-catalogue-api",
             _CATALOGUE_API,
-            ingress=[{"from": [_pods(_ARCHIVE_API)], "ports": _ports(API_PORT)}],
+            ingress=[{"from": [_selected(_ARCHIVE_API)], "ports": ports(API_PORT)}],
         ),
         policy(
             "panosc-archive-api",
             _ARCHIVE_API,
-            egress=[{"to": [_pods(_CATALOGUE_API)], "ports": _ports(API_PORT)}],
+            egress=[{"to": [_selected(_CATALOGUE_API)], "ports": ports(API_PORT)}],
         ),
     ]
 
@@ -84,24 +86,10 @@ def scrape_policies(observed: Observation, part: Part) -> list[Desired]:
     namespace = observed.settings.metrics_namespace
     if not namespace:
         return []
-    ports = [*_ports(ARCHIVE_API_PORT), *_ports(API_PORT), *_ports(STATUS_PORT)]
-    rule: Object = {"from": [pods_in(namespace)], "ports": ports}
-    return [_policy(part, "panosc-metrics", _WITH_METRICS, ingress=[rule])]
+    numbers = (ARCHIVE_API_PORT, API_PORT, STATUS_PORT)
+    rule: Object = {"from": [pods_in(namespace)], "ports": ports(*numbers)}
+    return [network_policy(part, "panosc-metrics", _WITH_METRICS, ingress=[rule])]
 
 
-def _policy(part: Part, name: str, pods: Object, **rules: list[Object]) -> Desired:
-    # Empty rules are written too: a field that isn't ours could be filled by anybody.
-    spec = {
-        "podSelector": pods,
-        "policyTypes": [direction.capitalize() for direction in rules],
-        **rules,
-    }
-    return Desired(NETWORK_POLICY, {"metadata": part.metadata(name), "spec": spec})
-
-
-def _pods(selector: Object) -> Object:
+def _selected(selector: Object) -> Object:
     return {"podSelector": selector}
-
-
-def _ports(port: int, *protocols: str) -> list[Object]:
-    return [{"port": port, "protocol": protocol} for protocol in protocols or ("TCP",)]

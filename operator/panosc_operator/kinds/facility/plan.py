@@ -18,7 +18,7 @@ from panosc_operator.engine.resources import (
     annotations_of,
     labels_of,
 )
-from panosc_operator.kinds.building import FACILITY_CONFIG, GATEWAY_NAME, Part, config_map
+from panosc_operator.kinds.building import FACILITY_CONFIG, GATEWAY_NAME, Part, config_map, gateway
 from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
 
@@ -76,7 +76,9 @@ def plan(observed: Observation) -> list[Desired] | None:
         *([quota] if quota else []),
         _limits(part),
         *scrape_policies(observed, part),
-        _gateway(observed, part),
+        gateway(
+            part, GATEWAY_NAME, f"*.{observed.domain}", f"{facility.metadata.name}-tls", observed.settings
+        ),
     ]
 
 
@@ -191,24 +193,3 @@ def _limits(part: Part) -> Desired:
         "defaultRequest": {"cpu": "50m", "memory": "128Mi"},
     }
     return Desired(LIMIT_RANGE, {"metadata": part.metadata("panosc"), "spec": {"limits": [container]}})
-
-
-def _gateway(observed: Observation, part: Part) -> Desired:
-    settings = observed.settings
-    listener: Object = {
-        "name": settings.scheme,
-        "hostname": f"*.{observed.domain}",
-        "port": settings.gateway_port,
-        "protocol": settings.scheme.upper(),
-        "allowedRoutes": {"namespaces": {"from": "Same"}},
-    }
-    metadata = part.metadata(GATEWAY_NAME)
-    if settings.gateway_tls:
-        secret = {"group": "", "kind": "Secret", "name": f"{observed.facility.metadata.name}-tls"}
-        listener["tls"] = {"mode": "Terminate", "certificateRefs": [secret]}
-        if settings.gateway_cluster_issuer:
-            metadata["annotations"] = {"cert-manager.io/cluster-issuer": settings.gateway_cluster_issuer}
-    return Desired(
-        GATEWAY,
-        {"metadata": metadata, "spec": {"gatewayClassName": settings.gateway_class, "listeners": [listener]}},
-    )

@@ -14,7 +14,7 @@ from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
 from panosc_common.panet import LATEST, ontology
 from panosc_common.policy import DataPolicy
-from panosc_operator.kinds.catalogue.database import tuned
+from panosc_operator.kinds.postgresql import tuned
 from support import postgres
 
 DATASETS = 20_000
