@@ -28,7 +28,9 @@ def chart_values(references: Mapping[str, str], base_domain: str, port: int) -> 
     """Values of the operator's chart for the given image references (by image name)."""
     return {
         "baseDomain": base_domain,
-        "images": {name: references[name] for name in ("operator", "catalogue", "archive", "postgres")},
+        "images": {
+            name: references[name] for name in ("operator", "catalogue", "archive", "postgres", "keycloak")
+        },
         "gateway": {"className": "panosc", "port": port, "namespace": addons.GATEWAY_NAMESPACE},
     }
 

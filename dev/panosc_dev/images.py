@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from panosc_dev import mounts, shell, toolchain
+from panosc_dev import downloads, mounts, shell, toolchain
+from panosc_dev.downloads import KEYCLOAK, Download
 from panosc_dev.paths import REPOSITORY, cache_directory
 from panosc_dev.progress import StepFailed, step
 
@@ -36,6 +37,8 @@ class Image:
     inputs: tuple[str, ...]
     arguments: tuple[str, ...] = ()
     binary: str = ""
+    distribution: Download | None = None
+    """A program that is fetched, mounted while the image is built."""
     own_context: bool = False
     on_base: bool = True
 
@@ -60,6 +63,12 @@ PRODUCT = (
     _service("catalogue", "services/catalogue"),
     _service("archive", "services/archive", "nginx-light"),
     Image("postgres", "images/postgres/Containerfile", ("images/postgres",)),
+    Image(
+        "keycloak",
+        "images/keycloak/Containerfile",
+        ("images/keycloak", "services/login"),
+        distribution=KEYCLOAK,
+    ),
 )
 CLUSTER = (
     _program("pause"),
@@ -200,6 +209,8 @@ def build(image: Image) -> Built:
         below = toolchain.binary(image.binary).parent.name
     else:
         below = ensure_base() if image.on_base else ""
+    if image.distribution:
+        below += image.distribution.sha256
     reference = f"{LOCAL_PREFIX}/{image.name}:{content_tag(REPOSITORY, files, below, image.arguments)}"
     archives = cache_directory() / "images"
     archives.mkdir(parents=True, exist_ok=True)
@@ -226,6 +237,8 @@ def _build(image: Image, reference: str, archive: Path) -> None:
         REPOSITORY / image.containerfile,
         *(f"--build-arg={argument}" for argument in image.arguments),
     ]
+    if image.distribution:
+        options += ["--volume", f"{downloads.directory_of(image.distribution)}:/build/distribution:ro"]
     if _HOST_CA.exists():
         options += ["--volume", f"{_HOST_CA}:{_BUILD_CA}:ro", "--build-arg", f"BUILD_CA={_BUILD_CA}"]
     with tempfile.TemporaryDirectory(dir=env["TMPDIR"]) as scratch:

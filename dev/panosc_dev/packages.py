@@ -32,7 +32,7 @@ FOR_CLUSTER = {
 FOR_TESTS = {
     "chromium": "chromium",
     "curl": "curl",
-    "default-jre-headless": "java",  # of Keycloak
+    "default-jdk-headless": "javac",  # for Keycloak and its mappers
     # Of Playwright's driver, which comes without it.
     "libatomic1": f"/usr/lib/{platform.machine()}-linux-gnu/libatomic.so.1",
     "maven": "mvn",

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     image_postgres: str
     """Image of PostgreSQL."""
 
+    image_keycloak: str
+    """Image of Keycloak."""
+
     image_pull_policy: Annotated[str, Field(pattern="^(Always|IfNotPresent|Never)$")] = "IfNotPresent"
     """When the kubelet pulls the images."""
 

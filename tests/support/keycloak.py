@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from panosc_dev import downloads
-from panosc_dev.paths import cache_directory
+from panosc_dev import downloads, images
+from panosc_dev.paths import REPOSITORY, cache_directory
 from panosc_dev.toolchain import locked
 
 from support import postgres
@@ -23,19 +23,20 @@ from support import postgres
 ADMINISTRATOR, PASSWORD = "admin", "only-in-this-test"
 SECRET = PASSWORD
 """Of the clients that `realm` makes."""
-_OPTIONS = ("--db=postgres", "--health-enabled=true", "--metrics-enabled=true")
 
 
 def _built() -> Path:
-    """Keycloak with its build-time options applied, which takes half a minute, the once."""
+    """Keycloak as its image has it, which takes half a minute, the once."""
     dist = downloads.directory_of(downloads.KEYCLOAK)
-    target = cache_directory() / "tools" / f"{dist.name}-postgres"
+    ours = images.files_below(REPOSITORY, ["images/keycloak/assemble.sh", "services/login"])
+    tag = images.content_tag(REPOSITORY, ours, dist.name)
+    target = cache_directory() / "tools" / f"keycloak-assembled-{tag}"
     with locked(target.with_name(f".{target.name}.lock")):
         if not target.is_dir():
             partial = target.with_name(f".{target.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(dist, partial, symlinks=True)
-            subprocess.run([partial / "bin/kc.sh", "build", *_OPTIONS], check=True, capture_output=True)
+            script, source = REPOSITORY / "images/keycloak/assemble.sh", REPOSITORY / "services/login"
+            subprocess.run([script, dist, source, partial], check=True, capture_output=True)
             os.rename(partial, target)
     return target
 
@@ -127,7 +128,7 @@ class Server:
         assert answer.is_success, answer.text
         return str(answer.json()["access_token"])
 
-    def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
         """An answer of the admin API below `/admin/realms`."""
         form = {"grant_type": "password", "username": ADMINISTRATOR, "password": PASSWORD}
         token = self.token("master", client_id="admin-cli", **form)
@@ -136,6 +137,16 @@ class Server:
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def admit(self, client: str, secret: str) -> None:
+        """Make a client whose program administers everything, as the first start makes the operator's."""
+        self.admin(
+            "POST", "/master/clients", {"clientId": client, "secret": secret, "serviceAccountsEnabled": True}
+        )
+        (made,) = self.admin("GET", f"/master/clients?clientId={client}")
+        account = self.admin("GET", f"/master/clients/{made['id']}/service-account-user")
+        role = self.admin("GET", "/master/roles/admin")
+        self.admin("POST", f"/master/users/{account['id']}/role-mappings/realm", [role])
 
 
 @contextmanager

@@ -17,6 +17,7 @@ IMAGES: dict[str, str] = {
     "image_catalogue": "example.org/catalogue:1",
     "image_archive": "example.org/archive:1",
     "image_postgres": "example.org/postgres:1",
+    "image_keycloak": "example.org/keycloak:1",
 }
 
 
@@ -28,7 +29,7 @@ class Reports:
     """Reports by the name of the resource."""
     answering: bool = True
 
-    def follow(self, key: Key, url: str) -> None: ...
+    def follow(self, key: Key, service: Any) -> None: ...
 
     def forget(self, key: Key) -> None: ...
 

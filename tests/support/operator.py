@@ -23,6 +23,7 @@ SETTINGS = {
     "PANOSC_IMAGE_CATALOGUE": "example.org/catalogue:1",
     "PANOSC_IMAGE_ARCHIVE": "example.org/archive:1",
     "PANOSC_IMAGE_POSTGRES": "example.org/postgres:1",
+    "PANOSC_IMAGE_KEYCLOAK": "example.org/keycloak:1",
 }
 
 

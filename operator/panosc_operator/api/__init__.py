@@ -3,8 +3,9 @@
 from panosc_operator.api.catalogue import Catalogue
 from panosc_operator.api.dataarchive import DataArchive
 from panosc_operator.api.facility import Facility
+from panosc_operator.api.federation import Federation
 from panosc_operator.api.meta import Resource
 
-KINDS: tuple[type[Resource], ...] = (Facility, DataArchive, Catalogue)
+KINDS: tuple[type[Resource], ...] = (Federation, Facility, DataArchive, Catalogue)
 
-__all__ = ["KINDS", "Catalogue", "DataArchive", "Facility", "Resource"]
+__all__ = ["KINDS", "Catalogue", "DataArchive", "Facility", "Federation", "Resource"]

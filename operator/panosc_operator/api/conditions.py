@@ -37,9 +37,56 @@ class ConditionType(Described):
         "SourcesReady",
         "False when a source can't be read; what was ingested before stays searchable.",
     )
+    IDENTITY_PROVIDERS_READY = (
+        "IdentityProvidersReady",
+        "False when people can't log in through one of the identity providers; the others are offered.",
+    )
     DOIS_READY = (
         "DoisReady",
         "False when DOIs can't be registered; records are searchable all the same, and get theirs later.",
+    )
+
+
+class FederationReason(Described):
+    """Why a Federation, or what people log in through, is, or isn't, ready."""
+
+    AVAILABLE = "Available", "The login answers, and its realm is as the spec says."
+    SUSPENDED = "Suspended", "`spec.suspend` is true: the operator leaves everything as it is."
+    INVALID_SPEC = "InvalidSpec", "The spec can't be used; the message names the field and what to write."
+    LOGIN_TAKEN = (
+        "LoginTaken",
+        "Another Federation has the login of this cluster: change that one, or delete it first.",
+    )
+    DATABASE_PROGRESSING = "DatabaseProgressing", "The database isn't ready yet."
+    DATABASE_FAILED = "DatabaseFailed", "The database's pod fails; the message names it and its last words."
+    SERVICE_FAILED = "ServiceFailed", "A pod of the login fails; the message names it and its last words."
+    ROUTE_NOT_ACCEPTED = (
+        "RouteNotAccepted",
+        "The gateway didn't accept the route; the message has its reason.",
+    )
+    GATEWAY_PROGRESSING = (
+        "GatewayProgressing",
+        "The Gateway isn't programmed yet, so the host doesn't answer.",
+    )
+    APPLY_FAILED = (
+        "ApplyFailed",
+        "The API server refused an object; the message has its name and the refusal.",
+    )
+    PROGRESSING = "Progressing", "Objects were made and aren't current yet."
+    REALM_PROGRESSING = "RealmProgressing", "The realm is being made as the spec says."
+    REALM_FAILED = (
+        "RealmFailed",
+        "The realm couldn't be made as the spec says; the message has Keycloak's words. It's tried again.",
+    )
+    DELETING = "Deleting", "The federation is being deleted; the message says what is still there."
+    PROVIDERS_OFFERED = "ProvidersOffered", "People can log in through every identity provider."
+    PROVIDER_SECRET_NOT_FOUND = (
+        "ProviderSecretNotFound",
+        "The Secret of an identity provider isn't there, or lacks its key; the others are offered.",
+    )
+    PROVIDER_FAILED = (
+        "ProviderFailed",
+        "An identity provider can't be set up; the message names it and the cause. The others are offered.",
     )
 
 

@@ -296,6 +296,11 @@ class Facility(Resource):
     model_config = rules(
         name_rule(40, "a namespace and as a part of host names"),
         Rule(
+            rule="self.metadata.name != 'federation'",
+            message="'federation' is the name of the federation's own groups: choose another name",
+            field_path=".metadata.name",
+        ),
+        Rule(
             rule=f"{_OLD} == {_NEW}",
             message="the namespace can't be changed, as it has the facility's data: make a second Facility",
             message_expression=(

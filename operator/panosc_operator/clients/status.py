@@ -1,4 +1,4 @@
-"""What the services say about themselves: `GET /status`, asked every few seconds beside the passes.
+"""What the services say, asked beside the passes again and again: most at `GET /status`.
 
 A pass never waits for a service. A service that doesn't answer is unknown, which is no error; what it said
 last is kept.
@@ -9,9 +9,12 @@ import contextlib
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import httpx2
+import structlog
+
+log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 3.0
 INTERVAL_SECONDS = 15.0
@@ -23,9 +26,45 @@ Resource = TypeVar("Resource", bound=Hashable)
 """What names a resource to the caller."""
 
 
+class Service(Protocol):
+    """What can be asked. Equal services are the same."""
+
+    @property
+    def seconds(self) -> float:
+        """How long an answer may take."""
+
+    async def ask(self, client: httpx2.AsyncClient) -> dict[str, Any] | None:
+        """What it says; None if it doesn't answer as it should, as are errors of HTTP and ValueErrors."""
+
+    def interval(self, said: dict[str, Any] | None) -> float:
+        """Seconds until it is asked again after this answer."""
+
+
+@dataclass(frozen=True)
+class StatusPage:
+    """A service that tells about itself at a URL, as a JSON object."""
+
+    url: str
+
+    @property
+    def seconds(self) -> float:
+        """How long an answer may take."""
+        return TIMEOUT_SECONDS
+
+    async def ask(self, client: httpx2.AsyncClient) -> dict[str, Any] | None:
+        """What it says."""
+        response = await client.get(self.url)
+        body = response.json() if response.is_success else None
+        return body if isinstance(body, dict) else None
+
+    def interval(self, said: dict[str, Any] | None) -> float:
+        """Seconds until it is asked again."""
+        return UNANSWERED_INTERVAL_SECONDS if said is None else INTERVAL_SECONDS
+
+
 @dataclass
 class _Followed:
-    url: str
+    service: Service
     due: float = 0.0
     asking: bool = False
     said: dict[str, Any] | None = None
@@ -42,10 +81,11 @@ class ServiceStatus(Generic[Resource]):
         self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
         self._slots = asyncio.Semaphore(CONCURRENT)
 
-    def follow(self, key: Resource, url: str) -> None:
-        """Ask this address from now on."""
-        if key not in self._followed or self._followed[key].url != url:
-            self._followed[key] = _Followed(url)
+    def follow(self, key: Resource, service: Service) -> None:
+        """Ask this service from now on, and at once if it is another than before."""
+        known = self._followed.setdefault(key, _Followed(service))
+        if known.service != service:
+            known.service, known.due = service, 0.0
 
     def forget(self, key: Resource) -> None:
         """The resource is gone."""
@@ -75,6 +115,7 @@ class ServiceStatus(Generic[Resource]):
             await self._client.aclose()
 
     async def _ask(self, key: Resource, entry: _Followed) -> None:
+        service = entry.service
         said: dict[str, Any] | None = None
         try:
             async with self._slots:
@@ -82,16 +123,17 @@ class ServiceStatus(Generic[Resource]):
                 with contextlib.suppress(
                     httpx2.HTTPError, httpx2.InvalidURL, ValueError, TimeoutError, RecursionError
                 ):
-                    async with asyncio.timeout(TIMEOUT_SECONDS):
-                        response = await self._client.get(entry.url)
-                    if response.is_success and isinstance(body := response.json(), dict):
-                        said = body
+                    async with asyncio.timeout(service.seconds):
+                        said = await service.ask(self._client)
+        except Exception:  # a defect in one must not stop the others
+            log.exception("a service's answer can't be used", resource=str(key))
         finally:
             entry.asking = False
         answered = said is not None
         news = answered != entry.answered or (answered and said != entry.said)
         entry.answered = answered
         entry.said = said if answered else entry.said
-        entry.due = time.monotonic() + (INTERVAL_SECONDS if answered else UNANSWERED_INTERVAL_SECONDS)
+        if entry.service == service:
+            entry.due = time.monotonic() + service.interval(said)
         if news and self._followed.get(key) is entry:
             self._changed(key)

@@ -15,8 +15,8 @@ from panosc_operator.engine.resources import Key, Object, ResourceType
 class Services(Protocol):
     """What the services of resources say about themselves, asked for beside the passes."""
 
-    def follow(self, key: Key, url: str) -> None:
-        """Ask this address from now on."""
+    def follow(self, key: Key, service: Any) -> None:
+        """Ask this service (`Kind.service`) from now on."""
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -154,8 +154,8 @@ class Kind:
     invalid_reason: str
     """Reason of the Ready condition for a spec that the model doesn't accept."""
     watches: tuple[Watch, ...] = ()
-    status_url: Callable[[Any], str] | None = None
-    """Where the service of the resource tells about itself."""
+    service: Callable[[Any], Any] | None = None
+    """What is asked beside the passes, of the observation; it may give None while there is nothing to ask."""
 
     @property
     def type(self) -> ResourceType:

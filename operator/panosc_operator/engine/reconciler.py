@@ -141,8 +141,6 @@ class Reconciler:
             return True
         obj = await self._hold_for_clean_up(kind, key, obj, wanted=spec.deletion_policy == "Delete")
 
-        if kind.status_url is not None:
-            self.services.follow(key, kind.status_url(resource))
         try:
             observed = await kind.observe(resource, self)
         except ValidationError as error:
@@ -150,6 +148,9 @@ class Reconciler:
             message = f"depends on a {error.title} that can't be used: {_field_errors(error)}"
             await self._judge_without_plan(kind, key, obj, Finding(kind.invalid_reason, message, True))
             return True
+        service = kind.service(observed) if kind.service else None
+        if service is not None:
+            self.services.follow(key, service)
         desired = kind.plan(observed)
         children = Children()
         if desired is not None:

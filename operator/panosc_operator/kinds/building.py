@@ -60,14 +60,18 @@ OUTSIDE: list[Object] = [
 class Part:
     """One component of a resource, such as the API of a catalogue: how it is named and labelled."""
 
-    def __init__(self, software: str, instance: str, component: str, namespace: str, facility: str) -> None:
+    def __init__(
+        self, software: str, instance: str, component: str, namespace: str, facility: str = ""
+    ) -> None:
         self.namespace = namespace
         self.selector = {
             LABEL_NAME: software,
             LABEL_INSTANCE: instance,
             LABEL_COMPONENT: component,
         }
-        self.labels = {**self.selector, LABEL_PART_OF: "panosc", LABEL_FACILITY: facility}
+        self.labels = {**self.selector, LABEL_PART_OF: "panosc"}
+        if facility:
+            self.labels[LABEL_FACILITY] = facility
 
     def metadata(self, name: str) -> Object:
         """Metadata of an object of this component."""
@@ -344,6 +348,11 @@ def probes(port: int, *, live: str = "/healthz", ready: str = "/healthz") -> Obj
 def pods_in(namespace: str) -> Object:
     """The peer of a network policy that stands for all pods of a namespace."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+
+
+def pods_of_facilities() -> Object:
+    """The peer of a network policy that stands for all pods in facilities' namespaces."""
+    return {"namespaceSelector": {"matchExpressions": [{"key": LABEL_FACILITY, "operator": "Exists"}]}}
 
 
 def pods_with(labels: Mapping[str, str]) -> Object:

@@ -1,12 +1,24 @@
 """How resources of different kinds find each other: by the namespace's facility, and by name in a spec."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from panosc_operator.api import DataArchive, Facility
+from panosc_common.access import Login
+
+from panosc_operator.api import DataArchive, Facility, Federation
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY, VERSION, Resource
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import NAMESPACE, Key, Object, ResourceType, key_of, labels_of
+from panosc_operator.kinds.building import API_PORT
+from panosc_operator.settings import Settings
+
+LOGIN = "login"
+"""Name of the federation's login: of its objects, and of its host below the base domain."""
+LOGIN_ADMINISTRATOR = f"{LOGIN}-administrator"
+"""Name of the Secret with the operator's account there."""
+LOGIN_SECRET = "panosc-login"  # noqa: S105 - a name
+"""Name of the Secret, in a facility's namespace, of its client there."""
+REALM = "panosc"
 
 
 def type_of(model: type[Resource]) -> ResourceType:
@@ -46,6 +58,12 @@ def residents(kind: ResourceType, obj: Object, cache: Cache) -> Iterable[Key]:
         ]
     for namespace in namespaces:
         yield from (key_of(one) for one in cache.all(kind.group, kind.kind, namespace))
+
+
+def everything_of(model: type[Resource]) -> Callable[[Object, Cache], Iterable[Key]]:
+    """All resources of a kind, which a change of anything of another concerns."""
+    kind = type_of(model)
+    return lambda _, cache: [key_of(one) for one in cache.all(kind.group, kind.kind)]
 
 
 def read_facility(reader: Reader, namespace: str | None) -> Facility | None:
@@ -93,3 +111,57 @@ def administrator_secret(catalogue: str) -> str:
 def host_of(resource: Resource, domain: str) -> str:
     """Host under which a resource's service is reached."""
     return f"{resource.metadata.name}.{domain}"
+
+
+def federations(cache: Cache) -> list[Key]:
+    """The Federations of the cluster, the first to be made first; that one has the login."""
+    found = cache.all(GROUP, Federation.info.kind)
+    return [key_of(obj) for obj in sorted(found, key=age)]
+
+
+def age(obj: Object) -> tuple[str, str]:
+    """Order of objects that want the same thing: the first to be made has it."""
+    return obj["metadata"].get("creationTimestamp") or "", obj["metadata"]["name"]
+
+
+def login_host(federation: Federation, settings: Settings) -> str:
+    """Host of the federation's login."""
+    return federation.spec.host or f"{LOGIN}.{settings.base_domain}"
+
+
+def issuer(federation: Federation, settings: Settings) -> str:
+    """Address of the federation's login as its tokens name it."""
+    return f"{settings.url_of(login_host(federation, settings))}/realms/{REALM}"
+
+
+def audience_of(facility: str) -> str:
+    """What tokens of the federation's login for a facility are issued for, and the name of its client."""
+    return f"facility-{facility}"
+
+
+def read_federation(cache: Cache) -> Federation | None:
+    """The Federation that has the cluster's login, if there is one and it isn't being deleted."""
+    key = next(iter(federations(cache)), None)
+    obj = cache.get(key) if key else None
+    if obj is None or obj["metadata"].get("deletionTimestamp"):
+        return None
+    return Federation.wish(obj)
+
+
+def login_url(settings: Settings) -> str:
+    """Address of the federation's login within the cluster."""
+    return f"http://{LOGIN}.{settings.namespace}.svc:{API_PORT}"
+
+
+def login_of(facility: Facility, federation: Federation | None, settings: Settings) -> Login | None:
+    """The login of a facility's services: its own, or else the federation's."""
+    if facility.spec.aai:
+        return Login(**facility.spec.aai.model_dump())
+    if federation is None:
+        return None
+    return Login(
+        keys=f"{login_url(settings)}/realms/{REALM}/protocol/openid-connect/certs",
+        issuer=issuer(federation, settings),
+        audience=audience_of(facility.metadata.name),
+        entitlement_namespace=federation.spec.entitlement_namespace,
+    )

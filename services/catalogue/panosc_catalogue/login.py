@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 from panosc_common import access
-from panosc_common.access import Aai, Grants
+from panosc_common.access import Grants
 from panosc_common.problem import Problem
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
@@ -38,8 +38,8 @@ SELECT
 class Login:
     """Verifies the tokens of the facility's login, for one catalogue."""
 
-    def __init__(self, aai: Aai, facility: Facility, client: httpx2.AsyncClient) -> None:
-        self._verifier = Verifier(aai.issuer, aai.audience, client)
+    def __init__(self, aai: access.Login, facility: Facility, client: httpx2.AsyncClient) -> None:
+        self._verifier = Verifier(aai.issuer, aai.audience, client, keys=aai.keys)
         self._namespace = aai.entitlement_namespace
         self._facility = facility
 

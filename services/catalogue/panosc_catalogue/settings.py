@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 import structlog
-from panosc_common.access import Aai
+from panosc_common.access import Login
 from panosc_common.catalogue import (
     DataCiteInterface,
     IcatOptions,
@@ -241,7 +241,7 @@ class CatalogueConfig(Document):
     identifiers: Identifiers = Field(default_factory=Identifiers)
     """Persistent identifiers of the records."""
 
-    aai: Aai | None = None
+    aai: Login | None = None
     """The login; absent: everybody is the public."""
 
     def landing_url(self, kind: Literal["documents", "datasets"], pid: str) -> str:

@@ -56,6 +56,13 @@ class Aai(Document):
     """Namespace of the entitlements that count here. Groups of other namespaces say nothing."""
 
 
+class Login(Aai):
+    """The login as services know it."""
+
+    keys: ServiceAddress | None = None
+    """Where its keys are, for services beside it; None: where its `.well-known/openid-configuration` says."""
+
+
 @dataclass(frozen=True)
 class Principal:
     """Who asks, as the login says."""

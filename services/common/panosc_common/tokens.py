@@ -62,11 +62,15 @@ class Verifier:
         issuer: str,
         audience: str,
         client: httpx2.AsyncClient,
+        *,
+        keys: str | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`keys`: where the provider's keys are, if that need not be asked from the issuer."""
         self._issuer = issuer
         self._audience = audience
         self._client = client
+        self._address = keys
         self._now = now
         self._keys: dict[str, PyJWK] = {}
         self._fetched = self._tried = -KEYS_SECONDS
@@ -134,14 +138,19 @@ class Verifier:
         self._tried = self._now()
 
     async def _published(self) -> dict[str, PyJWK]:
-        discovered = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-        if discovered.get("issuer") != self._issuer:
-            raise ValueError(f"it calls itself {discovered.get('issuer')!r}")
-        address = str(discovered.get("jwks_uri"))
-        if self._issuer.startswith("https://") and not address.startswith("https://"):
-            raise ValueError(f"it has its keys at {address}, where anybody in between could change them")
+        address = self._address or await self._discovered()
         keys = PyJWKSet.from_dict(await self._json(address)).keys
         return {str(key.key_id): key for key in keys if key.public_key_use in (None, "sig")}
+
+    async def _discovered(self) -> str:
+        """Where the provider says that its keys are."""
+        told = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        if told.get("issuer") != self._issuer:
+            raise ValueError(f"it calls itself {told.get('issuer')!r}")
+        address = str(told.get("jwks_uri"))
+        if self._issuer.startswith("https://") and not address.startswith("https://"):
+            raise ValueError(f"it has its keys at {address}, where anybody in between could change them")
+        return address
 
     async def _json(self, url: str) -> dict[str, Any]:
         response = await self._client.get(url)

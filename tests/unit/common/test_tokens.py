@@ -53,7 +53,7 @@ class Asking:
         self.issuer = issuer
         self.loop = asyncio.new_event_loop()
         self.client = httpx2.AsyncClient(trust_env=False)
-        self.verifier = Verifier(issuer, AUDIENCE, self.client, lambda: self.seconds)
+        self.verifier = Verifier(issuer, AUDIENCE, self.client, now=lambda: self.seconds)
 
     def claims(self, token: str) -> dict[str, Any]:
         return dict(self.loop.run_until_complete(self.verifier.claims(token)))

@@ -2,47 +2,16 @@
 
 import base64
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from panosc_operator.engine.desired import Action, Outcome, marked
-from panosc_operator.engine.kind import Children, Judgement
-from panosc_operator.engine.resources import Key, Object, key_of
-from support.known import Known, Reports, kind_of, observe
-
-_HEALTHY: dict[str, Object] = {
-    "Deployment": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
-    "StatefulSet": {
-        **{"observedGeneration": 1, "replicas": 1, "readyReplicas": 1},
-        **{"currentRevision": "a", "updateRevision": "a"},
-    },
-    "Job": {"conditions": [{"type": "Complete", "status": "True"}]},
-    "PersistentVolumeClaim": {"phase": "Bound", "capacity": {"storage": "10Ti"}},
-    "Gateway": {
-        "conditions": [{"type": "Accepted", "status": "True"}, {"type": "Programmed", "status": "True"}]
-    },
-    "HTTPRoute": {
-        "parents": [
-            {
-                "conditions": [
-                    {"type": "Accepted", "status": "True"},
-                    {"type": "ResolvedRefs", "status": "True"},
-                ]
-            }
-        ]
-    },
-}
-
-
-def resource(kind: str, name: str, namespace: str | None = "esrf", **spec: Any) -> Object:
-    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "5", "generation": 1}
-    if namespace:
-        metadata["namespace"] = namespace
-    return {"apiVersion": "panosc.eu/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
-
+from panosc_operator.engine.kind import Judgement
+from panosc_operator.engine.resources import Object
+from support import judging
+from support.judging import resource, status_of
+from support.known import Known, kind_of, observe
 
 FACILITY = resource("Facility", "esrf", None, displayName="ESRF")
 NAMESPACE: Object = {
@@ -80,44 +49,9 @@ INGESTED: Object = {
 }
 
 
-def judge(
-    obj: Object,
-    *,
-    world: list[Object] | None = None,
-    change: Callable[[dict[str, Object]], None] = lambda children: None,
-    refused: str | None = None,
-    report: Object | None = None,
-    answering: bool = True,
-) -> Judgement:
-    """The judgement when all children are healthy, but for what `change` does to them (by `Kind name`)."""
-    others = [each for each in (WORLD if world is None else world) if key_of(each) != key_of(obj)]
-    reports = Reports({obj["metadata"]["name"]: report} if report else {}, answering)
-    kind = kind_of(obj)
-    # The database's state is read as well as made: what observing sees is what the children are.
-    probe = observe(obj, others, reports)
-    plan = kind.plan(probe) or []
-    live: dict[str, Object] = {}
-    for number, desired in enumerate(plan):
-        child = marked(desired, kind.model.model_validate(obj))
-        child["metadata"] |= {"resourceVersion": str(100 + number), "generation": 1}
-        child["status"] = _HEALTHY.get(child["kind"], {})
-        live[f"{child['kind']} {child['metadata']['name']}"] = child
-    change(live)
-    observed = observe(obj, [*others, *live.values()], reports)
-    keys: dict[Key, Object] = {key_of(child): child for child in live.values()}
-    outcomes = {desired.key: Outcome(desired.key, Action.UNCHANGED) for desired in plan}
-    if refused:
-        first = next(iter(outcomes))
-        outcomes[first] = Outcome(first, Action.REFUSED, refused)
-    return kind.judge(observed, Children(outcomes, keys))
-
-
-def status_of(child: str, status: Object) -> Callable[[dict[str, Object]], None]:
-    def change(children: dict[str, Object]) -> None:
-        (name,) = [name for name in children if name == child or name.startswith(f"{child}-")][:1]
-        children[name]["status"] = status
-
-    return change
+def judge(obj: Object, *, world: list[Object] | None = None, **more: Any) -> Judgement:
+    """The judgement in the usual world, or another."""
+    return judging.judge(obj, world=WORLD if world is None else world, **more)
 
 
 def without(*kinds: str) -> list[Object]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from panosc_operator.clients import status as status_module
-from panosc_operator.clients.status import ServiceStatus
+from panosc_operator.clients.status import ServiceStatus, StatusPage
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_news_and_silence() -> None:
                     await heard.wait()
 
         assert statuses.latest("a") == (None, False)
-        statuses.follow("a", service.url)
+        statuses.follow("a", StatusPage(service.url))
         await until_told(1)
         assert statuses.latest("a") == ({"files": 1}, True)
         await asyncio.sleep(0.2)
@@ -109,7 +109,7 @@ def test_a_service_that_isn_t_there_is_unknown() -> None:
     async def scenario() -> None:
         told = list[str]()
         statuses = ServiceStatus[str](told.append)
-        statuses.follow("a", "http://archive-index.nowhere.invalid:8081/status")
+        statuses.follow("a", StatusPage("http://archive-index.nowhere.invalid:8081/status"))
         running = asyncio.create_task(statuses.run())
         await asyncio.sleep(0.5)
         assert statuses.latest("a") == (None, False)

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from panosc_operator.api import Catalogue, DataArchive, Facility
+from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
 from panosc_operator.api.conditions import CatalogueReason
 from panosc_operator.api.meta import GROUP
+from panosc_operator.clients.status import StatusPage
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Kind, Watch
 from panosc_operator.engine.resources import (
@@ -25,9 +26,9 @@ from panosc_operator.engine.resources import (
 )
 from panosc_operator.kinds.building import STATUS_PORT
 from panosc_operator.kinds.catalogue.judge import judge
-from panosc_operator.kinds.catalogue.observe import observe
+from panosc_operator.kinds.catalogue.observe import Observation, observe
 from panosc_operator.kinds.catalogue.plan import ingest_name, plan
-from panosc_operator.kinds.relations import archives_of_catalogue, residents, type_of
+from panosc_operator.kinds.relations import archives_of_catalogue, everything_of, residents, type_of
 from panosc_operator.settings import Settings
 
 _CATALOGUE = type_of(Catalogue)
@@ -56,10 +57,11 @@ def describe(settings: Settings) -> Kind:
         watches=(
             Watch(type_of(Facility), partial(residents, _CATALOGUE)),
             Watch(NAMESPACE, partial(residents, _CATALOGUE)),
+            Watch(type_of(Federation), everything_of(Catalogue)),
             # The state of a source's archive shows in the state of the source.
             Watch(type_of(DataArchive), _readers_of_archive, status=True),
         ),
-        status_url=_status_url,
+        service=_service,
     )
 
 
@@ -69,5 +71,6 @@ def _readers_of_archive(archive: Object, cache: Cache) -> list[Key]:
     return [key_of(catalogue) for catalogue in catalogues if name in archives_of_catalogue(catalogue)]
 
 
-def _status_url(catalogue: Catalogue) -> str:
-    return f"http://{ingest_name(catalogue)}.{catalogue.metadata.namespace}.svc:{STATUS_PORT}/status"
+def _service(observed: Observation) -> StatusPage:
+    name = ingest_name(observed.catalogue)
+    return StatusPage(f"http://{name}.{observed.namespace}.svc:{STATUS_PORT}/status")

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from panosc_common.access import Login
+
 from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.conditions import DataArchiveReason
 from panosc_operator.api.facility import DoiIdentifiers
@@ -23,7 +25,13 @@ from panosc_operator.engine.resources import (
 )
 from panosc_operator.kinds.building import POSTGRES_PORT
 from panosc_operator.kinds.pods import failures
-from panosc_operator.kinds.relations import data_claim, former_status, read_facility
+from panosc_operator.kinds.relations import (
+    data_claim,
+    former_status,
+    login_of,
+    read_facility,
+    read_federation,
+)
 from panosc_operator.settings import Settings
 
 SOURCE_SECRET_TYPE = f"{GROUP}/source"
@@ -55,6 +63,8 @@ class Observation:
     """When it was looked at."""
     facility: Facility | None = None
     """The facility that the namespace belongs to."""
+    login: Login | None = None
+    """The login of the facility's services."""
     archives: dict[str, DataArchive] = field(default_factory=dict)
     """The archives that the sources name, as far as they are there."""
     pinned: frozenset[str] = frozenset()
@@ -161,6 +171,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         settings,
         reader.now,
         facility=facility,
+        login=login_of(facility, read_federation(cache), settings) if facility else None,
         archives=archives,
         pinned=frozenset(pinned),
         claims_missed=claims_missed,

@@ -5,6 +5,8 @@ from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
+from panosc_common.access import Login
+
 from panosc_operator.api import Catalogue, Facility
 from panosc_operator.api.facility import DoiIdentifiers
 from panosc_operator.api.meta import LABEL_COMPONENT
@@ -173,7 +175,7 @@ def _configuration(observed: Observation) -> dict[str, Any]:
         "identifiers": _identifiers(observed),
         "sources": sources,
         "ontology": observed.catalogue.spec.ontology.model_dump(by_alias=True),
-        "aai": facility.spec.aai.model_dump(by_alias=True) if facility.spec.aai else None,
+        "aai": observed.login.model_dump(by_alias=True, exclude_none=True) if observed.login else None,
     }
 
 
@@ -277,10 +279,17 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
         restart_on=(database_secret(catalogue),),
     )
     budget = [disruption_budget(part, name)] if replicas > 1 else []
-    assert observed.facility is not None  # noqa: S101 - `plan` has looked
-    aai = observed.facility.spec.aai
-    gate = [_gate_to(part, f"{name}-login", [aai.issuer], _gateway(observed))] if aai else []
+    gate = [_login_gate(observed, observed.login, part)] if observed.login else []
     return [_administrator(catalogue, part), served, service(part, name, API_PORT), *budget, *gate]
+
+
+def _login_gate(observed: Observation, login: Login, part: Part) -> Desired:
+    """The way to the keys of the login: beside the operator, or wherever it is."""
+    name = f"{observed.name}-login"
+    if login.keys is None:
+        return _gate_to(part, name, [login.issuer], _gateway(observed))
+    egress: list[Object] = [{"to": [pods_in(observed.settings.namespace)], "ports": ports(API_PORT)}]
+    return network_policy(part, name, {"matchLabels": dict(part.selector)}, egress=egress)
 
 
 def _administrator(catalogue: Catalogue, part: Part) -> Desired:

@@ -5,6 +5,7 @@ from functools import partial
 from panosc_operator.api import DataArchive, Facility
 from panosc_operator.api.catalogue import Catalogue
 from panosc_operator.api.conditions import DataArchiveReason
+from panosc_operator.clients.status import StatusPage
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Kind, Watch
 from panosc_operator.engine.resources import (
@@ -20,7 +21,7 @@ from panosc_operator.engine.resources import (
 )
 from panosc_operator.kinds.building import STATUS_PORT
 from panosc_operator.kinds.dataarchive.judge import judge
-from panosc_operator.kinds.dataarchive.observe import observe
+from panosc_operator.kinds.dataarchive.observe import Observation, observe
 from panosc_operator.kinds.dataarchive.plan import index_name, plan
 from panosc_operator.kinds.relations import archives_of_catalogue, residents, type_of
 from panosc_operator.settings import Settings
@@ -49,7 +50,7 @@ def describe(settings: Settings) -> Kind:
             Watch(NAMESPACE, partial(residents, _ARCHIVE)),
             Watch(type_of(Catalogue), _ingested_archives),
         ),
-        status_url=_status_url,
+        service=_service,
     )
 
 
@@ -59,5 +60,6 @@ def _ingested_archives(catalogue: Object, _: Cache) -> list[Key]:
     return [Key(_ARCHIVE.group, _ARCHIVE.kind, namespace, name) for name in archives_of_catalogue(catalogue)]
 
 
-def _status_url(archive: DataArchive) -> str:
-    return f"http://{index_name(archive)}.{archive.metadata.namespace}.svc:{STATUS_PORT}/status"
+def _service(observed: Observation) -> StatusPage:
+    archive = observed.archive
+    return StatusPage(f"http://{index_name(archive)}.{observed.namespace}.svc:{STATUS_PORT}/status")

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from panosc_operator.api import Facility
+from panosc_operator.api import Facility, Federation
 from panosc_operator.api.catalogue import Catalogue
 from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.api.dataarchive import DataArchive
@@ -18,11 +18,12 @@ from panosc_operator.engine.resources import (
     RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
+    SECRET,
 )
 from panosc_operator.kinds.facility.judge import judge
 from panosc_operator.kinds.facility.observe import observe
 from panosc_operator.kinds.facility.plan import plan
-from panosc_operator.kinds.relations import facility_of_object, type_of
+from panosc_operator.kinds.relations import everything_of, facility_of_object, type_of
 from panosc_operator.settings import Settings
 
 
@@ -37,6 +38,7 @@ def describe(settings: Settings) -> Kind:
             CLUSTER_ROLE_BINDING,
             ROLE,
             ROLE_BINDING,
+            SECRET,
             RESOURCE_QUOTA,
             LIMIT_RANGE,
             NETWORK_POLICY,
@@ -51,5 +53,6 @@ def describe(settings: Settings) -> Kind:
             Watch(type_of(DataArchive), facility_of_object, status=True),
             Watch(type_of(Catalogue), facility_of_object, status=True),
             Watch(NAMESPACE, facility_of_object),
+            Watch(type_of(Federation), everything_of(Facility)),
         ),
     )

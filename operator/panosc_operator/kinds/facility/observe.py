@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from panosc_operator.api import Catalogue, DataArchive, Facility
+from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY
 from panosc_operator.engine.desired import RETAIN, retainer
 from panosc_operator.engine.kind import Reader
@@ -17,7 +17,13 @@ from panosc_operator.engine.resources import (
     key_of,
     labels_of,
 )
-from panosc_operator.kinds.relations import administrator_secret, domain_of, former_status, namespace_of
+from panosc_operator.kinds.relations import (
+    administrator_secret,
+    domain_of,
+    former_status,
+    namespace_of,
+    read_federation,
+)
 from panosc_operator.settings import Settings
 
 
@@ -37,6 +43,8 @@ class Observation:
     """A facility that has the same domain, or was the first to want it."""
     residents: tuple[Object, ...] = field(default=())
     """The DataArchives and Catalogues in the namespace."""
+    federation: Federation | None = None
+    """The Federation that has the cluster's login."""
     staff_secrets: tuple[str, ...] = ()
     """Names of the Secrets with the staff's tokens that the operator made for these Catalogues."""
 
@@ -83,6 +91,7 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
         namespace_rival=namespace_rival,
         domain_rival=domain_rival,
         residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
+        federation=read_federation(reader.cache),
         staff_secrets=tuple(sorted(_staff_secrets(residents, reader))),
     )
 

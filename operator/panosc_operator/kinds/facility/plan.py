@@ -14,6 +14,7 @@ from panosc_operator.engine.resources import (
     RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
+    SECRET,
     Object,
     annotations_of,
     labels_of,
@@ -21,10 +22,12 @@ from panosc_operator.engine.resources import (
 from panosc_operator.kinds.building import FACILITY_CONFIG, GATEWAY_NAME, Part, config_map, gateway
 from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
+from panosc_operator.kinds.relations import LOGIN_SECRET, audience_of
 
 CREATED = f"{GROUP}/created"
 """Annotation of namespaces that we made, which may be deleted with their facility."""
 ADMINISTRATORS = "panosc-administrators"
+LOGIN_SECRET_LENGTH = 43
 
 _READ = ["get", "list", "watch"]
 _WRITE = [*_READ, "create", "update", "patch", "delete"]
@@ -75,6 +78,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         *objects,
         *([quota] if quota else []),
         _limits(part),
+        *([_login(part)] if observed.federation and spec.aai is None else []),
         *scrape_policies(observed, part),
         gateway(
             part, GATEWAY_NAME, f"*.{observed.domain}", f"{facility.metadata.name}-tls", observed.settings
@@ -183,6 +187,17 @@ def _quota(facility: Facility, part: Part) -> Desired | None:
     if not hard:
         return None
     return Desired(RESOURCE_QUOTA, {"metadata": part.metadata("panosc"), "spec": {"hard": hard}})
+
+
+def _login(part: Part) -> Desired:
+    """The facility's account at the federation's login, which makes it known there."""
+    content = {"client-id": audience_of(part.labels[LABEL_FACILITY]), "client-secret": "{secret}"}
+    return Desired(
+        SECRET,
+        {"metadata": part.metadata(LOGIN_SECRET), "type": "Opaque", "stringData": content},
+        create_only=True,
+        random={"secret": LOGIN_SECRET_LENGTH},
+    )
 
 
 def _limits(part: Part) -> Desired:

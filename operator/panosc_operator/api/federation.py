@@ -1,0 +1,203 @@
+"""Federation: facilities under one roof, with one login for all of them."""
+
+from typing import Annotated, ClassVar, Literal
+
+from panosc_common.access import EntitlementNamespace
+from panosc_common.model import Document
+from pydantic import ConfigDict, Field, StringConstraints
+
+from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, rules
+from panosc_operator.api.conditions import ConditionType, FederationReason
+from panosc_operator.api.database import PostgreSQL, database_rules
+from panosc_operator.api.meta import (
+    DeletionPolicy,
+    DnsLabel,
+    DnsName,
+    KindInfo,
+    ObjectName,
+    Quantity,
+    Resource,
+    Status,
+)
+
+Claim = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Issuer = Annotated[
+    str,
+    StringConstraints(pattern=r"^https://[^\s?#]+[^\s?#/]$", max_length=2048),
+    Remedy("the provider's issuer: an address that begins with https://, without a slash at its end"),
+]
+
+_FOR_GOOD = (
+    "it is a part of everybody's identifier, by which services and other federations know them: "
+    "make a second Federation"
+)
+
+
+class UpstreamClaims(Document):
+    """How an upstream provider calls what the login says about people. A claim that it doesn't send is left
+    out."""
+
+    home_organization: Claim = "schac_home_organization"
+    """Claim with the domain of somebody's home organisation, such as `esrf.eu`."""
+
+    affiliation: Claim = "voperson_external_affiliation"
+    """Claim with somebody's affiliation there, such as `staff@esrf.eu`."""
+
+    assurance: Claim = "eduperson_assurance"
+    """Claim with how well somebody is known, by the profiles of the REFEDS Assurance Framework."""
+
+    orcid: Claim = "orcid"
+    """Claim with somebody's ORCID iD, by which proposals know their people. Only providers that verify it
+    should be read: who has somebody's ORCID iD sees their data."""
+
+
+class IdentityProvider(Document):
+    """An OpenID Connect provider through which people log in."""
+
+    name: DnsLabel
+    """Name of the provider, which is a part of the address that it sends people back to:
+    `https://<host>/realms/panosc/broker/<name>/endpoint`. Register that there."""
+
+    display_name: Text
+    """What people read on the button, such as `EGI Check-in`."""
+
+    issuer: Issuer
+    """Address of the provider as its tokens name it, below which it has its
+    `.well-known/openid-configuration`."""
+
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """Name of our client at the provider."""
+
+    credentials_secret: ObjectName
+    """Name of the Secret in the operator's namespace whose key `clientSecret` has our client's secret. The
+    provider isn't offered while it isn't there."""
+
+    scopes: Annotated[list[Claim], ListSet(), Field(max_length=32)] = Field(
+        default_factory=lambda: ["openid", "profile", "email"]
+    )
+    """Scopes that the provider is asked for; EGI Check-in and eduTEAMS name their claims' scopes."""
+
+    verifies_email: bool = False
+    """Whether an e-mail address that the provider says is verified counts as such here. Accounts are never
+    linked by it."""
+
+    claims: UpstreamClaims = Field(default_factory=UpstreamClaims)
+    """How the provider calls what the login says about people."""
+
+
+class AccountsDatabase(PostgreSQL):
+    """The PostgreSQL with accounts, groups and sessions, which the operator runs."""
+
+    model_config = database_rules("restore a backup in a second Federation")
+
+    size: Quantity = "2Gi"
+    """Size of the database's volume, such as `5Gi`; it may grow later if the storage class allows it, never
+    shrink."""
+
+
+class FederationSpec(Document):
+    """What a federation offers to its facilities."""
+
+    display_name: Text
+    """Name of the federation, as people read it on its login page."""
+
+    host: DnsName | None = None
+    """Host of the login; `login` below the operator's base domain if unset. Services and people know it by
+    this: after a change everybody logs in again, and upstream providers have to be told."""
+
+    identifier_scope: DnsName
+    """Domain that people's identifiers end with, such as `panosc.eu`: `sub` and `voperson_id` are
+    `<id of the account>@<scope>`. It can't be changed."""
+
+    entitlement_namespace: EntitlementNamespace
+    """Namespace of the groups, as AARC-G069 entitlements: `geant:panosc.eu` makes
+    `urn:geant:panosc.eu:group:<facility>:staff`."""
+
+    identity_providers: Annotated[list[IdentityProvider], ListMap(("name",)), Field(max_length=32)] = Field(
+        default_factory=list
+    )
+    """Where people may log in beside the accounts of the login itself. One that is taken out is no longer
+    offered; accounts that came through it stay."""
+
+    replicas: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many pods the login has. With two or more, it answers while one is replaced or its node fails."""
+
+    database: AccountsDatabase = Field(default_factory=AccountsDatabase)
+    """The PostgreSQL with accounts, groups and sessions."""
+
+    deletion_policy: DeletionPolicy = "Retain"
+    """What deleting the Federation does to its accounts: Retain keeps them, and a Federation of the same name
+    takes them up again; Delete deletes them for good, with everybody's identifiers. What is set at the
+    deletion counts."""
+
+    suspend: bool = False
+    """While true, the operator leaves the federation's objects and its login as they are, whatever the spec
+    says; people log in as before."""
+
+
+class UpstreamStatus(Document):
+    """What became of an upstream provider."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, StringConstraints(max_length=63)]
+    """Name of the provider."""
+
+    offered: bool
+    """Whether people can log in through it."""
+
+    message: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """Why not, or why it isn't as the spec says."""
+
+
+class FederationStatus(Status):
+    """What the operator found out about a federation."""
+
+    url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """Where people look after their account."""
+
+    issuer: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """Address of the login as its tokens name it."""
+
+    facilities: Annotated[list[str], ListSet(), Field(max_length=256)] = Field(default_factory=list)
+    """Facilities whose services take the login's tokens."""
+
+    identity_providers: Annotated[list[UpstreamStatus], ListMap(("name",)), Field(max_length=32)] = Field(
+        default_factory=list
+    )
+    """What became of the upstream providers."""
+
+
+class Federation(Resource):
+    """Facilities under one roof: gives them one login, with the identity providers of their people."""
+
+    model_config = rules(
+        Rule(
+            rule="self.spec.identifierScope == oldSelf.spec.identifierScope",
+            message=f"identifierScope can't be changed: {_FOR_GOOD}",
+            message_expression=(
+                "'identifierScope can\\'t be changed from ' + oldSelf.spec.identifierScope + ' to ' + "
+                f"self.spec.identifierScope + ': {_FOR_GOOD.replace(chr(39), chr(92) + chr(39))}'"
+            ),
+            field_path=".spec.identifierScope",
+        ),
+    )
+
+    info: ClassVar[KindInfo] = KindInfo(
+        kind="Federation",
+        plural="federations",
+        short_name="fed",
+        namespaced=False,
+        reasons=FederationReason,
+        conditions=(ConditionType.IDENTITY_PROVIDERS_READY,),
+    )
+
+    kind: Literal["Federation"] = "Federation"
+    """Kind of the object."""
+
+    spec: FederationSpec
+    """What the federation is to be."""
+
+    status: FederationStatus = Field(default_factory=FederationStatus)
+    """What the operator found out; written by it alone."""

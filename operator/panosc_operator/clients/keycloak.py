@@ -1,0 +1,349 @@
+"""Keeps a realm of Keycloak as declared, by its admin API, and leaves alone what was not declared.
+
+Every step compares first and writes what differs, so that it may be repeated after any failure. What was
+made here carries `MARK`, and goes when it is declared no more; but groups and accounts stay, as who is in
+which group is known nowhere else. https://www.keycloak.org/docs-api/latest/rest-api/index.html
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import structlog
+
+from panosc_operator.clients.realm import Body, Realm, Upstream
+
+log = structlog.get_logger(__name__)
+
+MARK = "panosc.eu"
+"""Attribute of what was made here, with what it was made from."""
+CALL_SECONDS = 10.0
+KEEP_SECONDS = 120.0
+INTERVAL_SECONDS = 60.0
+UNKEPT_INTERVAL_SECONDS = 10.0
+_REPORTED = 512
+
+
+class Refused(Exception):
+    """Keycloak's answer to a call that it did not carry out."""
+
+
+@dataclass(frozen=True)
+class KeptRealm:
+    """A realm that is looked at again and again."""
+
+    realm: Realm
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take to keep it."""
+        return KEEP_SECONDS
+
+    async def ask(self, client: httpx2.AsyncClient) -> dict[str, Any]:
+        """Make the realm as it should be, and report.
+
+        The report has `version`, and `error` if it could not be made so, else `identityProviders` with
+        `name`, `offered` and `message`. Raises HTTPError while Keycloak does not answer.
+        """
+        keeper = _Keeper(self.realm, client)
+        try:
+            await keeper.keep()
+        except Refused as refusal:
+            return {"version": self.realm.version, "error": str(refusal)[:_REPORTED]}
+        finally:
+            if keeper.changed:
+                log.info("realm changed", realm=self.realm.name, changes=keeper.changed)
+        return {"version": self.realm.version, "identityProviders": keeper.upstreams}
+
+    def interval(self, said: dict[str, Any] | None) -> float:
+        """Seconds until the realm is looked at again."""
+        return UNKEPT_INTERVAL_SECONDS if said is None or "error" in said else INTERVAL_SECONDS
+
+
+def contains(actual: Any, wanted: Any) -> bool:
+    """Whether every field that is wanted has its value; lists of names are sets, as Keycloak returns them in
+    any order."""
+    if isinstance(wanted, Mapping):
+        return isinstance(actual, Mapping) and all(
+            contains(actual.get(name), value) for name, value in wanted.items()
+        )
+    if isinstance(wanted, (list, tuple)) and isinstance(actual, list):
+        if all(isinstance(each, str) for each in wanted):
+            return sorted(actual) == sorted(wanted)
+        return len(actual) == len(wanted) and all(map(contains, actual, wanted))
+    return bool(actual == wanted)
+
+
+def merged(actual: Any, wanted: Any) -> Any:
+    """The actual representation with the wanted fields."""
+    if isinstance(wanted, Mapping) and isinstance(actual, Mapping):
+        return {**actual, **{name: merged(actual.get(name), value) for name, value in wanted.items()}}
+    return wanted
+
+
+@dataclass
+class _Keeper:
+    """One run over a realm."""
+
+    realm: Realm
+    client: httpx2.AsyncClient
+    token: str = ""
+    changed: list[str] = field(default_factory=list)
+    """What had to be written, in words."""
+    upstreams: list[dict[str, Any]] = field(default_factory=list)
+
+    async def keep(self) -> None:
+        wish = self.realm
+        self.token = await self._authenticate()
+        await self._keep_realm()
+        await self._keep_profile()
+        await self._keep_first_login()
+        # The realm names its flow, which has to be there.
+        await self._keep_settings({"firstBrokerLoginFlow": wish.first_login})
+        scopes = await self._keep_scopes()
+        await self._keep_clients(scopes)
+        await self._keep_groups()
+        await self._keep_upstreams()
+
+    async def _authenticate(self) -> str:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.realm.client_id,
+            "client_secret": self.realm.client_secret,
+        }
+        answer = await self.client.post(
+            f"{self.realm.url}/realms/master/protocol/openid-connect/token", data=form, timeout=CALL_SECONDS
+        )
+        if not answer.is_success:
+            raise Refused(
+                f"Keycloak does not take the operator's account {self.realm.client_id} "
+                f"({answer.status_code}): was its database restored without the Secret, or the reverse?"
+            )
+        return str(answer.json()["access_token"])
+
+    async def _call(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
+        """The decoded answer below `/admin/realms`; None for 404 with `missing`, and without content.
+
+        Raises Refused for what Keycloak does not do.
+        """
+        answer = await self.client.request(
+            method,
+            f"{self.realm.url}/admin/realms{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=CALL_SECONDS,
+        )
+        if answer.status_code == httpx2.codes.NOT_FOUND and missing:
+            return None
+        if not answer.is_success:
+            # Its words name fields and never values of secrets.
+            raise Refused(f"Keycloak refused {method} {path} ({answer.status_code}): {answer.text[:200]}")
+        return answer.json() if answer.content else None
+
+    def _path(self, *parts: str) -> str:
+        return "/".join(["", quote(self.realm.name), *parts])
+
+    async def _keep_realm(self) -> None:
+        if await self._call("GET", self._path(), missing=True) is None:
+            await self._call("POST", "", {"realm": self.realm.name, **self.realm.settings})
+            self.changed.append("the realm was not there")
+        await self._keep_settings(self.realm.settings)
+
+    async def _keep_settings(self, settings: Body) -> None:
+        actual = await self._call("GET", self._path())
+        if not contains(actual, settings):
+            await self._call("PUT", self._path(), merged(actual, settings))
+            self.changed.append(f"settings of the realm: {_differing(actual, settings)}")
+
+    async def _keep_profile(self) -> None:
+        path = self._path("users", "profile")
+        actual = await self._call("GET", path)
+        present = {one["name"]: one for one in actual["attributes"]}
+        wanted = {one["name"]: one for one in self.realm.attributes}
+        if all(contains(present.get(name), one) for name, one in wanted.items()):
+            return
+        kept = [one for name, one in present.items() if name not in wanted]
+        await self._call("PUT", path, {**actual, "attributes": [*kept, *wanted.values()]})
+        self.changed.append("the attributes of people")
+
+    async def _keep_first_login(self) -> None:
+        """Keycloak's own flow, without the step by which a letter to an address is proof enough."""
+        name = self.realm.first_login
+        flows = await self._call("GET", self._path("authentication", "flows"))
+        if all(flow["alias"] != name for flow in flows):
+            origin = self._path("authentication", "flows", quote("first broker login"), "copy")
+            await self._call("POST", origin, {"newName": name})
+            self.changed.append(f"the flow {name} was not there")
+        path = self._path("authentication", "flows", quote(name), "executions")
+        for step in await self._call("GET", path):
+            if step.get("providerId") == "idp-email-verification" and step["requirement"] != "DISABLED":
+                await self._call("PUT", path, {**step, "requirement": "DISABLED"})
+                self.changed.append("links of accounts by e-mail")
+
+    async def _keep_scopes(self) -> dict[str, str]:
+        """Client scopes and their mappers; the ids of all by name."""
+        wanted = {
+            name: {
+                "name": name,
+                "protocol": "openid-connect",
+                "attributes": {MARK: "yes", "include.in.token.scope": "true"},
+            }
+            for name in self.realm.scopes
+        }
+        ids = await self._keep_all("client-scopes", "name", wanted, "client scope")
+        for name, scope in self.realm.scopes.items():
+            where = self._path("client-scopes", ids[name], "protocol-mappers", "models")
+            mappers = {
+                mapper: {"name": mapper, "protocol": "openid-connect", **body}
+                for mapper, body in scope.mappers.items()
+            }
+            await self._keep_exactly(where, mappers, f"client scope {name}")
+        defaults = {name for name, scope in self.realm.scopes.items() if scope.default}
+        await self._assign(self._path("default-default-client-scopes"), ids, defaults, "every client")
+        return ids
+
+    async def _keep_clients(self, scopes: Mapping[str, str]) -> None:
+        wanted = {
+            name: {
+                "clientId": name,
+                "protocol": "openid-connect",
+                **client.settings,
+                "attributes": {MARK: "yes", **client.settings.get("attributes", {})},
+            }
+            for name, client in self.realm.clients.items()
+        }
+        ids = await self._keep_all("clients", "clientId", wanted, "client")
+        for name, client in self.realm.clients.items():
+            for kind, assigned in (("default", client.scopes), ("optional", client.optional_scopes)):
+                path = self._path("clients", ids[name], f"{kind}-client-scopes")
+                await self._assign(path, scopes, assigned, f"client {name}")
+
+    async def _assign(self, path: str, ids: Mapping[str, str], wanted: Iterable[str], whose: str) -> None:
+        """Give the scopes; of ours, take those away that are not wanted."""
+        present = {one["name"] for one in await self._call("GET", path)}
+        for name in sorted(set(wanted) - present):
+            await self._call("PUT", f"{path}/{ids[name]}")
+            self.changed.append(f"scope {name} of {whose}")
+        for name in sorted((present & self.realm.scopes.keys()) - set(wanted)):
+            await self._call("DELETE", f"{path}/{ids[name]}")
+            self.changed.append(f"scope {name} of {whose}")
+
+    async def _keep_all(
+        self, collection: str, key: str, wanted: Mapping[str, Body], what: str
+    ) -> dict[str, str]:
+        """Make these as wanted, and remove those that carry our mark and are wanted no more; ids by key."""
+        path = self._path(collection)
+        present = {one[key]: one for one in await self._call("GET", f"{path}?max=-1")}
+        for name, body in wanted.items():
+            actual = present.get(name)
+            if actual is None:
+                await self._call("POST", path, body)
+                self.changed.append(f"{what} {name} was not there")
+            elif not contains(actual, body):
+                await self._call("PUT", f"{path}/{actual['id']}", merged(actual, body))
+                self.changed.append(f"{what} {name}: {_differing(actual, body)}")
+        for name, actual in present.items():
+            if name not in wanted and MARK in (actual.get("attributes") or {}):
+                await self._call("DELETE", f"{path}/{actual['id']}")
+                self.changed.append(f"{what} {name} is wanted no more")
+        if wanted.keys() - present.keys():
+            present = {one[key]: one for one in await self._call("GET", f"{path}?max=-1")}
+        return {name: actual["id"] for name, actual in present.items()}
+
+    async def _keep_exactly(self, path: str, wanted: Mapping[str, Body], whose: str) -> None:
+        """Make the mappers of something of ours as wanted; others have no place there."""
+        present = {one["name"]: one for one in await self._call("GET", path)}
+        for name, body in wanted.items():
+            actual = present.get(name)
+            if actual is None:
+                await self._call("POST", path, body)
+                self.changed.append(f"mapper {name} of {whose} was not there")
+            elif not contains(actual, body):
+                await self._call("PUT", f"{path}/{actual['id']}", merged(actual, body))
+                self.changed.append(f"mapper {name} of {whose}: {_differing(actual, body)}")
+        for name in present.keys() - wanted.keys():
+            await self._call("DELETE", f"{path}/{present[name]['id']}")
+            self.changed.append(f"mapper {name} of {whose} is not declared")
+
+    async def _keep_groups(self) -> None:
+        ids: dict[str, str] = {}
+        for path in self.realm.groups:
+            by_path = self._path("group-by-path", quote(path[1:], safe="/="))
+            found = await self._call("GET", by_path, missing=True)
+            if found is None:
+                above, _, name = path.rpartition("/")
+                where = ("groups", ids[above], "children") if above else ("groups",)
+                await self._call("POST", self._path(*where), {"name": name})
+                self.changed.append(f"group {path} was not there")
+                found = await self._call("GET", by_path)
+            ids[path] = found["id"]
+        await self._keep_administrators(ids[self.realm.administrators])
+
+    async def _keep_administrators(self, group: str) -> None:
+        (management,) = await self._call("GET", self._path("clients?clientId=realm-management"))
+        path = self._path("groups", group, "role-mappings", "clients", management["id"])
+        if any(role["name"] == "realm-admin" for role in await self._call("GET", path)):
+            return
+        role = await self._call("GET", self._path("clients", management["id"], "roles", "realm-admin"))
+        await self._call("POST", path, [role])
+        self.changed.append("the rights of the federation's administrators")
+
+    async def _keep_upstreams(self) -> None:
+        path = self._path("identity-provider", "instances")
+        present = {one["alias"]: one for one in await self._call("GET", path)}
+        for name, upstream in self.realm.upstreams.items():
+            try:
+                await self._keep_upstream(path, name, upstream, present.get(name))
+                message = ""
+            except Refused as refusal:
+                message = str(refusal)[:_REPORTED]
+            offered = not message or name in present
+            self.upstreams.append({"name": name, "offered": offered, "message": message})
+        for name, actual in present.items():
+            if name not in self.realm.upstreams and MARK in actual.get("config", {}):
+                await self._call("DELETE", f"{path}/{name}")
+                self.changed.append(f"identity provider {name} is wanted no more")
+
+    async def _keep_upstream(self, path: str, name: str, upstream: Upstream, actual: Any) -> None:
+        body = {"alias": name, "providerId": "oidc", **upstream.settings}
+        secret = {"clientSecret"}
+        shown = {**body, "config": {k: v for k, v in body["config"].items() if k not in secret}}
+        shown["config"][MARK] = upstream.version
+        if not contains(actual, shown):
+            discovered = await self._discover(upstream.issuer)
+            wanted = {**body, "config": {**discovered, **body["config"], MARK: upstream.version}}
+            if actual is None:
+                await self._call("POST", path, wanted)
+                self.changed.append(f"identity provider {name} was not there")
+            else:
+                await self._call("PUT", f"{path}/{name}", merged(actual, wanted))
+                self.changed.append(f"identity provider {name}: {_differing(actual, shown)}")
+        mappers = {
+            mapper: {"name": mapper, "identityProviderAlias": name, **one}
+            for mapper, one in upstream.mappers.items()
+        }
+        await self._keep_exactly(f"{path}/{name}/mappers", mappers, f"identity provider {name}")
+
+    async def _discover(self, issuer: str) -> dict[str, Any]:
+        """What the provider publishes about itself, read by Keycloak, which has to reach it anyway."""
+        address = f"{issuer}/.well-known/openid-configuration"
+        form = {"fromUrl": address, "providerId": "oidc"}
+        try:
+            found = await self._call("POST", self._path("identity-provider", "import-config"), form)
+        except Refused:
+            raise Refused(
+                f"{address} can't be read: is that the provider's issuer, and can it be reached?"
+            ) from None
+        if not isinstance(found, dict) or found.get("issuer") != issuer:
+            named = found.get("issuer") if isinstance(found, dict) else None
+            raise Refused(f"{address} names another issuer, {named}: give that one")
+        return found
+
+
+def _differing(actual: Any, wanted: Body) -> str:
+    """Names of the fields, never their values."""
+    return ", ".join(
+        sorted(name for name, value in wanted.items() if not contains((actual or {}).get(name), value))
+    )

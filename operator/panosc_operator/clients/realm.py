@@ -1,0 +1,65 @@
+"""A realm of Keycloak as it should be, in the words of its admin API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Body = Mapping[str, Any]
+"""A part of one of the admin API's representations: the fields that matter."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A client scope: claims, by the mappers that make them."""
+
+    mappers: Mapping[str, Body]
+    """By name; a mapper that is not among them is removed."""
+    default: bool = False
+    """Whether every client has it, without asking for it."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """A client of the login, as OAuth calls programs."""
+
+    settings: Body
+    scopes: frozenset[str] = frozenset()
+    """Of ours: those it always has."""
+    optional_scopes: frozenset[str] = frozenset()
+    """Of ours: those that it may ask for."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Another OpenID Connect provider through which people log in."""
+
+    issuer: str
+    settings: Body
+    mappers: Mapping[str, Body]
+    version: str
+    """Changes with the settings and the secret, which Keycloak does not show."""
+
+
+@dataclass(frozen=True)
+class Realm:
+    """A realm as it should be, and where it is."""
+
+    url: str
+    """Of Keycloak, as the operator reaches it."""
+    name: str
+    version: str
+    """Changes with everything below."""
+    client_id: str
+    client_secret: str = field(repr=False)
+    settings: Body
+    attributes: tuple[Body, ...]
+    """Of people, beside Keycloak's own, as its user profile has them."""
+    first_login: str
+    """Name of the flow of first logins through an upstream provider."""
+    scopes: Mapping[str, Scope]
+    clients: Mapping[str, Application] = field(repr=False)
+    upstreams: Mapping[str, Upstream] = field(repr=False)
+    groups: tuple[str, ...]
+    """Paths, each after that of the group it is in."""
+    administrators: str
+    """Path of the group whose members administer the realm."""

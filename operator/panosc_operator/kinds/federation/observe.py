@@ -1,0 +1,124 @@
+"""What a Federation depends on: the facilities, the Secrets of its providers, and what its realm is like."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
+from panosc_operator.api.meta import GROUP
+from panosc_operator.clients.realm import Realm
+from panosc_operator.engine.kind import Reader
+from panosc_operator.engine.resources import SECRET, Key, Object
+from panosc_operator.kinds.federation.realm import Account, Login, realm
+from panosc_operator.kinds.pods import failures
+from panosc_operator.kinds.relations import (
+    LOGIN,
+    LOGIN_ADMINISTRATOR,
+    LOGIN_SECRET,
+    federations,
+    former_status,
+    login_host,
+    namespace_of,
+)
+from panosc_operator.settings import Settings
+
+CLIENT_SECRET_KEY = "clientSecret"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A Federation and what it depends on."""
+
+    federation: Federation
+    settings: Settings
+    rival: str | None = None
+    """An earlier Federation of the cluster."""
+    facilities: tuple[str, ...] = ()
+    """Names of the facilities that use the login."""
+    missing_secrets: Mapping[str, str] = field(default_factory=dict)
+    """By identity provider: the Secret that is not there, or lacks its key."""
+    realm: Realm | None = field(default=None, repr=False)
+    """How the realm should be; None while the operator has no account there."""
+    report: Object | None = None
+    """What the last look at the realm found."""
+    report_is_current: bool = False
+    """Whether Keycloak still answers."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """By component: what a pod that fails says."""
+    former: Object = field(default_factory=dict)
+    """The status that was last written."""
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the login."""
+        return self.settings.namespace
+
+    @property
+    def name(self) -> str:
+        """Name of the login's objects."""
+        return LOGIN
+
+    @property
+    def host(self) -> str:
+        """Host of the login."""
+        return login_host(self.federation, self.settings)
+
+
+async def observe(settings: Settings, federation: Federation, reader: Reader) -> Observation:
+    """Read what the federation depends on."""
+    cache, name, namespace = reader.cache, federation.metadata.name, settings.namespace
+    first = next(iter(federations(cache)), None)
+    facilities = [Facility.wish(obj) for obj in cache.all(GROUP, Facility.info.kind)]
+    members = sorted((one for one in facilities if one.spec.aai is None), key=lambda one: one.metadata.name)
+    accounts: dict[str, Account] = {}
+    missing: dict[str, str] = {}
+    for provider in federation.spec.identity_providers:
+        secret = await reader.read(SECRET, namespace, provider.credentials_secret)
+        account = _account(secret, CLIENT_SECRET_KEY)
+        if account is None:
+            missing[provider.name] = provider.credentials_secret
+        else:
+            accounts[provider.name] = account
+    logins = {}
+    for facility in members:
+        where = namespace_of(facility)
+        account = _account(await reader.read(SECRET, where, LOGIN_SECRET), "client-secret")
+        if account is not None:
+            residents = [
+                one["metadata"]["name"]
+                for model in (Catalogue, DataArchive)
+                for one in cache.all(GROUP, model.info.kind, where)
+            ]
+            logins[facility.metadata.name] = Login(facility, account, tuple(sorted(residents)))
+    administrator = await reader.read(SECRET, namespace, LOGIN_ADMINISTRATOR)
+    wish = None
+    own = _account(administrator, "client-secret")
+    if own is not None:
+        wish = realm(federation, settings, own, logins, accounts)
+    key = Key(GROUP, federation.info.kind, None, name)
+    report, current = reader.services.latest(key)
+    return Observation(
+        federation,
+        settings,
+        rival=first.name if first and first.name != name else None,
+        facilities=tuple(logins),
+        missing_secrets=missing,
+        realm=wish,
+        report=report,
+        report_is_current=current,
+        former=former_status(reader, federation),
+        failures=await failures(reader, federation, ("keycloak", "postgresql")),
+    )
+
+
+def _account(secret: Object | None, key: str) -> Account | None:
+    """The secret text under the key, and what changes with it; None if it is not there."""
+    if secret is None:
+        return None
+    try:
+        text = base64.b64decode(secret.get("data", {}).get(key, ""), validate=True).decode().strip()
+    except (binascii.Error, ValueError):
+        return None
+    version = f"{secret['metadata'].get('uid', '')}/{secret['metadata'].get('resourceVersion', '')}"
+    return Account(text, version) if text else None

@@ -1,0 +1,167 @@
+"""What a Federation becomes: a Keycloak with its database, its host, and its fences."""
+
+from typing import Any
+
+from panosc_operator.engine.desired import Desired
+from panosc_operator.engine.resources import SECRET, Object
+from panosc_operator.kinds.building import (
+    API_PORT,
+    OUTSIDE,
+    POSTGRES_PORT,
+    Part,
+    container,
+    deployment,
+    disruption_budget,
+    gateway,
+    http_probe,
+    network_policy,
+    path_match,
+    pod,
+    pods_in,
+    pods_of_facilities,
+    pods_with,
+    ports,
+    resources,
+    route,
+    service,
+)
+from panosc_operator.kinds.federation.observe import Observation
+from panosc_operator.kinds.federation.realm import OPERATOR
+from panosc_operator.kinds.postgresql import postgresql
+from panosc_operator.kinds.relations import LOGIN, LOGIN_ADMINISTRATOR, REALM
+
+DATABASE = "keycloak"
+DATABASE_NAME = f"{LOGIN}-postgres"
+SECRET_LENGTH = 43
+MANAGEMENT_PORT = 9000
+CLUSTERING_PORTS = (7800, 57800)
+"""JGroups' messages between the pods, and its watch for those that fail."""
+PUBLIC_PREFIXES = (
+    f"/realms/{REALM}",
+    "/resources",
+    # The console of the realm's administrators; Keycloak's own realm is reached from within the cluster only.
+    f"/admin/{REALM}/console",
+    f"/admin/realms/{REALM}",
+    "/admin/serverinfo",
+)
+_DATA = "/opt/keycloak/data"
+
+
+def plan(observed: Observation) -> list[Desired] | None:
+    """All objects of the login; None while another Federation has it."""
+    if observed.rival:
+        return None
+    spec, settings, host = observed.federation.spec, observed.settings, observed.host
+
+    def part(component: str, software: str = "keycloak") -> Part:
+        return Part(software, observed.federation.metadata.name, component, observed.namespace)
+
+    login, database = part("login"), part("database", "postgresql")
+    objects = postgresql(database, DATABASE_NAME, DATABASE, spec.database, settings)
+    objects += [
+        _account(login),
+        deployment(
+            login,
+            LOGIN,
+            pod([_container(observed)], [{"name": "data", "emptyDir": {}}]),
+            replicas=spec.replicas,
+            restart_on=(DATABASE_NAME,),
+        ),
+        service(login, LOGIN, API_PORT),
+        *([disruption_budget(login, LOGIN)] if spec.replicas > 1 else []),
+        gateway(login, LOGIN, host, f"{LOGIN}-tls", settings),
+        route(
+            login,
+            LOGIN,
+            host,
+            [path_match("PathPrefix", prefix) for prefix in PUBLIC_PREFIXES],
+            gateway_name=LOGIN,
+        ),
+    ]
+    return [*objects, *_fences(observed, login, database)]
+
+
+def _account(part: Part) -> Desired:
+    """The operator's account in Keycloak, which takes it over at its first start; it outlives the federation
+    with the database, as that would not take another."""
+    content = {"client-id": OPERATOR, "client-secret": "{secret}"}
+    return Desired(
+        SECRET,
+        {"metadata": part.metadata(LOGIN_ADMINISTRATOR), "type": "Opaque", "stringData": content},
+        retain=True,
+        create_only=True,
+        random={"secret": SECRET_LENGTH},
+    )
+
+
+def _container(observed: Observation) -> Object:
+    settings = observed.settings
+    database: dict[str, Any] = {
+        "KC_DB_URL_HOST": _key(DATABASE_NAME, "host"),
+        "KC_DB_URL_DATABASE": DATABASE,
+        "KC_DB_USERNAME": _key(DATABASE_NAME, "username"),
+        "KC_DB_PASSWORD": _key(DATABASE_NAME, "password"),
+    }
+    return container(
+        "keycloak",
+        settings.image_keycloak,
+        settings.image_pull_policy,
+        requirements=resources("100m", "512Mi", memory_limit="1Gi"),
+        mounts={"data": _DATA},
+        environment={
+            **database,
+            "KC_HOSTNAME": settings.url_of(observed.host),
+            # Services in the cluster read its keys by its Service's name.
+            "KC_HOSTNAME_BACKCHANNEL_DYNAMIC": "true",
+            "KC_HTTP_ENABLED": "true",
+            "KC_HTTP_PORT": str(API_PORT),
+            "KC_HTTP_MANAGEMENT_PORT": str(MANAGEMENT_PORT),
+            "KC_PROXY_HEADERS": "xforwarded",
+            "KC_BOOTSTRAP_ADMIN_CLIENT_ID": _key(LOGIN_ADMINISTRATOR, "client-id"),
+            "KC_BOOTSTRAP_ADMIN_CLIENT_SECRET": _key(LOGIN_ADMINISTRATOR, "client-secret"),
+            "KC_LOG_CONSOLE_OUTPUT": "json",
+        },
+        ports=[
+            {"name": "http", "containerPort": API_PORT, "protocol": "TCP"},
+            {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
+        ],
+        # It makes its tables at the first start, which takes a minute.
+        startupProbe=http_probe("/health/started", MANAGEMENT_PORT, period=2, failures=300),
+        livenessProbe=http_probe("/health/live", MANAGEMENT_PORT, period=10, failures=3),
+        readinessProbe=http_probe("/health/ready", MANAGEMENT_PORT, period=5, failures=2),
+    )
+
+
+def _key(secret: str, key: str) -> Object:
+    return {"secretKeyRef": {"name": secret, "key": key}}
+
+
+def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]:
+    """Who reaches login and database, and what they reach; the operator's namespace has no other fence."""
+    settings = observed.settings
+    logins, databases = pods_with(login.selector), pods_with(database.selector)
+    clients = [pods_in(settings.gateway_namespace), pods_in(settings.namespace), pods_of_facilities()]
+    to_login: list[Object] = [
+        {"from": clients, "ports": ports(API_PORT)},
+        {"from": [logins], "ports": ports(*CLUSTERING_PORTS)},
+    ]
+    from_login: list[Object] = [
+        {
+            "to": [pods_in(settings.dns_namespace)],
+            "ports": ports(settings.dns_port, protocols=("UDP", "TCP")),
+        },
+        {"to": [databases], "ports": ports(POSTGRES_PORT)},
+        {"to": [logins], "ports": ports(*CLUSTERING_PORTS)},
+        # Upstream providers, wherever they are, also behind the same gateway.
+        {"to": OUTSIDE, "ports": ports(443)},
+        {"to": [pods_in(settings.gateway_namespace)], "ports": ports(settings.gateway_target_port)},
+    ]
+    to_database: list[Object] = [{"from": [logins], "ports": ports(POSTGRES_PORT)}]
+    return [
+        network_policy(
+            login, LOGIN, {"matchLabels": dict(login.selector)}, ingress=to_login, egress=from_login
+        ),
+        network_policy(
+            database, DATABASE_NAME, {"matchLabels": dict(database.selector)}, ingress=to_database, egress=[]
+        ),
+    ]

@@ -1,0 +1,271 @@
+"""The realm that a Federation declares: claims, clients of facilities, groups, upstream providers.
+
+One realm for the whole community: who logs in once is known at every facility by one identifier. A facility
+with a login of its own names it in `spec.aai` instead, or is an upstream provider here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from panosc_operator.api import Facility, Federation
+from panosc_operator.api.federation import IdentityProvider
+from panosc_operator.clients.realm import Application, Body, Realm, Scope, Upstream
+from panosc_operator.engine.desired import digest
+from panosc_operator.kinds.relations import REALM, audience_of, domain_of, login_host, login_url
+from panosc_operator.settings import Settings
+
+OPERATOR = "panosc-operator"
+"""The operator's client in Keycloak's own realm, made at its first start."""
+COMMAND_LINE = "panosc-cli"
+"""Client of the program `panosc`, which has no secret."""
+FIRST_LOGIN = "panosc first broker login"
+ADMINISTRATORS = "/federation/role=admin"
+CALLBACK = "/oauth2/callback"
+"""Path at which the gateway takes people back from the login."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_EVERYWHERE = {
+    "id.token.claim": "true",
+    "access.token.claim": "true",
+    "userinfo.token.claim": "true",
+    "introspection.token.claim": "true",
+}
+_ON_REQUEST = {**_EVERYWHERE, "id.token.claim": "false", "access.token.claim": "false"}
+"""In the answers to whoever has the token, not in the token, as the EOSC AAI Architecture has it."""
+_ATTRIBUTES = {
+    # By claim: field of UpstreamClaims, whether there may be several values, and where it is said.
+    "schac_home_organization": ("home_organization", False, _ON_REQUEST),
+    "voperson_external_affiliation": ("affiliation", True, _ON_REQUEST),
+    "eduperson_assurance": ("assurance", True, _EVERYWHERE),
+    "orcid": ("orcid", False, _EVERYWHERE),
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A secret and what changes with it."""
+
+    secret: str = field(repr=False)
+    version: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """A facility's part in the login."""
+
+    facility: Facility
+    account: Account
+    residents: tuple[str, ...]
+    """Names of its services, each of which has a host."""
+
+
+def realm(
+    federation: Federation,
+    settings: Settings,
+    own: Account,
+    logins: Mapping[str, Login],
+    accounts: Mapping[str, Account],
+) -> Realm:
+    """The realm as it should be; `logins` by facility, `accounts` by identity provider."""
+    spec = federation.spec
+    host = login_host(federation, settings)
+    scopes = {"panosc": _identity(federation, host)}
+    scopes |= {audience_of(name): _audience(name) for name in logins}
+    clients = {audience_of(name): _facility_client(login, settings) for name, login in logins.items()}
+    clients[COMMAND_LINE] = _command_line(logins)
+    upstreams = {
+        one.name: _upstream(one, accounts[one.name])
+        for one in spec.identity_providers
+        if one.name in accounts
+    }
+    attributes = tuple(_attribute(name, several) for name, (_, several, _) in _ATTRIBUTES.items())
+    content: dict[str, Any] = {
+        "settings": _settings(federation, settings),
+        "attributes": attributes,
+        "scopes": scopes,
+        "groups": tuple(_groups(logins)),
+    }
+    seen = [
+        content["settings"],
+        list(attributes),
+        list(content["groups"]),
+        {name: [dict(one.mappers), one.default] for name, one in scopes.items()},
+        {name: [dict(one.settings), sorted(one.optional_scopes)] for name, one in clients.items()},
+        {name: one.version for name, one in upstreams.items()},
+    ]
+    return Realm(
+        url=login_url(settings),
+        name=REALM,
+        version=digest(seen),
+        client_id=OPERATOR,
+        client_secret=own.secret,
+        first_login=FIRST_LOGIN,
+        clients=clients,
+        upstreams=upstreams,
+        administrators=ADMINISTRATORS,
+        **content,
+    )
+
+
+def _settings(federation: Federation, settings: Settings) -> Body:
+    return {
+        "enabled": True,
+        "displayName": federation.spec.display_name,
+        "sslRequired": "external" if settings.gateway_tls else "none",
+        # Accounts are made by administrators or come from upstream; who is new there is new here.
+        "registrationAllowed": False,
+        "editUsernameAllowed": False,
+        "loginWithEmailAllowed": False,
+        # A known address leads to the question whose account it is, to be shown by both logins.
+        "duplicateEmailsAllowed": False,
+        "bruteForceProtected": True,
+        "permanentLockout": False,
+        # Services verify tokens by themselves: whoever is shut out is so when the token ends.
+        "accessTokenLifespan": 5 * _MINUTE,
+        "ssoSessionIdleTimeout": 2 * _HOUR,
+        "ssoSessionMaxLifespan": 12 * _HOUR,
+        "eventsEnabled": True,
+        "eventsExpiration": 90 * _DAY,
+        "adminEventsEnabled": True,
+    }
+
+
+def _identity(federation: Federation, host: str) -> Scope:
+    spec = federation.spec
+    names = {"namespace": spec.entitlement_namespace, "authority": host}
+    mappers = {
+        "identifier": _mapper("panosc-identifier", {"scope": spec.identifier_scope, **_EVERYWHERE}),
+        **{
+            # The present name, and the one that older peers look for.
+            claim: _mapper("panosc-entitlements", {**names, "claim.name": claim, **_EVERYWHERE})
+            for claim in ("entitlements", "eduperson_entitlement")
+        },
+        **{
+            claim: _mapper(
+                "oidc-usermodel-attribute-mapper",
+                {
+                    "user.attribute": claim,
+                    "claim.name": claim,
+                    "jsonType.label": "String",
+                    "multivalued": str(several).lower(),
+                    **where,
+                },
+            )
+            for claim, (_, several, where) in _ATTRIBUTES.items()
+        },
+    }
+    return Scope(mappers, default=True)
+
+
+def _audience(facility: str) -> Scope:
+    config = {
+        "included.custom.audience": audience_of(facility),
+        "access.token.claim": "true",
+        "introspection.token.claim": "true",
+        "id.token.claim": "false",
+    }
+    return Scope({"audience": _mapper("oidc-audience-mapper", config)})
+
+
+def _mapper(kind: str, config: Body) -> Body:
+    return {"protocolMapper": kind, "config": config}
+
+
+def _facility_client(login: Login, settings: Settings) -> Application:
+    domain = domain_of(login.facility, settings.base_domain)
+    hosts = [settings.url_of(f"{name}.{domain}") for name in login.residents]
+    return Application(
+        {
+            "name": login.facility.spec.display_name,
+            "enabled": True,
+            "publicClient": False,
+            "clientAuthenticatorType": "client-secret",
+            "secret": login.account.secret,
+            "standardFlowEnabled": True,
+            "implicitFlowEnabled": False,
+            "directAccessGrantsEnabled": False,
+            "serviceAccountsEnabled": False,
+            "fullScopeAllowed": False,
+            "redirectUris": [f"{host}{CALLBACK}" for host in hosts],
+            "webOrigins": [],
+            "attributes": {
+                "pkce.code.challenge.method": "S256",
+                "post.logout.redirect.uris": "##".join(f"{host}/" for host in hosts) or "-",
+            },
+        },
+        scopes=frozenset({"panosc", audience_of(login.facility.metadata.name)}),
+    )
+
+
+def _command_line(facilities: Iterable[str]) -> Application:
+    return Application(
+        {
+            "name": "The program panosc",
+            "enabled": True,
+            "publicClient": True,
+            "standardFlowEnabled": False,
+            "implicitFlowEnabled": False,
+            "directAccessGrantsEnabled": False,
+            "serviceAccountsEnabled": False,
+            "fullScopeAllowed": False,
+            "attributes": {"oauth2.device.authorization.grant.enabled": "true"},
+        },
+        scopes=frozenset({"panosc"}),
+        optional_scopes=frozenset(map(audience_of, facilities)),
+    )
+
+
+def _groups(facilities: Iterable[str]) -> Iterable[str]:
+    yield "/federation"
+    yield ADMINISTRATORS
+    for facility in facilities:
+        yield f"/{facility}"
+        for name in ("role=admin", "staff", "instruments", "proposals"):
+            yield f"/{facility}/{name}"
+
+
+def _attribute(name: str, several: bool) -> Body:
+    """Administrators and upstream providers say these about people, people themselves don't."""
+    return {
+        "name": name,
+        "displayName": name,
+        "permissions": {"view": ["admin", "user"], "edit": ["admin"]},
+        "multivalued": several,
+    }
+
+
+def _upstream(provider: IdentityProvider, account: Account) -> Upstream:
+    settings: dict[str, Any] = {
+        "displayName": provider.display_name,
+        "enabled": True,
+        "trustEmail": provider.verifies_email,
+        "storeToken": False,
+        "linkOnly": False,
+        "firstBrokerLoginFlowAlias": FIRST_LOGIN,
+        "config": {
+            "issuer": provider.issuer,
+            "clientId": provider.client_id,
+            "clientAuthMethod": "client_secret_basic",
+            "defaultScope": " ".join(provider.scopes),
+            "syncMode": "FORCE",
+            "useJwksUrl": "true",
+            "validateSignature": "true",
+            "pkceEnabled": "true",
+            "pkceMethod": "S256",
+        },
+    }
+    mappers = {
+        name: {
+            "identityProviderMapper": "oidc-user-attribute-idp-mapper",
+            "config": {
+                "claim": getattr(provider.claims, upstream),
+                "user.attribute": name,
+                "syncMode": "FORCE",
+            },
+        }
+        for name, (upstream, _, _) in _ATTRIBUTES.items()
+    }
+    version = digest([settings, mappers, account.version])
+    settings["config"]["clientSecret"] = account.secret
+    return Upstream(provider.issuer, settings, mappers, version)

@@ -1,0 +1,157 @@
+"""What the state of a Federation, of its providers and of its realm means."""
+
+import base64
+from typing import Any
+
+import pytest
+from panosc_operator.engine.kind import Judgement
+from panosc_operator.engine.resources import Object
+from support.judging import judge, resource, status_of
+from support.known import observe
+
+PROVIDER = {
+    "name": "egi",
+    "displayName": "EGI Check-in",
+    "issuer": "https://aai.egi.eu/auth/realms/egi",
+    "clientId": "panosc",
+    "credentialsSecret": "egi-client",
+}
+
+
+def secret(name: str, namespace: str = "panosc-system", **content: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "7"},
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in content.items()},
+    }
+
+
+def federation(name: str = "panosc", **spec: Any) -> Object:
+    said = {
+        "displayName": "PaNOSC",
+        "identifierScope": "panosc.eu",
+        "entitlementNamespace": "geant:panosc.eu",
+    }
+    return resource("Federation", name, None, **said, **spec)
+
+
+FACILITY = resource("Facility", "esrf", None, displayName="ESRF")
+OWN = resource(
+    "Facility",
+    "ill",
+    None,
+    displayName="ILL",
+    aai={"issuer": "https://login.ill.eu", "audience": "ill", "entitlementNamespace": "geant:ill.eu"},
+)
+ADMINISTRATOR = secret("login-administrator", **{"client-id": "panosc-operator", "client-secret": "hidden"})
+WORLD = [FACILITY, OWN, ADMINISTRATOR, secret("panosc-login", "esrf", **{"client-secret": "hidden"})]
+
+
+def judged(obj: Object, world: list[Object], *, version: str | None = None, **more: Any) -> Judgement:
+    """The judgement, where Keycloak said last that the realm is as declared, or `version` of it."""
+    wish = observe(obj, world).realm
+    report = {"version": version or (wish.version if wish else ""), "identityProviders": []}
+    return judge(obj, world=world, **{"report": report, **more})
+
+
+def test_a_federation_whose_realm_is_as_declared_is_ready() -> None:
+    judgement = judged(federation(), WORLD)
+    assert judgement.finding is None
+    assert judgement.message == "people log in at http://login.panosc.localhost/realms/panosc/account"
+    assert judgement.status["issuer"] == "http://login.panosc.localhost/realms/panosc"
+    assert judgement.status["facilities"] == ["esrf"], "a facility with a login of its own is no member"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason", "words"),
+    [
+        ({"version": "another"}, "RealmProgressing", "being made as the spec says"),
+        ({"report": None}, "RealmProgressing", "being made as the spec says"),
+        ({"answering": False}, "RealmProgressing", "Keycloak doesn't answer the operator"),
+        (
+            {"report": {"version": "x", "error": "Keycloak refused PUT /panosc (400): no"}},
+            "RealmFailed",
+            "realm panosc: Keycloak refused PUT /panosc (400): no",
+        ),
+        (
+            {"change": status_of("StatefulSet login-postgres", {})},
+            "DatabaseProgressing",
+            "StatefulSet login-postgres",
+        ),
+        ({"change": status_of("Gateway login", {})}, "GatewayProgressing", "Gateway login"),
+        ({"change": status_of("Deployment login", {})}, "Progressing", "login"),
+    ],
+)
+def test_what_is_missing_is_told(more: dict[str, Any], reason: str, words: str) -> None:
+    finding = judged(federation(), WORLD, **more).finding
+    assert finding is not None
+    assert finding.reason == reason
+    assert words in finding.message
+
+
+def test_a_second_federation_is_told_who_has_the_login_and_makes_nothing() -> None:
+    first, second = federation("first"), federation("second")
+    second["metadata"]["creationTimestamp"] = "2026-02-01T00:00:00Z"
+    first["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    finding = judge(second, world=[first, *WORLD]).finding
+    assert finding is not None
+    assert (finding.reason, finding.stalled) == ("LoginTaken", True)
+    assert "Federation first has the login" in finding.message
+    assert judged(first, [second, *WORLD]).finding is None
+
+
+def provider_condition(world: list[Object], report: Object | None) -> tuple[str, str, str]:
+    obj = federation(identityProviders=[PROVIDER])
+    (condition,) = judge(obj, world=world, report=report).conditions
+    assert condition.type == "IdentityProvidersReady"
+    return condition.status, condition.reason, condition.message
+
+
+def test_a_provider_without_its_secret_is_named_with_what_to_do() -> None:
+    status, reason, message = provider_condition(WORLD, None)
+    assert (status, reason) == ("False", "ProviderSecretNotFound")
+    assert "egi-client" in message
+    assert "clientSecret" in message
+    assert "panosc-system" in message
+
+
+def test_a_secret_without_its_key_is_none() -> None:
+    _, reason, _ = provider_condition([*WORLD, secret("egi-client", password="hidden")], None)
+    assert reason == "ProviderSecretNotFound"
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (None, ("Unknown", "RealmProgressing")),
+        ({"name": "egi", "offered": True, "message": ""}, ("True", "ProvidersOffered")),
+        ({"name": "egi", "offered": False, "message": "it can't be read"}, ("False", "ProviderFailed")),
+    ],
+)
+def test_what_became_of_a_provider_is_told(told: Object | None, expected: tuple[str, str]) -> None:
+    world = [*WORLD, secret("egi-client", clientSecret="hidden")]
+    report = {"version": "x", "identityProviders": [told]} if told else None
+    assert provider_condition(world, report)[:2] == expected
+
+
+def test_what_was_known_of_the_providers_is_shown_while_the_realm_cannot_be_kept() -> None:
+    obj = federation(identityProviders=[PROVIDER])
+    told = [{"name": "egi", "offered": True, "message": ""}, {"name": "gone", "offered": True, "message": ""}]
+    obj["status"] = {"identityProviders": told}
+    world = [*WORLD, secret("egi-client", clientSecret="hidden")]
+    status = judge(obj, world=world, report={"version": "x", "error": "no"}).status
+    assert status["identityProviders"] == told[:1]
+
+
+def test_a_federation_that_is_deleted_gives_no_login() -> None:
+    gone = federation()
+    gone["metadata"]["deletionTimestamp"] = "2026-02-01T00:00:00Z"
+    catalogue = resource("Catalogue", "catalogue")
+    namespace: Object = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "esrf", "resourceVersion": "1", "labels": {"panosc.eu/facility": "esrf"}},
+    }
+    assert observe(catalogue, [FACILITY, namespace, federation()]).login is not None
+    assert observe(catalogue, [FACILITY, namespace, gone]).login is None

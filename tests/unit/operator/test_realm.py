@@ -1,0 +1,328 @@
+"""The realm of a Federation on a real Keycloak: made as declared, put back when changed, claims as EOSC's.
+
+What is asked of Keycloak is what a program, a person or an administrator would ask of it.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+from aarc_entitlement import G069
+from panosc_operator.api import Facility, Federation
+from panosc_operator.clients.keycloak import KeptRealm
+from panosc_operator.clients.realm import Realm
+from panosc_operator.kinds.federation.realm import Account, Login, realm
+from support import keycloak, postgres
+from support.known import settings
+
+OPERATOR_SECRET, FACILITY_SECRET = "of-the-operator", "of-the-facility"
+SCOPE = "panosc.example.org"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[keycloak.Server]:
+    with postgres.server() as database, keycloak.server(database) as running:
+        running.admit("panosc-operator", OPERATOR_SECRET)
+        yield running
+
+
+def federation(**spec: Any) -> Federation:
+    said = {
+        "displayName": "PaNOSC",
+        "identifierScope": SCOPE,
+        "entitlementNamespace": "geant:panosc.example.org",
+        **spec,
+    }
+    return Federation.model_validate({"metadata": {"name": "panosc"}, "spec": said})
+
+
+def facility(name: str) -> Facility:
+    return Facility.model_validate({"metadata": {"name": name}, "spec": {"displayName": name.title()}})
+
+
+def wish(
+    server: keycloak.Server,
+    *facilities: str,
+    accounts: Mapping[str, Account] | None = None,
+    **spec: Any,
+) -> Realm:
+    logins = {
+        name: Login(facility(name), Account(FACILITY_SECRET, "1"), ("archive", "catalogue"))
+        for name in facilities
+    }
+    made = realm(federation(**spec), settings(), Account(OPERATOR_SECRET, "1"), logins, accounts or {})
+    return replace(made, url=server.url)
+
+
+def keep(wanted: Realm) -> dict[str, Any]:
+    async def ask() -> dict[str, Any]:
+        async with httpx2.AsyncClient() as client:
+            return await KeptRealm(wanted).ask(client)
+
+    return asyncio.run(ask())
+
+
+def writes(server: keycloak.Server) -> int:
+    """How many changes administrators have made, as Keycloak counts them."""
+    return len(server.admin("GET", "/panosc/admin-events?max=10000"))
+
+
+@pytest.fixture(scope="module")
+def kept(server: keycloak.Server) -> Realm:
+    wanted = wish(server, "aurora", "borealis")
+    assert keep(wanted) == {"version": wanted.version, "identityProviders": []}
+    return wanted
+
+
+def test_what_is_as_declared_is_not_written_again(server: keycloak.Server, kept: Realm) -> None:
+    before = writes(server)
+    assert "error" not in keep(kept)
+    assert writes(server) == before
+
+
+def _client(server: keycloak.Server, name: str) -> dict[str, Any]:
+    (found,) = server.admin("GET", f"/panosc/clients?clientId={name}")
+    return dict(found)
+
+
+DRIFT: dict[str, tuple[str, dict[str, Any]]] = {
+    "people may register themselves": ("", {"registrationAllowed": True}),
+    "tokens live for a day": ("", {"accessTokenLifespan": 86400}),
+    "guessing passwords is not slowed down": ("", {"bruteForceProtected": False}),
+    "first logins are linked by Keycloak's own flow": ("", {"firstBrokerLoginFlow": "first broker login"}),
+}
+
+
+@pytest.mark.parametrize("what", DRIFT)
+def test_settings_changed_by_hand_are_put_back(server: keycloak.Server, kept: Realm, what: str) -> None:
+    path, changes = DRIFT[what]
+    before = server.admin("GET", f"/panosc{path}")
+    server.admin("PUT", f"/panosc{path}", {**before, **changes})
+    keep(kept)
+    after = server.admin("GET", f"/panosc{path}")
+    assert {name: after[name] for name in changes} == {name: before[name] for name in changes}
+
+
+def test_a_client_changed_by_hand_is_put_back(server: keycloak.Server, kept: Realm) -> None:
+    client = _client(server, "facility-aurora")
+    opened = {
+        **client,
+        "redirectUris": ["https://evil.example.org/*"],
+        "secret": "known",
+        "publicClient": True,
+    }
+    server.admin("PUT", f"/panosc/clients/{client['id']}", opened)
+    keep(kept)
+    after = _client(server, "facility-aurora")
+    assert sorted(after["redirectUris"]) == [
+        "http://archive.aurora.panosc.localhost/oauth2/callback",
+        "http://catalogue.aurora.panosc.localhost/oauth2/callback",
+    ]
+    assert (after["secret"], after["publicClient"]) == (FACILITY_SECRET, False)
+
+
+def test_a_claim_added_by_hand_is_taken_away(server: keycloak.Server, kept: Realm) -> None:
+    (scope,) = [one for one in server.admin("GET", "/panosc/client-scopes") if one["name"] == "panosc"]
+    path = f"/panosc/client-scopes/{scope['id']}/protocol-mappers/models"
+    forged = {
+        "name": "everybody is an administrator",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-hardcoded-claim-mapper",
+        "config": {"claim.name": "entitlements", "claim.value": "urn:x:y:group:aurora:role=admin"},
+    }
+    server.admin("POST", path, forged)
+    keep(kept)
+    assert forged["name"] not in {one["name"] for one in server.admin("GET", path)}
+
+
+def test_foreign_clients_scopes_and_members_of_groups_are_left_alone(
+    server: keycloak.Server, kept: Realm
+) -> None:
+    server.admin(
+        "POST", "/panosc/clients", {"clientId": "elab", "redirectUris": ["https://elab.example.org/"]}
+    )
+    server.admin("POST", "/panosc/client-scopes", {"name": "elab", "protocol": "openid-connect"})
+    person = _person(server, "grace", ["/borealis/staff"])
+    before = _client(server, "elab")
+    keep(kept)
+    assert _client(server, "elab") == before
+    assert "elab" in {one["name"] for one in server.admin("GET", "/panosc/client-scopes")}
+    assert [one["path"] for one in server.admin("GET", f"/panosc/users/{person}/groups")] == [
+        "/borealis/staff"
+    ]
+
+
+def test_a_facility_that_leaves_loses_its_client_and_keeps_its_groups(
+    server: keycloak.Server, kept: Realm
+) -> None:
+    keep(wish(server, "aurora"))
+    assert server.admin("GET", "/panosc/clients?clientId=facility-borealis") == []
+    assert "facility-borealis" not in {one["name"] for one in server.admin("GET", "/panosc/client-scopes")}
+    assert server.admin("GET", "/panosc/group-by-path/borealis/staff")["name"] == "staff"
+    keep(kept)
+    assert _client(server, "facility-borealis")["enabled"] is True
+
+
+def _person(server: keycloak.Server, name: str, groups: list[str], **attributes: str) -> str:
+    """Make an account, and return its id."""
+    server.admin(
+        "POST",
+        "/panosc/users",
+        {
+            "username": name,
+            "enabled": True,
+            "email": f"{name}@example.org",
+            "firstName": name.title(),
+            "lastName": "Example",
+            "credentials": [{"type": "password", "value": keycloak.PASSWORD, "temporary": False}],
+            "attributes": {key: [value] for key, value in attributes.items()},
+        },
+    )
+    (found,) = server.admin("GET", f"/panosc/users?username={name}&exact=true")
+    for path in groups:
+        group = server.admin("GET", f"/panosc/group-by-path{path}")
+        server.admin("PUT", f"/panosc/users/{found['id']}/groups/{group['id']}")
+    return str(found["id"])
+
+
+def _decoded(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
+@pytest.fixture(scope="module")
+def said(server: keycloak.Server, kept: Realm) -> dict[str, dict[str, Any]]:
+    """What the login says about Ada, by where it says so."""
+    groups = ["/aurora/role=admin", "/aurora/instruments", "/borealis/staff"]
+    ada = _person(server, "ada", groups, orcid="0000-0002-1825-0097", schac_home_organization="example.org")
+    # A program that takes passwords, which none of ours does: the claims are those of any login.
+    server.admin(
+        "POST",
+        "/panosc/clients",
+        {
+            "clientId": "try",
+            "secret": keycloak.SECRET,
+            "directAccessGrantsEnabled": True,
+            "defaultClientScopes": ["panosc", "basic", "profile", "email", "facility-aurora"],
+        },
+    )
+    login = {"client_id": "try", "client_secret": keycloak.SECRET, "scope": "openid"}
+    person = {"grant_type": "password", "username": "ada", "password": keycloak.PASSWORD}
+    where = f"{server.issuer('panosc')}/protocol/openid-connect"
+    tokens = server.client.post(f"{where}/token", data=login | person).json()
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    asked = {"token": tokens["access_token"]}
+    introspected = server.client.post(
+        f"{where}/token/introspect", data=asked, auth=("facility-aurora", FACILITY_SECRET)
+    )
+    return {
+        "account": {"id": ada},
+        "access token": _decoded(tokens["access_token"]),
+        "ID token": _decoded(tokens["id_token"]),
+        "userinfo": server.client.get(f"{where}/userinfo", headers=bearer).json(),
+        "introspection": introspected.json(),
+    }
+
+
+EVERYWHERE = ("access token", "ID token", "userinfo", "introspection")
+
+
+@pytest.mark.parametrize("where", EVERYWHERE)
+def test_people_are_known_by_a_scoped_opaque_identifier(
+    said: Mapping[str, Mapping[str, Any]], where: str
+) -> None:
+    expected = f"{said['account']['id']}@{SCOPE}"
+    assert (said[where]["sub"], said[where]["voperson_id"]) == (expected, expected)
+
+
+@pytest.mark.parametrize("where", EVERYWHERE)
+@pytest.mark.parametrize("claim", ["entitlements", "eduperson_entitlement"])
+def test_groups_are_entitlements(said: Mapping[str, Mapping[str, Any]], where: str, claim: str) -> None:
+    before, after = "urn:geant:panosc.example.org:group", "#login.panosc.localhost"
+    assert said[where][claim] == [
+        f"{before}:aurora:instruments{after}",
+        f"{before}:aurora:role=admin{after}",
+        f"{before}:borealis:staff{after}",
+    ]
+
+
+def test_entitlements_are_what_the_community_s_package_reads(said: Mapping[str, Mapping[str, Any]]) -> None:
+    given = [G069(one) for one in said["access token"]["entitlements"]]
+    administrator = G069("urn:geant:panosc.example.org:group:aurora:role=admin")
+    assert any(one.satisfies(administrator) for one in given)
+    assert not any(
+        one.satisfies(G069("urn:geant:panosc.example.org:group:borealis:role=admin")) for one in given
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [("name", "Ada Example"), ("given_name", "Ada"), ("email", "ada@example.org"), ("email_verified", False)],
+)
+@pytest.mark.parametrize("where", EVERYWHERE)
+def test_names_and_addresses_are_said_everywhere(
+    said: Mapping[str, Mapping[str, Any]], where: str, claim: str, expected: object
+) -> None:
+    assert said[where][claim] == expected
+
+
+def test_the_home_organisation_is_said_to_who_asks_with_the_token(
+    said: Mapping[str, Mapping[str, Any]],
+) -> None:
+    shown = {where for where in EVERYWHERE if "schac_home_organization" in said[where]}
+    assert shown == {"userinfo", "introspection"}
+
+
+def test_a_token_is_for_the_facility_whose_scope_was_asked_for(
+    said: Mapping[str, Mapping[str, Any]],
+) -> None:
+    assert said["access token"]["aud"] == "facility-aurora"
+
+
+def test_people_cannot_say_themselves_who_they_are(server: keycloak.Server, kept: Realm) -> None:
+    """What opens data, such as an ORCID iD, is nobody's own word."""
+    profile = server.admin("GET", "/panosc/users/profile")
+    editors = {one["name"]: one["permissions"]["edit"] for one in profile["attributes"]}
+    for name in ("orcid", "schac_home_organization", "voperson_external_affiliation", "eduperson_assurance"):
+        assert editors[name] == ["admin"]
+    assert profile.get("unmanagedAttributePolicy", "DISABLED") == "DISABLED"
+
+
+UPSTREAM = {
+    "name": "institute",
+    "displayName": "The institute",
+    "clientId": "panosc",
+    "credentialsSecret": "institute-client",
+}
+
+
+def test_an_upstream_provider_that_is_not_there_hinders_nothing_else(
+    server: keycloak.Server, kept: Realm
+) -> None:
+    gone = {**UPSTREAM, "issuer": "https://login.nowhere.invalid"}
+    wanted = wish(
+        server, "aurora", "borealis", accounts={"institute": Account("x", "1")}, identityProviders=[gone]
+    )
+    report = keep(wanted)
+    assert report["version"] == wanted.version
+    (institute,) = report["identityProviders"]
+    assert institute["offered"] is False
+    assert institute["message"].startswith("https://login.nowhere.invalid/.well-known/openid-configuration")
+    assert _client(server, "facility-aurora")["enabled"] is True
+    keep(kept)
+
+
+def test_an_account_that_keycloak_does_not_know_is_told(server: keycloak.Server, kept: Realm) -> None:
+    report = keep(replace(kept, client_secret="another"))
+    assert "does not take the operator's account panosc-operator" in report["error"]
+    assert "another" not in json.dumps(report)
+
+
+def test_nothing_secret_is_shown() -> None:
+    shown = repr(realm(federation(), settings(), Account("hidden", "1"), {}, {}))
+    assert "hidden" not in shown
