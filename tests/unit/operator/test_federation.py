@@ -22,7 +22,7 @@ def secret(name: str, namespace: str = "panosc-system", **content: str) -> Objec
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "7"},
+        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "700"},
         "data": {key: base64.b64encode(text.encode()).decode() for key, text in content.items()},
     }
 
@@ -51,7 +51,7 @@ WORLD = [FACILITY, OWN, ADMINISTRATOR, secret("panosc-login", "esrf", **{"client
 def judged(obj: Object, world: list[Object], *, version: str | None = None, **more: Any) -> Judgement:
     """The judgement, where Keycloak said last that the realm is as declared, or `version` of it."""
     wish = observe(obj, world).realm
-    report = {"version": version or (wish.version if wish else ""), "identityProviders": []}
+    report: Object = {"version": version or (wish.version if wish else ""), "identityProviders": []}
     return judge(obj, world=world, **{"report": report, **more})
 
 
