@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from panosc_dev import addons, environment, images, packages, shell
+from panosc_dev import accounts, addons, environment, images, packages, shell
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.paths import REPOSITORY
 from panosc_dev.progress import StepFailed, say, step
@@ -142,6 +142,7 @@ def apply_demo(cluster: LocalCluster, data: Path) -> None:
     cluster.apply(EXAMPLE.read_text())
     with step(f"Waiting for facility {FACILITY} to be Ready"):
         _wait_ready(cluster)
+    accounts.make(cluster, NAMESPACE)
     with step("Waiting for the files to be read"):
         _wait_read(cluster)
 
@@ -250,6 +251,9 @@ def guide(cluster: LocalCluster) -> str:
         lines.append(f"  curl {archive}/files/")
     lines += [
         "  kubectl apply -f examples/second-facility.yaml",
+        "",
+        f"Accounts of the login, all with the password {accounts.PASSWORD}:",
+        *(f"  {one.name:<8} {one.what}" for one in accounts.ACCOUNTS),
         "",
         "No kubectl here? `make kubectl ARGS='get panosc -A'`.",
     ]

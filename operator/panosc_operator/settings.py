@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     gateway_cluster_issuer: str | None = None
     """cert-manager ClusterIssuer of the certificates; without one, somebody else makes the Secrets."""
 
+    gateway_sessions: bool = True
+    """Whether the gateway logs people in and keeps their sessions, as Envoy Gateway does; only by HTTPS."""
+
     dns_namespace: str = "kube-system"
     """Namespace of the cluster's DNS pods, which the facilities' pods may ask."""
 
@@ -85,6 +88,11 @@ class Settings(BaseSettings):
     def scheme(self) -> str:
         """Scheme of the services' URLs."""
         return "https" if self.gateway_tls else "http"
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether people can log in by their browser: cookies of sessions travel encrypted only."""
+        return self.gateway_tls and self.gateway_sessions
 
     def url_of(self, host: str) -> str:
         """Address of a host behind the gateway, without a slash at the end."""

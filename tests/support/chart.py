@@ -12,7 +12,10 @@ from panosc_dev import toolchain
 CHART = Path(__file__).resolve().parents[2] / "charts/panosc-operator"
 VALUES: dict[str, Any] = {
     "baseDomain": "panosc.localhost",
-    "images": {name: f"panosc.local/{name}:1" for name in ("operator", "catalogue", "archive", "postgres")},
+    "images": {
+        name: f"panosc.local/{name}:1"
+        for name in ("operator", "catalogue", "archive", "postgres", "keycloak")
+    },
 }
 """The least that has to be given."""
 

@@ -35,6 +35,13 @@ ARCHIVE_API_PORT = 8000
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - within a pod, whose fences are network policies
 POSTGRES_PORT = 5432
 GATEWAY_NAME = "panosc"
+SESSION_LABELS = {f"{GROUP}/session": "browser"}
+"""Labels of routes that need a session."""
+CALLBACK_PATH = "/oauth2/callback"
+"""Where the gateway takes people back from the login; Envoy Gateway's own default."""
+LOGOUT_PATH = "/logout"
+# Envoy calls its cookies so, with a suffix of the policy; the second one outlives the first.
+_SESSION_COOKIE = "(.*; ?)?(AccessToken|RefreshToken)-[0-9a-f]+=.*"
 FACILITY_CONFIG = "panosc-facility"
 CHECKSUM_CONFIG = f"{GROUP}/config"
 """Annotation of pods with the hash of the configuration they were started with."""
@@ -264,21 +271,43 @@ def gateway(part: Part, name: str, hostname: str, secret: str, settings: Setting
 
 
 def route(
-    part: Part, name: str, host: str, matches: list[Object], *, gateway_name: str = GATEWAY_NAME
+    part: Part,
+    service_name: str,
+    host: str,
+    matches: list[Object],
+    *,
+    name: str = "",
+    gateway_name: str = GATEWAY_NAME,
 ) -> Desired:
-    """An HTTPRoute from a Gateway to the Service of the same name."""
+    """An HTTPRoute from a Gateway to a Service, whose name it has unless it is given one."""
     # With its defaults, as rules have one writer as a whole and are compared exactly.
-    backend = {"group": "", "kind": "Service", "name": name, "port": API_PORT, "weight": 1}
+    backend = {"group": "", "kind": "Service", "name": service_name, "port": API_PORT, "weight": 1}
     # Envoy would end any answer after 15 s, and with it every larger download. How long a service may take,
     # it decides itself.
     rule = {"matches": matches, "backendRefs": [backend], "timeouts": {"request": "0s"}}
     return Desired(
         HTTP_ROUTE,
         {
-            "metadata": part.metadata(name),
+            "metadata": part.metadata(name or service_name),
             "spec": {"parentRefs": [{"name": gateway_name}], "hostnames": [host], "rules": [rule]},
         },
     )
+
+
+def session_route(
+    part: Part, name: str, host: str, matches: list[Object], paths: Iterable[str] = ()
+) -> Desired:
+    """An HTTPRoute to the same Service for who has a session, or comes for one to `paths`.
+
+    The gateway takes people there to the login, and puts the access token of their session to each request;
+    the policy that says so goes by the label. Whoever has no session is the public, by the other route.
+    """
+    cookie = {"type": "RegularExpression", "name": "Cookie", "value": _SESSION_COOKIE}
+    entries = [path_match("Exact", path) for path in (CALLBACK_PATH, LOGOUT_PATH, *paths)]
+    with_session = [{**match, "headers": [cookie]} for match in matches]
+    desired = route(part, name, host, [*entries, *with_session], name=f"{name}-session")
+    desired.manifest["metadata"]["labels"] |= SESSION_LABELS
+    return desired
 
 
 def path_match(kind: str, value: str) -> Object:

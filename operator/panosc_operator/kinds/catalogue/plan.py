@@ -37,6 +37,7 @@ from panosc_operator.kinds.building import (
     route,
     secret_volume,
     service,
+    session_route,
 )
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
 from panosc_operator.kinds.postgresql import postgresql
@@ -52,6 +53,8 @@ DATABASE = "catalogue"
 """Name of the database and of the role that owns it."""
 INGEST_SUFFIX = "-ingest"
 DOIS_SUFFIX = "-dois"
+LOGIN_PATH = "/login"
+"""Where people come to log in; they go on from there to the page that they came from."""
 TOKEN_LENGTH = 43
 """Characters of the administrator's token."""
 PUBLIC_PREFIXES = (
@@ -121,7 +124,10 @@ def plan(observed: Observation) -> list[Desired] | None:
         objects += _dois(observed, observed.dois, part("dois"), configuration)
     matches = [path_match("PathPrefix", prefix) for prefix in PUBLIC_PREFIXES] + [path_match("Exact", "/")]
     host = host_of(catalogue, domain_of(facility, settings.base_domain))
-    return [*objects, route(part("api"), name, host, matches)]
+    objects.append(route(part("api"), name, host, matches))
+    if observed.login and observed.login.keys and settings.has_sessions:
+        objects.append(session_route(part("api"), name, host, matches, [LOGIN_PATH]))
+    return objects
 
 
 def migration_name(observed: Observation) -> str:

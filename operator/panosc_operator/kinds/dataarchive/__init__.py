@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from panosc_operator.api import DataArchive, Facility
+from panosc_operator.api import DataArchive, Facility, Federation
 from panosc_operator.api.catalogue import Catalogue
 from panosc_operator.api.conditions import DataArchiveReason
 from panosc_operator.clients.status import StatusPage
@@ -23,7 +23,7 @@ from panosc_operator.kinds.building import STATUS_PORT
 from panosc_operator.kinds.dataarchive.judge import judge
 from panosc_operator.kinds.dataarchive.observe import Observation, observe
 from panosc_operator.kinds.dataarchive.plan import index_name, plan
-from panosc_operator.kinds.relations import archives_of_catalogue, residents, type_of
+from panosc_operator.kinds.relations import archives_of_catalogue, everything_of, residents, type_of
 from panosc_operator.settings import Settings
 
 _ARCHIVE = type_of(DataArchive)
@@ -49,6 +49,7 @@ def describe(settings: Settings) -> Kind:
             Watch(type_of(Facility), partial(residents, _ARCHIVE)),
             Watch(NAMESPACE, partial(residents, _ARCHIVE)),
             Watch(type_of(Catalogue), _ingested_archives),
+            Watch(type_of(Federation), everything_of(DataArchive)),
         ),
         service=_service,
     )

@@ -7,7 +7,14 @@ from panosc_operator.api.meta import GROUP
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import PERSISTENT_VOLUME_CLAIM, Key, Object
 from panosc_operator.kinds.pods import failures
-from panosc_operator.kinds.relations import archives_of_catalogue, data_claim, former_status, read_facility
+from panosc_operator.kinds.relations import (
+    archives_of_catalogue,
+    data_claim,
+    former_status,
+    login_of,
+    read_facility,
+    read_federation,
+)
 from panosc_operator.settings import Settings
 
 
@@ -19,6 +26,8 @@ class Observation:
     settings: Settings
     facility: Facility | None = None
     """The facility that the namespace belongs to."""
+    has_sessions: bool = False
+    """Whether people can log in by their browser."""
     claim_name: str = ""
     """Name of the claim that holds the files."""
     claim: Object | None = None
@@ -55,10 +64,13 @@ async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> O
         if name in archives_of_catalogue(obj) and not obj["metadata"].get("deletionTimestamp")
     )
     report, current = reader.services.latest(Key(GROUP, archive.info.kind, namespace, name))
+    facility = read_facility(reader, namespace)
+    login = login_of(facility, read_federation(reader.cache), settings) if facility else None
     return Observation(
         archive,
         settings,
-        facility=read_facility(reader, namespace),
+        facility=facility,
+        has_sessions=bool(login and login.keys and settings.has_sessions),
         claim_name=claim_name,
         claim=await reader.read(PERSISTENT_VOLUME_CLAIM, namespace, claim_name),
         catalogues=tuple(catalogues),

@@ -27,6 +27,7 @@ from panosc_operator.kinds.building import (
     resources,
     route,
     service,
+    session_route,
 )
 from panosc_operator.kinds.dataarchive.observe import Observation
 from panosc_operator.kinds.relations import domain_of, host_of
@@ -76,11 +77,13 @@ def plan(observed: Observation) -> list[Desired] | None:
         claim_volume("state", state_claim(archive)),
     ]
     host = host_of(archive, domain_of(facility, observed.settings.base_domain))
+    everything = [path_match("PathPrefix", "/")]
     return [
         *_claims(archive, part("storage")),
         *_server(observed, part("api"), volumes),
         service(part("api"), name, API_PORT),
-        route(part("api"), name, host, [path_match("PathPrefix", "/")]),
+        route(part("api"), name, host, everything),
+        *([session_route(part("api"), name, host, everything)] if observed.has_sessions else []),
         _indexer(observed, part("index"), volumes),
         service(part("index"), index_name(archive), STATUS_PORT, port_name="status"),
         _fixity_check(observed, part("fixity"), volumes),

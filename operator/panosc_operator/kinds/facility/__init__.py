@@ -19,6 +19,7 @@ from panosc_operator.engine.resources import (
     ROLE,
     ROLE_BINDING,
     SECRET,
+    SECURITY_POLICY,
 )
 from panosc_operator.kinds.facility.judge import judge
 from panosc_operator.kinds.facility.observe import observe
@@ -43,6 +44,7 @@ def describe(settings: Settings) -> Kind:
             LIMIT_RANGE,
             NETWORK_POLICY,
             GATEWAY,
+            SECURITY_POLICY,
         ),
         observe=partial(observe, settings),
         plan=plan,

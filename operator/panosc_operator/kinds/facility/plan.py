@@ -2,27 +2,44 @@
 
 from dataclasses import replace
 
-from panosc_operator.api import Facility
+from panosc_operator.api import Facility, Federation
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY
 from panosc_operator.engine.desired import KEEP, Desired
 from panosc_operator.engine.resources import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
-    GATEWAY,
+    HTTP_ROUTE,
     LIMIT_RANGE,
     NAMESPACE,
     RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
     SECRET,
+    SECURITY_POLICY,
     Object,
     annotations_of,
     labels_of,
 )
-from panosc_operator.kinds.building import FACILITY_CONFIG, GATEWAY_NAME, Part, config_map, gateway
+from panosc_operator.kinds.building import (
+    API_PORT,
+    FACILITY_CONFIG,
+    GATEWAY_NAME,
+    LOGOUT_PATH,
+    SESSION_LABELS,
+    Part,
+    config_map,
+    gateway,
+)
 from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
-from panosc_operator.kinds.relations import LOGIN_SECRET, audience_of
+from panosc_operator.kinds.relations import (
+    LOGIN,
+    LOGIN_SECRET,
+    REALM,
+    audience_of,
+    issuer,
+    login_url,
+)
 
 CREATED = f"{GROUP}/created"
 """Annotation of namespaces that we made, which may be deleted with their facility."""
@@ -78,7 +95,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         *objects,
         *([quota] if quota else []),
         _limits(part),
-        *([_login(part)] if observed.federation and spec.aai is None else []),
+        *(_login(observed, observed.federation, part) if observed.federation and spec.aai is None else []),
         *scrape_policies(observed, part),
         gateway(
             part, GATEWAY_NAME, f"*.{observed.domain}", f"{facility.metadata.name}-tls", observed.settings
@@ -133,7 +150,7 @@ def _administration(observed: Observation, part: Part) -> list[Desired]:
         {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": _READ},
         # A migration that failed is made again when its Job is gone.
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["delete"]},
-        {"apiGroups": [GATEWAY.group], "resources": ["gateways", "httproutes"], "verbs": _READ},
+        {"apiGroups": [HTTP_ROUTE.group], "resources": ["gateways", "httproutes"], "verbs": _READ},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
     ]
     if observed.staff_secrets:
@@ -189,15 +206,55 @@ def _quota(facility: Facility, part: Part) -> Desired | None:
     return Desired(RESOURCE_QUOTA, {"metadata": part.metadata("panosc"), "spec": {"hard": hard}})
 
 
-def _login(part: Part) -> Desired:
-    """The facility's account at the federation's login, which makes it known there."""
-    content = {"client-id": audience_of(part.labels[LABEL_FACILITY]), "client-secret": "{secret}"}
-    return Desired(
+def _login(observed: Observation, federation: Federation, part: Part) -> list[Desired]:
+    """The facility's account at the federation's login, which makes it known there, and what the gateway does
+    with people who log in."""
+    client = audience_of(observed.facility.metadata.name)
+    account = Desired(
         SECRET,
-        {"metadata": part.metadata(LOGIN_SECRET), "type": "Opaque", "stringData": content},
+        {
+            "metadata": part.metadata(LOGIN_SECRET),
+            "type": "Opaque",
+            "stringData": {"client-id": client, "client-secret": "{secret}"},
+        },
         create_only=True,
         random={"secret": LOGIN_SECRET_LENGTH},
     )
+    if not observed.settings.has_sessions:
+        return [account]
+    address = f"{issuer(federation, observed.settings)}/protocol/openid-connect"
+    provider = {
+        "issuer": issuer(federation, observed.settings),
+        "authorizationEndpoint": f"{address}/auth",
+        "endSessionEndpoint": f"{address}/logout",
+        # The gateway asks for tokens within the cluster, whatever certificate the login shows to people.
+        "tokenEndpoint": f"{login_url(observed.settings)}/realms/{REALM}/protocol/openid-connect/token",
+        "backendRefs": [
+            {
+                "group": "",
+                "kind": "Service",
+                "name": LOGIN,
+                "namespace": observed.settings.namespace,
+                "port": API_PORT,
+            }
+        ],
+    }
+    oidc = {
+        "provider": provider,
+        "clientID": client,
+        "clientSecret": {"group": "", "kind": "Secret", "name": LOGIN_SECRET},
+        # All hosts of the facility share a session.
+        "cookieDomain": observed.domain,
+        "cookieConfig": {"sameSite": "Lax"},
+        "logoutPath": LOGOUT_PATH,
+        "forwardAccessToken": True,
+        "refreshToken": True,
+        # Programs in pages are told that the session has ended, rather than led to a form.
+        "denyRedirect": {"headers": [{"name": ":path", "type": "Prefix", "value": "/api/"}]},
+    }
+    route = {"group": HTTP_ROUTE.group, "kind": HTTP_ROUTE.kind, "matchLabels": SESSION_LABELS}
+    spec = {"targetSelectors": [route], "oidc": oidc}
+    return [account, Desired(SECURITY_POLICY, {"metadata": part.metadata(LOGIN_SECRET), "spec": spec})]
 
 
 def _limits(part: Part) -> Desired:

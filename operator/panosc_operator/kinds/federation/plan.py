@@ -3,7 +3,7 @@
 from typing import Any
 
 from panosc_operator.engine.desired import Desired
-from panosc_operator.engine.resources import SECRET, Object
+from panosc_operator.engine.resources import REFERENCE_GRANT, SECRET, SECURITY_POLICY, Object
 from panosc_operator.kinds.building import (
     API_PORT,
     OUTSIDE,
@@ -78,7 +78,19 @@ def plan(observed: Observation) -> list[Desired] | None:
             gateway_name=LOGIN,
         ),
     ]
+    if settings.has_sessions and observed.namespaces:
+        objects.append(_grant(observed, login))
     return [*objects, *_fences(observed, login, database)]
+
+
+def _grant(observed: Observation, part: Part) -> Desired:
+    """Facilities' policies may lead the gateway to the login, which is in another namespace."""
+    sources = [
+        {"group": SECURITY_POLICY.group, "kind": SECURITY_POLICY.kind, "namespace": namespace}
+        for namespace in observed.namespaces
+    ]
+    spec = {"from": sources, "to": [{"group": "", "kind": "Service", "name": LOGIN}]}
+    return Desired(REFERENCE_GRANT, {"metadata": part.metadata(LOGIN), "spec": spec})
 
 
 def _account(part: Part) -> Desired:
@@ -120,6 +132,7 @@ def _container(observed: Observation) -> Object:
             "KC_BOOTSTRAP_ADMIN_CLIENT_ID": _key(LOGIN_ADMINISTRATOR, "client-id"),
             "KC_BOOTSTRAP_ADMIN_CLIENT_SECRET": _key(LOGIN_ADMINISTRATOR, "client-secret"),
             "KC_LOG_CONSOLE_OUTPUT": "json",
+            "KC_LOG_LEVEL": "info,io.smallrye.health:warn",  # which tells of each probe
         },
         ports=[
             {"name": "http", "containerPort": API_PORT, "protocol": "TCP"},

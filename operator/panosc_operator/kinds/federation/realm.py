@@ -12,6 +12,7 @@ from panosc_operator.api import Facility, Federation
 from panosc_operator.api.federation import IdentityProvider
 from panosc_operator.clients.realm import Application, Body, Realm, Scope, Upstream
 from panosc_operator.engine.desired import digest
+from panosc_operator.kinds.building import CALLBACK_PATH
 from panosc_operator.kinds.relations import REALM, audience_of, domain_of, login_host, login_url
 from panosc_operator.settings import Settings
 
@@ -21,8 +22,6 @@ COMMAND_LINE = "panosc-cli"
 """Client of the program `panosc`, which has no secret."""
 FIRST_LOGIN = "panosc first broker login"
 ADMINISTRATORS = "/federation/role=admin"
-CALLBACK = "/oauth2/callback"
-"""Path at which the gateway takes people back from the login."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _EVERYWHERE = {
@@ -187,7 +186,7 @@ def _facility_client(login: Login, settings: Settings) -> Application:
             "directAccessGrantsEnabled": False,
             "serviceAccountsEnabled": False,
             "fullScopeAllowed": False,
-            "redirectUris": [f"{host}{CALLBACK}" for host in hosts],
+            "redirectUris": [f"{host}{CALLBACK_PATH}" for host in hosts],
             "webOrigins": [],
             "attributes": {
                 "pkce.code.challenge.method": "S256",
