@@ -1,4 +1,4 @@
-"""The one way to a file: well-formed, below the root, public, and opened without following a link."""
+"""The one way to a file: well-formed, below the root, for who asks, and opened without following a link."""
 
 import asyncio
 import os
@@ -16,21 +16,21 @@ from starlette.requests import Request
 from panosc_archive import paths
 from panosc_archive.visibility import CatalogueUnavailable, Visibility
 
-NOT_FOUND_DETAIL = "there is no such file, directory or dataset, or it is not public"
+NOT_FOUND_DETAIL = "there is no such file, directory or dataset, or you may not see it"
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 def not_found() -> Problem:
-    """The same answer for what does not exist and for what the public may not see."""
+    """The same answer for what does not exist and for what whoever asks may not see."""
     return Problem(404, NOT_FOUND_DETAIL)
 
 
-def unavailable() -> Problem:
-    """What is public is unknown at the moment."""
+def unavailable(why: CatalogueUnavailable) -> Problem:
+    """Who may see what is unknown at the moment."""
     return Problem(
         503,
-        "the catalogue that knows what is public does not answer; try again in a moment",
+        why.told or "the catalogue that knows who may see what does not answer; try again in a moment",
         headers={"Retry-After": "5"},
     )
 
@@ -84,23 +84,23 @@ class Access:
                 yield located
                 return
             # Asked for what is absent or no file too, so that neither time nor refusals tell these apart.
-            shown = await self.public([located.path if located else path])
+            shown = await self.visible([located.path if located else path])
             if located is None or not shown:
                 raise not_found()
             if located.descriptor < 0:
-                log.error("public file cannot be read", path=located.path)
+                log.error("file cannot be read", path=located.path)
                 raise Problem(500, "the archive is not allowed to read this file; its operators are informed")
             yield located
         finally:
             if located is not None and located.descriptor >= 0:
                 os.close(located.descriptor)
 
-    async def public(self, real_paths: Sequence[str]) -> set[str]:
-        """Those of the real paths that are public. Raises Problem 503 while that is unknown."""
+    async def visible(self, real_paths: Sequence[str]) -> set[str]:
+        """Those of the real paths that whoever asks may see. Raises Problem 503 while that is unknown."""
         try:
             return await self.visibility.visible(real_paths)
         except CatalogueUnavailable as error:
-            raise unavailable() from error
+            raise unavailable(error) from error
 
     def _locate(self, path: str) -> Located | None:
         try:

@@ -34,7 +34,7 @@ register_url_convertor("anything", _AnythingConvertor())
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The public interface of one archive."""
+    """The interface of one archive."""
     visibility = Visibility(settings.name, settings.catalogue_urls)
     access = Access(settings.data_directory, visibility)
     files = Files(settings, access)
@@ -67,12 +67,18 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(metrics.RequestMetrics),
             Middleware(PersonalAnswers),
-            # Everything is read-only: viewers on other sites may read what is public, or what a token shows.
+            # Everything is read-only: viewers on other sites may read what is shown to whoever asks.
             Middleware(
                 CORSMiddleware,
                 allow_origins=["*"],
                 allow_headers=["Authorization", "Range", "If-Range", "If-None-Match", "If-Modified-Since"],
-                expose_headers=["Accept-Ranges", "Content-Range", "Content-Length", "ETag"],
+                expose_headers=[
+                    "Accept-Ranges",
+                    "Content-Range",
+                    "Content-Length",
+                    "ETag",
+                    "WWW-Authenticate",
+                ],
             ),
         ],
     )
@@ -103,7 +109,7 @@ def _index(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
             )
             return HTMLResponse(
                 f'<!doctype html><html lang="en"><title>{name}</title><h1>Data archive “{name}”</h1>'
-                f'<p>Public data: <a href="{html.escape(links["files"])}">browse the files</a>.</p>'
+                f'<p>What you may see: <a href="{html.escape(links["files"])}">browse the files</a>.</p>'
                 f"<ul>{rows}</ul></html>"
             )
         return OrjsonResponse({"archive": settings.name, "links": links})

@@ -44,7 +44,7 @@ def serve(
     name: Annotated[str | None, typer.Option(help="Name under which the catalogues know it.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Base of the URLs in answers.")] = None,
 ) -> None:
-    """Serve files, bundles and HDF5 slices of what the catalogues say is public."""
+    """Serve files, bundles and HDF5 slices of what the catalogues let whoever asks see."""
     from panosc_archive.app import create_app
 
     settings = _settings(

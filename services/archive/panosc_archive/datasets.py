@@ -1,4 +1,4 @@
-"""`/datasets/{pid}`: the files of a public dataset that lie in this archive, one by one or as a bundle."""
+"""`/datasets/{pid}`: the files of a dataset that lie in this archive, one by one or as a bundle."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +61,7 @@ class Datasets:
                 bundles.members, self._access.root, self._paths(dataset), dataset.pid
             )
         except bundles.FileMissing as error:
-            log.error("file of a public dataset is missing", pid=dataset.pid, path=str(error))
+            log.error("file of a dataset is missing", pid=dataset.pid, path=str(error))
             raise Problem(
                 409,
                 f"{error} is missing, so the bundle would be incomplete: take the other files one by one",
@@ -86,7 +86,7 @@ class Datasets:
         try:
             dataset = await self._access.asked_by(request).visibility.dataset(pid)
         except CatalogueUnavailable as error:
-            raise unavailable() from error
+            raise unavailable(error) from error
         if dataset is None or not self._paths(dataset):
             raise not_found()
         return dataset

@@ -82,7 +82,7 @@ class Files:
             return self._own_bytes(request, located)
 
     async def described(self, files: Sequence[str]) -> list[dict[str, Any]]:
-        """Path, size, time, URL and (if known) SHA-256 of public files; those that are gone are left out."""
+        """Path, size, time, URL and (if known) SHA-256 of files; those that are gone are left out."""
         return await asyncio.to_thread(self._describe, files)
 
     def url(self, path: str) -> str:
@@ -93,6 +93,7 @@ class Files:
         headers = {
             "X-Accel-Redirect": f"{self._settings.accel_prefix}/{paths.encode(located.path)}",
             "Content-Disposition": attachment(os.path.basename(located.path)),
+            "Cache-Control": "no-cache",
         }
         return Response(headers=headers, media_type=media_type(located.path))
 
@@ -120,7 +121,7 @@ class Files:
         try:
             page = await access.visibility.children(directory, after, limit)
         except CatalogueUnavailable as error:
-            raise unavailable() from error
+            raise unavailable(error) from error
         if directory and not page.entries:
             raise not_found()  # after=… behind the last name, too: else hidden directories could be found
         prefix = f"{directory}/" if directory else ""

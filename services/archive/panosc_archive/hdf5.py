@@ -37,7 +37,7 @@ class Query:
 
     root: Path
     file: str
-    """Real path of the file, relative to the root; public."""
+    """Real path of the file, relative to the root; it may be read."""
     operation: str
     """attr, data, meta, paths, stats or preview."""
     path: str

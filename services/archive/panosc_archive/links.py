@@ -50,7 +50,7 @@ class Walk:
 
     root: Path
     start: str
-    """Real path of the file at which it begins, relative to the root; public."""
+    """Real path of the file at which it begins, relative to the root; it may be read."""
     allowed: frozenset[str]
     """Real paths of other files that may be read."""
     denied: frozenset[str]
@@ -193,8 +193,8 @@ class Walk:
 
 
 def _hidden(path: str) -> NotFound:
-    """The one answer for links to what is absent, not public, or outside the archive."""
-    return NotFound(f"{path} leads to a file that does not exist or is not public")
+    """The one answer for links to what is absent, not to be seen, or outside the archive."""
+    return NotFound(f"{path} leads to a file that does not exist or that you may not see")
 
 
 def _is_utf8(name: str) -> bool:

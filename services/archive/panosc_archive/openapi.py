@@ -6,8 +6,8 @@ from panosc_archive import __version__
 
 _PROBLEM = {"description": "Problem details (RFC 9457)", "content": {"application/problem+json": {}}}
 _NOT_SHOWN = {
-    "404": {**_PROBLEM, "description": "Absent, or not public: both answers are the same"},
-    "503": {**_PROBLEM, "description": "What is public is unknown, or the service is overloaded: try again"},
+    "404": {**_PROBLEM, "description": "Absent, or not for whoever asks: both answers are the same"},
+    "503": {**_PROBLEM, "description": "Who may see it is unknown, or the service is overloaded: try again"},
 }
 
 
@@ -47,14 +47,14 @@ DOCUMENT: dict[str, Any] = {
     "info": {
         "title": "PaNOSC archive",
         "version": __version__,
-        "description": "Public data of a facility: files, bundles of datasets, parts of HDF5 files.",
+        "description": "Data of a facility, public or for whoever shows a token: files, bundles of datasets, parts of HDF5 files.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     },
     "paths": {
         "/": _operation("What this is", "application/json"),
-        "/files": _operation("The root's public entries", "application/json", [_AFTER, _LIMIT]),
+        "/files": _operation("The root's entries", "application/json", [_AFTER, _LIMIT]),
         "/files/{path}": _operation(
-            "A file's bytes, or a directory's public entries",
+            "A file's bytes, or a directory's entries",
             "application/octet-stream",
             [_PATH, _AFTER, _LIMIT],
             _206="The parts asked for with `Range`",

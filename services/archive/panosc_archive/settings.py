@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     """Where the fixity manifest lives; written by `index` and `verify`, read by `serve`."""
 
     catalogue_urls: list[HttpUrl] = []
-    """Internal base URLs of the catalogues that decide what is public; none: nothing is public."""
+    """Internal base URLs of the catalogues that decide who may see what; none: nothing is shown."""
 
     public_url: str = ""
     """Base of the URLs in answers, without a slash at the end; empty: URLs relative to the host."""

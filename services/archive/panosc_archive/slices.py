@@ -97,11 +97,11 @@ class Slices:
                 return answer
             if isinstance(answer, hdf5.Refused):
                 raise Problem(answer.status, answer.detail)
-            public = await access.public(sorted(answer.files))
+            shown = await access.visible(sorted(answer.files))
             query = replace(
                 query,
-                allowed=query.allowed | public,
-                denied=query.denied | (answer.files - public),
+                allowed=query.allowed | shown,
+                denied=query.denied | (answer.files - shown),
             )
         raise Problem(422, f"{query.path}: links lead on through more than {MAX_ROUNDS} files")
 

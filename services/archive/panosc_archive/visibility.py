@@ -35,7 +35,14 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class CatalogueUnavailable(Exception):
-    """A catalogue did not answer, or not in the agreed form: what is public is unknown."""
+    """A catalogue did not answer, or not in the agreed form: who may see what is unknown.
+
+    `told` is what it says of that itself, such as that the login is away.
+    """
+
+    def __init__(self, why: str, told: str = "") -> None:
+        super().__init__(why)
+        self.told = told
 
 
 class _Visible(BaseModel):
@@ -69,7 +76,7 @@ class DatasetFile(BaseModel):
 
 
 class Dataset(BaseModel):
-    """A public dataset and its files."""
+    """A dataset and its files."""
 
     pid: str
     title: str | None = None
@@ -104,7 +111,7 @@ class Visibility:
         return other
 
     async def visible(self, paths: Collection[str]) -> set[str]:
-        """Those of `paths` (real paths of files) that are public.
+        """Those of `paths` (real paths of files) that whoever asks may see.
 
         Raises CatalogueUnavailable if a catalogue is silent that would have to be asked.
         """
@@ -141,7 +148,7 @@ class Visibility:
         return Children(entries=[entries[name] for name in names], next=names[-1] if more and names else None)
 
     async def dataset(self, pid: str) -> Dataset | None:
-        """The public dataset `pid`, or None if no catalogue shows one.
+        """The dataset `pid`, or None if no catalogue shows one.
 
         Raises CatalogueUnavailable if none shows it and one is silent.
         """
@@ -191,7 +198,7 @@ class Visibility:
         body: dict[str, list[str]] | None = None,
     ) -> _Model | None:
         """The answer as a model, None for 404. All requests only read, so that one repetition is harmless."""
-        reason = ""
+        reason = told = ""
         headers = {"Authorization": self._authorization} if self._authorization else {}
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -201,26 +208,33 @@ class Visibility:
                     method, url, params=parameters, json=body, headers=headers
                 )
             except httpx2.HTTPError as error:
-                reason = f"{type(error).__name__} {error}".strip()
+                reason, told = f"{type(error).__name__} {error}".strip(), ""
                 continue
             if response.status_code in RETRIED_STATUS:
-                reason = f"HTTP status {response.status_code}"
+                reason, told = f"HTTP status {response.status_code}", _told(response)
                 continue
             if self._authorization and response.status_code == HTTPStatus.UNAUTHORIZED:
                 raise _refused(url, response)
             return None if response.status_code == 404 else _parsed(url, response, model)
         log.warning("catalogue does not answer", url=url, reason=reason)
-        raise CatalogueUnavailable(f"{url}: {reason}")
+        raise CatalogueUnavailable(f"{url}: {reason}", told)
 
 
 def _refused(url: str, response: httpx2.Response) -> Exception:
     """What the catalogue says of a token that it does not take."""
-    try:
-        refusal = _Refusal.model_validate_json(response.content)
-    except ValidationError as error:
-        return CatalogueUnavailable(f"{url}: unexpected answer: {error}")
+    detail = _told(response)
+    if not detail:
+        return CatalogueUnavailable(f"{url}: unexpected answer: a refusal without a reason")
     challenge = response.headers.get("WWW-Authenticate", "Bearer")
-    return Problem(401, refusal.detail, headers={"WWW-Authenticate": challenge})
+    return Problem(401, detail, headers={"WWW-Authenticate": challenge})
+
+
+def _told(response: httpx2.Response) -> str:
+    """The detail of a problem document; empty if it is none."""
+    try:
+        return _Refusal.model_validate_json(response.content).detail
+    except ValidationError:
+        return ""
 
 
 def _parsed(url: str, response: httpx2.Response, model: type[_Model]) -> _Model:

@@ -76,6 +76,8 @@ class CatalogueDouble:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.failures: list[int] = []
         """Statuses of the next answers, before it answers properly again."""
+        self.told = ""
+        """What it says then."""
         self.requests = 0
         self.errors: list[str] = []
         """Requests that break the agreement."""
@@ -115,7 +117,7 @@ class CatalogueDouble:
     def _begin(self, request: Request) -> Response | None:
         self.requests += 1
         if self.failures:
-            return Response(status_code=self.failures.pop(0))
+            return JSONResponse({"detail": self.told} if self.told else {}, self.failures.pop(0))
         if request.path_params.get("archive", self.archive) != self.archive:
             return self._broken(f"unknown archive {request.path_params}")
         return None

@@ -188,7 +188,7 @@ def test_not_visible_and_not_existing_are_told_apart_by_nothing(archive: Archive
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
-        "detail": "there is no such file, directory or dataset, or it is not public",
+        "detail": "there is no such file, directory or dataset, or you may not see it",
     }
 
 
@@ -318,3 +318,49 @@ def test_hash_is_listed_while_it_belongs_to_the_content(archive: Archive) -> Non
 
 def test_the_catalogue_was_always_asked_as_agreed(archive: Archive) -> None:
     assert archive.catalogue.errors == []
+
+
+class TestPersonal:
+    """What comes with a token is for whoever has it, and says so once."""
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "status"),
+        [
+            ("scan.h5", {}, 200),
+            ("scan.h5", {"Range": "bytes=0-9"}, 206),
+            ("scan.h5", {"If-None-Match": "*"}, 304),
+            ("scan.h5", {"If-Match": '"other"'}, 412),
+            ("scan.h5", {"Range": "bytes=9000000-"}, 416),
+            ("", {}, 200),
+            ("nothing", {}, 404),
+        ],
+    )
+    @pytest.mark.parametrize("who", [{}, {"Authorization": "Bearer x"}], ids=["public", "token"])
+    @pytest.mark.usefixtures("scan")
+    def test_answers_say_whose_they_are(
+        self, archive: Archive, path: str, headers: dict[str, str], status: int, who: dict[str, str]
+    ) -> None:
+        origin = {"Origin": "https://h5web.example.org"}
+        answer = archive.get(f"/files/p1/d1/{path}", headers=headers | who | origin)
+        assert answer.status_code == status
+        kept = answer.headers.get_list("Cache-Control")
+        if who:
+            assert kept == ["private, no-cache"]
+        elif status < 300:
+            assert kept in (["no-cache"], [])
+        (depends,) = answer.headers.get_list("Vary")
+        assert "Authorization" in depends
+        assert answer.headers.get_list("Access-Control-Allow-Origin") == ["*"]
+
+    def test_what_nginx_may_not_open_is_answered_as_what_is_not_there(self, behind_nginx: Archive) -> None:
+        behind_nginx.publish("closed.h5", b"x").chmod(0)
+        headers = {"Authorization": "Bearer x", "Origin": "https://h5web.example.org"}
+        closed, absent = (behind_nginx.get(f"/files/{name}", headers=headers) for name in ("closed.h5", "no"))
+        assert (closed.status_code, closed.content) == (absent.status_code, absent.content)
+        for name in ("Cache-Control", "Access-Control-Allow-Origin", "Content-Type"):
+            assert closed.headers.get_list(name) == absent.headers.get_list(name)
+        assert "Authorization" in closed.headers["Vary"]
+
+    def test_programs_in_browsers_read_why_a_token_is_not_taken(self, archive: Archive) -> None:
+        answer = archive.get("/files/a", headers={"Origin": "https://h5web.example.org"})
+        assert "WWW-Authenticate" in answer.headers["Access-Control-Expose-Headers"]

@@ -275,7 +275,7 @@ HIDDEN = (
     "beside hidden",
     "beside absent",
 )
-ABSENT = "{} leads to a file that does not exist or is not public"
+ABSENT = "{} leads to a file that does not exist or that you may not see"
 
 
 class TestLinks:

@@ -29,6 +29,7 @@ def catalogues(
         double.visible.clear()
         double.datasets.clear()
         double.failures.clear()
+        double.told = ""
     yield pair
     assert [double.errors for double in pair] == [[], []]
 
@@ -166,3 +167,19 @@ def test_one_failure_is_repeated_and_two_are_not(
     with pytest.raises(CatalogueUnavailable, match="HTTP status 503"):
         ask([one.url], lambda visibility: visibility.visible(["a"]))
     assert one.failures == []
+
+
+def test_what_a_catalogue_says_of_its_silence_is_passed_on(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble], tmp_path: Path
+) -> None:
+    one, _ = catalogues
+    one.failures, one.told = [503, 503], "the login at https://login.example does not answer"
+
+    async def told(visibility: Visibility) -> Problem:
+        with pytest.raises(Problem) as refused:
+            await Access(tmp_path, visibility).visible(["a"])
+        return refused.value
+
+    refusal = ask([one.url], told)
+    assert (refusal.status, refusal.detail) == (503, one.told)
+    assert refusal.headers == {"Retry-After": "5"}

@@ -148,7 +148,7 @@ def test_embargoed_and_absent_things_are_told_apart_by_nothing(facility: Facilit
     hidden = (*HIDDEN, "/files/hc2?after=a", *DIRECTORIES)
     answers = [facility.archive.get(target) for target in (*hidden, *absent)]
     assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
-    assert answers[0].json()["detail"] == "there is no such file, directory or dataset, or it is not public"
+    assert answers[0].json()["detail"] == "there is no such file, directory or dataset, or you may not see it"
 
 
 def test_what_is_under_embargo_is_served_to_the_people_of_its_proposal(facility: Facility) -> None:
