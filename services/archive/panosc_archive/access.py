@@ -5,25 +5,23 @@ import os
 import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import structlog
+from panosc_common import audit, signed
+from panosc_common.audit import NOTHING_CLOSED, Sight
 from panosc_common.problem import Problem
 from panosc_common.tokens import MAX_TOKEN, Refused
 from starlette.requests import Request
 
 from panosc_archive import paths
-from panosc_archive.visibility import CatalogueUnavailable, Visibility
+from panosc_archive.visibility import CatalogueUnavailable, Children, Dataset, Visibility
 
 NOT_FOUND_DETAIL = "there is no such file, directory or dataset, or you may not see it"
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-def not_found() -> Problem:
-    """The same answer for what does not exist and for what whoever asks may not see."""
-    return Problem(404, NOT_FOUND_DETAIL)
 
 
 def unavailable(why: CatalogueUnavailable) -> Problem:
@@ -45,6 +43,8 @@ class Located:
     path: str
     descriptor: int
     status: os.stat_result
+    sight: Sight = NOTHING_CLOSED
+    """Why whoever asks may see it; of a directory nothing is said."""
 
     @property
     def is_directory(self) -> bool:
@@ -52,55 +52,144 @@ class Located:
         return stat.S_ISDIR(self.status.st_mode)
 
 
+@dataclass(frozen=True)
 class Access:
-    """Decides about and opens files for everything that shows them."""
+    """Decides about and opens files for everything that shows them, and has recorded what is not public.
 
-    def __init__(self, root: Path, visibility: Visibility) -> None:
-        self.root = root
-        self.visibility = visibility
+    Without a request it is the public that asks.
+    """
 
-    def asked_by(self, request: Request) -> "Access":
-        """The same for whoever sent the request. Raises Problem: 401 for what no token looks like."""
+    root: Path
+    visibility: Visibility
+    keys: signed.Keys
+    archive: str
+    """Name of the archive."""
+    request: Request | None = None
+    link: signed.Link | None = None
+    """The signed link by which it is asked."""
+    signing: str | None = None
+    """Identifier of the link that is to be signed for what is asked."""
+
+    def asked_by(self, request: Request, *, signing: str | None = None) -> "Access":
+        """The same for whoever sent the request.
+
+        Raises Problem: 401 for what no token looks like, 403 for a signed link that is not taken, 400 for
+        both.
+        """
         given = " ".join(request.headers.get("Authorization", "").split())
+        token = request.query_params.get(signed.PARAMETER)
+        if token is not None:
+            if given:
+                raise Problem(400, "there are a signed link and an access token: leave one of them out")
+            return self._linked_by(request, token)
         if len(given) > MAX_TOKEN or not given.isascii():
             raise Refused(f"it has more than {MAX_TOKEN} characters, or others than ASCII has")
-        return Access(self.root, self.visibility.asked_with(given))
+        if given.lower().startswith(signed.SCHEME.lower()):
+            # Between the archive and its catalogues it opens more than one address.
+            raise Refused("it is a signed link: ask for its address")
+        return replace(self, visibility=self.visibility.asked_with(given), request=request, signing=signing)
+
+    def _linked_by(self, request: Request, token: str) -> "Access":
+        link = self.keys.verified(token, self.archive)
+        if request.scope["path"].rstrip("/") != link.resource:
+            raise signed.NotTaken(f"it is for {link.resource}, and for no other address")
+        visibility = self.visibility.asked_with(f"{signed.SCHEME} {token}")
+        return replace(self, visibility=visibility, request=request, link=link)
+
+    def not_found(self) -> Problem:
+        """The same answer for what does not exist and for what whoever asks may not see.
+
+        Who has a link knows that there was something.
+        """
+        if self.link:
+            return signed.NotTaken(
+                "what it leads to is gone, or no longer shown to who had it signed: it was withdrawn, or its "
+                "embargo was extended"
+            )
+        return Problem(404, NOT_FOUND_DETAIL)
 
     @asynccontextmanager
     async def open(self, path: str, *, directories: bool = False) -> AsyncIterator[Located]:
         """The file at `path`, closed at the end of the context, or the directory if these are wanted.
 
-        Whoever asks may see the file; of a directory the caller shows only what the catalogues list. Raises
+        Whoever asks may see the file; of a directory the caller shows only what `children` lists. Raises
         Problem: 404 for what is absent or not to be seen, 503 while that is unknown, 500 if the file cannot
         be read.
         """
         try:
             paths.check(path)
         except paths.NotBeneath as error:
-            raise not_found() from error
+            raise self.not_found() from error
         located = await asyncio.to_thread(self._locate, path)
         try:
             if directories and located and located.is_directory:
                 yield located
                 return
             # Asked for what is absent or no file too, so that neither time nor refusals tell these apart.
-            shown = await self.visible([located.path if located else path])
-            if located is None or not shown:
-                raise not_found()
+            asked = located.path if located else path
+            sight = (await self._sights([asked])).get(asked)
+            if located is None or sight is None:
+                raise self.not_found()
             if located.descriptor < 0:
                 log.error("file cannot be read", path=located.path)
                 raise Problem(500, "the archive is not allowed to read this file; its operators are informed")
-            yield located
+            await self._record(sight, files=[located.path])
+            yield replace(located, sight=sight)
         finally:
             if located is not None and located.descriptor >= 0:
                 os.close(located.descriptor)
 
-    async def visible(self, real_paths: Sequence[str]) -> set[str]:
+    async def visible(self, real_paths: Sequence[str]) -> frozenset[str]:
         """Those of the real paths that whoever asks may see. Raises Problem 503 while that is unknown."""
+        sights = await self._sights(real_paths)
+        closed = [path for path, sight in sights.items() if sight.reasons]
+        await self._record(audit.together(map(sights.__getitem__, closed)), files=closed)
+        return frozenset(sights)
+
+    async def children(self, directory: str, after: str, limit: int) -> Children:
+        """A page of what whoever asks may see in a directory.
+
+        Raises Problem: 404 if that is nothing, 503 while it is unknown.
+        """
+        try:
+            page = await self.visibility.children(directory, after, limit)
+        except CatalogueUnavailable as error:
+            raise unavailable(error) from error
+        if directory and not page.entries:
+            # Also for an `after` behind the last name: else hidden directories could be found.
+            raise self.not_found()
+        await self._record(page.sight, entries=len(page.entries))
+        return page
+
+    async def dataset(self, pid: str) -> Dataset:
+        """A dataset that has files in this archive.
+
+        Raises Problem: 404 for what is absent or not to be seen, 503 while that is unknown.
+        """
+        if not pid or "\0" in pid:
+            raise self.not_found()
+        try:
+            dataset = await self.visibility.dataset(pid)
+        except CatalogueUnavailable as error:
+            raise unavailable(error) from error
+        if dataset is None or all(file.archive != self.archive for file in dataset.files):
+            raise self.not_found()
+        await self._record(dataset.sight)
+        return dataset
+
+    async def _sights(self, real_paths: Sequence[str]) -> dict[str, Sight]:
         try:
             return await self.visibility.visible(real_paths)
         except CatalogueUnavailable as error:
             raise unavailable(error) from error
+
+    async def _record(self, sight: Sight, **what: Any) -> None:
+        if self.request is None:
+            return
+        if self.signing:
+            what["signedLink"] = self.signing
+        link = self.link.identifier if self.link else None
+        await audit.record(self.request, replace(sight, link=link), **what)
 
     def _locate(self, path: str) -> Located | None:
         try:

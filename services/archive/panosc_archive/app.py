@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from panosc_common import metrics, problem
 from panosc_common.personal import PersonalAnswers
 from panosc_common.server import OrjsonResponse
+from panosc_common.signed import Keys
 from starlette.applications import Starlette
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.middleware import Middleware
@@ -20,6 +21,7 @@ from panosc_archive.access import Access
 from panosc_archive.datasets import Datasets
 from panosc_archive.files import Files
 from panosc_archive.settings import Settings
+from panosc_archive.signing import Signing
 from panosc_archive.slices import Slices
 from panosc_archive.visibility import Visibility
 
@@ -36,10 +38,12 @@ register_url_convertor("anything", _AnythingConvertor())
 def create_app(settings: Settings) -> Starlette:
     """The interface of one archive."""
     visibility = Visibility(settings.name, settings.catalogue_urls)
-    access = Access(settings.data_directory, visibility)
+    keys = Keys(settings.link_keys)
+    access = Access(settings.data_directory, visibility, keys, settings.name)
     files = Files(settings, access)
     datasets = Datasets(settings, access, files)
     slices = Slices(settings, access)
+    signing = Signing(settings, access, keys)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -56,6 +60,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/datasets/{pid:anything}/bundle.zip", datasets.zip),
             Route("/datasets/{pid:anything}/bundle.tar", datasets.tar),
             Route("/datasets/{pid:anything}", datasets.get),
+            Route("/links", signing.post, methods=["POST"]),
             Route("/hdf5/{operation}/", slices.get),
             Route("/previews", slices.preview),
             Route("/openapi.json", _openapi),
@@ -67,11 +72,19 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(metrics.RequestMetrics),
             Middleware(PersonalAnswers),
-            # Everything is read-only: viewers on other sites may read what is shown to whoever asks.
+            # Nobody changes anything here: other sites may read what is shown to whoever asks, and get links.
             Middleware(
                 CORSMiddleware,
                 allow_origins=["*"],
-                allow_headers=["Authorization", "Range", "If-Range", "If-None-Match", "If-Modified-Since"],
+                allow_methods=["GET", "HEAD", "POST"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Range",
+                    "If-Range",
+                    "If-None-Match",
+                    "If-Modified-Since",
+                ],
                 expose_headers=[
                     "Accept-Ranges",
                     "Content-Range",
@@ -97,6 +110,7 @@ def _index(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
         "files": f"{settings.public_url}/files/",
         "datasets": f"{settings.public_url}/datasets/{{pid}}",
         "hdf5": f"{settings.public_url}/hdf5/meta/?file={{path}}&path=/",
+        "links": f"{settings.public_url}/links",
         "previews": f"{settings.public_url}/previews?file={{path}}",
         "description": f"{settings.public_url}/openapi.json",
     }

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from panosc_archive import bundles
-from panosc_archive.access import Access, not_found, unavailable
+from panosc_archive.access import Access
 from panosc_archive.files import Files, attachment
 from panosc_archive.settings import Settings
-from panosc_archive.visibility import CatalogueUnavailable, Dataset
+from panosc_archive.visibility import Dataset
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -80,16 +80,7 @@ class Datasets:
         )
 
     async def _dataset(self, request: Request) -> Dataset:
-        pid = request.path_params["pid"]
-        if not pid or "\0" in pid:
-            raise not_found()
-        try:
-            dataset = await self._access.asked_by(request).visibility.dataset(pid)
-        except CatalogueUnavailable as error:
-            raise unavailable(error) from error
-        if dataset is None or not self._paths(dataset):
-            raise not_found()
-        return dataset
+        return await self._access.asked_by(request).dataset(request.path_params["pid"])
 
     def _paths(self, dataset: Dataset) -> list[str]:
         return sorted(file.path for file in dataset.files if file.archive == self._settings.name)

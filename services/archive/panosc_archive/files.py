@@ -13,15 +13,15 @@ from panosc_common.media import media_type
 from panosc_common.problem import Problem
 from panosc_common.problem import response as problem_response
 from panosc_common.server import OrjsonResponse
+from panosc_common.signed import PARAMETER
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from panosc_archive import conditional, paths
-from panosc_archive.access import Access, Located, not_found, unavailable
+from panosc_archive.access import Access, Located
 from panosc_archive.manifest import Entry, Manifest
 from panosc_archive.settings import Settings
-from panosc_archive.visibility import CatalogueUnavailable
 
 MAX_PAGE = 1000
 
@@ -67,16 +67,19 @@ class Files:
 
     async def get(self, request: Request) -> Response:
         """`GET /files/{path}`."""
+        access = self._access.asked_by(request)
         try:
             path = paths.decode(raw_tail(request, "/files"))
         except paths.NotBeneath as error:
-            raise not_found() from error
+            raise access.not_found() from error
         # Before anything is looked up: a refusal must not tell that a hidden directory exists.
         after, limit = page_start(request), page_limit(request)
-        access = self._access.asked_by(request)
         async with access.open(path, directories=True) as located:
             if located.is_directory:
-                return await self._listing(access, located.path, after, limit)
+                listing = await self._listing(access, located.path, after, limit)
+                if access.link and "next" in listing:
+                    listing["next"] += f"&{PARAMETER}={request.query_params[PARAMETER]}"
+                return OrjsonResponse(listing)
             if self._settings.accel_prefix is not None:
                 return self._accelerated(located)
             return self._own_bytes(request, located)
@@ -117,13 +120,8 @@ class Files:
             stat_result=located.status,
         )
 
-    async def _listing(self, access: Access, directory: str, after: str, limit: int) -> Response:
-        try:
-            page = await access.visibility.children(directory, after, limit)
-        except CatalogueUnavailable as error:
-            raise unavailable(error) from error
-        if directory and not page.entries:
-            raise not_found()  # after=… behind the last name, too: else hidden directories could be found
+    async def _listing(self, access: Access, directory: str, after: str, limit: int) -> dict[str, Any]:
+        page = await access.children(directory, after, limit)
         prefix = f"{directory}/" if directory else ""
         files = [f"{prefix}{child.name}" for child in page.entries if child.type == "file"]
         described = {entry["path"]: entry for entry in await self.described(files)}
@@ -139,7 +137,7 @@ class Files:
         if page.next is not None:
             query = f"?after={quote(page.next, safe='')}&limit={limit}"
             listing["next"] = self.url(directory) + ("/" if directory else "") + query
-        return OrjsonResponse(listing)
+        return listing
 
     def _describe(self, files: Sequence[str]) -> list[dict[str, Any]]:
         recorded = self._recorded(files)

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     catalogue_urls: list[HttpUrl] = []
     """Internal base URLs of the catalogues that decide who may see what; none: nothing is shown."""
 
+    link_keys: Path = Path("/etc/panosc/links")
+    """Directory with the keys `current` and `previous` of signed links; without them there are none."""
+
     public_url: str = ""
     """Base of the URLs in answers, without a slash at the end; empty: URLs relative to the host."""
 

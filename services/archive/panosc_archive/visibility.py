@@ -17,7 +17,10 @@ from urllib.parse import quote
 
 import httpx2
 import structlog
+from panosc_common.access import Reason
+from panosc_common.audit import Sight
 from panosc_common.problem import Problem
+from panosc_common.signed import SCHEME
 from pydantic import BaseModel, ValidationError
 
 CACHE_SECONDS = 1.0
@@ -45,8 +48,21 @@ class CatalogueUnavailable(Exception):
         self.told = told
 
 
+class _Closed(BaseModel):
+    dataset: str
+    reason: Reason
+
+
 class _Visible(BaseModel):
     visible: list[str]
+    subject: str | None = None
+    closed: dict[str, _Closed] = {}
+
+    def sight(self, path: str) -> Sight:
+        closed = self.closed.get(path)
+        if closed is None:
+            return Sight(self.subject)
+        return Sight(self.subject, frozenset({closed.reason}), frozenset({closed.dataset}))
 
 
 class _Refusal(BaseModel):
@@ -65,6 +81,13 @@ class Children(BaseModel):
 
     entries: list[Child]
     next: str | None = None
+    subject: str | None = None
+    reasons: list[Reason] = []
+
+    @property
+    def sight(self) -> Sight:
+        """Why whoever asks sees all of it."""
+        return Sight(self.subject, frozenset(self.reasons))
 
 
 class DatasetFile(BaseModel):
@@ -81,11 +104,19 @@ class Dataset(BaseModel):
     pid: str
     title: str | None = None
     files: list[DatasetFile]
+    subject: str | None = None
+    reasons: list[Reason] = []
+
+    @property
+    def sight(self) -> Sight:
+        """Why whoever asks sees it."""
+        return Sight(self.subject, frozenset(self.reasons), frozenset({self.pid}))
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    visible: bool
+    sight: Sight | None
+    """None: hidden."""
     until: float
 
 
@@ -110,8 +141,8 @@ class Visibility:
         other._authorization = authorization
         return other
 
-    async def visible(self, paths: Collection[str]) -> set[str]:
-        """Those of `paths` (real paths of files) that whoever asks may see.
+    async def visible(self, paths: Collection[str]) -> dict[str, Sight]:
+        """Those of `paths` (real paths of files) that whoever asks may see, and why.
 
         Raises CatalogueUnavailable if a catalogue is silent that would have to be asked.
         """
@@ -120,7 +151,7 @@ class Visibility:
         cached = {
             path: answer for path in paths if (answer := self._cache.get((who, path))) and answer.until > now
         }
-        found = {path for path, answer in cached.items() if answer.visible}
+        found = {path: answer.sight for path, answer in cached.items() if answer.sight}
         unknown = [path for path in dict.fromkeys(paths) if path not in cached]
         for start in range(0, len(unknown), PATHS_PER_REQUEST):
             found |= await self._ask(unknown[start : start + PATHS_PER_REQUEST], now)
@@ -145,7 +176,12 @@ class Visibility:
         names = sorted(name for name in entries if horizon is None or name <= horizon)
         more = horizon is not None or len(names) > limit
         names = names[:limit]
-        return Children(entries=[entries[name] for name in names], next=names[-1] if more and names else None)
+        return Children(
+            entries=[entries[name] for name in names],
+            next=names[-1] if more and names else None,
+            subject=next((page.subject for page in answers if page.subject), None),
+            reasons=[reason for page in answers for reason in page.reasons],
+        )
 
     async def dataset(self, pid: str) -> Dataset | None:
         """The dataset `pid`, or None if no catalogue shows one.
@@ -170,8 +206,8 @@ class Visibility:
         """Who asks, as short as whoever else, and nothing that could be used again."""
         return hashlib.sha256(self._authorization.encode()).digest()
 
-    async def _ask(self, paths: list[str], now: float) -> set[str]:
-        found: set[str] = set()
+    async def _ask(self, paths: list[str], now: float) -> dict[str, Sight]:
+        found: dict[str, Sight] = {}
         silent: CatalogueUnavailable | None = None
         for url in self._urls:
             target = f"{url}/internal/archives/{self._archive}/visible"
@@ -180,13 +216,19 @@ class Visibility:
             except CatalogueUnavailable as error:
                 silent = error
                 continue
-            found |= set(answer.visible if answer else ()) & set(paths)
+            if answer is None:
+                continue
+            for path in set(answer.visible) & set(paths):
+                sight = answer.sight(path)
+                # What is public in one catalogue is public.
+                if path not in found or not sight.reasons:
+                    found[path] = sight
         if silent and len(found) < len(paths):
             raise silent
         if len(self._cache) > CACHE_ENTRIES:
             self._cache.clear()
         for path in paths:
-            self._cache[self._who(), path] = _Answer(path in found, now + CACHE_SECONDS)
+            self._cache[self._who(), path] = _Answer(found.get(path), now + CACHE_SECONDS)
         return found
 
     async def _json(
@@ -214,15 +256,19 @@ class Visibility:
                 reason, told = f"HTTP status {response.status_code}", _told(response)
                 continue
             if self._authorization and response.status_code == HTTPStatus.UNAUTHORIZED:
-                raise _refused(url, response)
+                raise _refused(url, response, by_link=self._authorization.startswith(f"{SCHEME} "))
             return None if response.status_code == 404 else _parsed(url, response, model)
         log.warning("catalogue does not answer", url=url, reason=reason)
         raise CatalogueUnavailable(f"{url}: {reason}", told)
 
 
-def _refused(url: str, response: httpx2.Response) -> Exception:
-    """What the catalogue says of a token that it does not take."""
+def _refused(url: str, response: httpx2.Response, *, by_link: bool) -> Exception:
+    """What the catalogue says of a token that it does not take; of links the archive knows better."""
     detail = _told(response)
+    if by_link:
+        log.warning("catalogue does not take a signed link; keys reach it later", url=url, reason=detail)
+        told = "the catalogue does not know the key of this signed link yet; try again in a minute"
+        return CatalogueUnavailable(f"{url}: {detail}", told)
     if not detail:
         return CatalogueUnavailable(f"{url}: unexpected answer: a refusal without a reason")
     challenge = response.headers.get("WWW-Authenticate", "Bearer")

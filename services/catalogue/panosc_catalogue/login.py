@@ -1,4 +1,4 @@
-"""Who asks, by the access token that came with the request, and which rows are theirs."""
+"""Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,6 +7,7 @@ import httpx2
 from panosc_common import access
 from panosc_common.access import Grants
 from panosc_common.problem import Problem
+from panosc_common.signed import Link
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
 
@@ -53,8 +54,15 @@ class Login:
             return PUBLIC
         asking = access.principal(await self._verifier.claims(token))
         granted = access.grants(asking, self._namespace, self._facility.name)
+        return await self._granted(granted, asking.subject, rows)
+
+    async def signer(self, link: Link, rows: Rows) -> Viewer:
+        """What a signed link shows: as much of what whoever had it signed may see as it says."""
+        return await self._granted(access.granted(link.reasons), link.subject, rows)
+
+    async def _granted(self, granted: Grants, subject: str, rows: Rows) -> Viewer:
         ((documents, instruments),) = await rows(_OWN, self._named(granted))
-        return Viewer(tuple(sorted(documents)), tuple(sorted(instruments)), granted.everything)
+        return Viewer(tuple(sorted(documents)), tuple(sorted(instruments)), granted.everything, subject)
 
     def _named(self, granted: Grants) -> dict[str, Any]:
         facility = self._facility

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     administrator_token_file: Path = Path("/etc/panosc/administrator/token")
     """Who knows what is in it may decide as the facility's staff; without it nobody may."""
 
+    link_keys: Path = Path("/etc/panosc/links")
+    """Directory with one for each archive whose signed links are taken: its keys `current` and `previous`."""
+
     max_limit: int = Field(default=10_000, ge=1, le=1_000_000)
     """Items that one answer holds at most, and each list of related items in it."""
 

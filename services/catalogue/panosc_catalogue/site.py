@@ -7,6 +7,7 @@ from typing import Any
 
 from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
+from panosc_common.signed import Link
 from starlette.requests import Request
 
 from panosc_catalogue.database import Database, QueryRefused
@@ -47,6 +48,10 @@ class Site:
         Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
         """
         return replace(self, viewer=await self.login.viewer(request, self.rows)) if self.login else self
+
+    async def linked_by(self, link: Link) -> "Site":
+        """The catalogue as a signed link shows it; without a login it grants nothing any more."""
+        return replace(self, viewer=await self.login.signer(link, self.rows)) if self.login else self
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, which may use the parameters that `query.model` names.

@@ -16,6 +16,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -96,9 +97,11 @@ class Grants:
     admin: bool = False
 
     @property
-    def everything(self) -> bool:
-        """Whether they may see all data."""
-        return self.staff or self.admin
+    def everything(self) -> "Role | None":
+        """As whom they may see all data; None if they may not."""
+        if self.admin:
+            return Role.ADMIN
+        return Role.STAFF if self.staff else None
 
 
 def grants(asking: Principal, namespace: str, facility: str) -> Grants:
@@ -114,6 +117,53 @@ def grants(asking: Principal, namespace: str, facility: str) -> Grants:
         instruments=named("instruments"),
         staff=any(one.groups[1:2] == ("staff",) for one in below),
         admin=any(one.satisfies(Entitlement(namespace, (facility,), "admin")) for one in below),
+    )
+
+
+class Role(StrEnum):
+    """As whom somebody sees data that are not public, in the words of the audit log."""
+
+    MEMBER = "member of proposal"
+    INSTRUMENT_STAFF = "staff of instrument"
+    STAFF = "staff of the facility"
+    ADMIN = "administrator of the facility"
+
+
+class Reason(Document, frozen=True):
+    """Why somebody sees data that are not public."""
+
+    role: Role
+    """As whom."""
+    of: str = ""
+    """Of which proposal (its pid) or instrument (its name), where the role is of one."""
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.of}".rstrip()
+
+
+def reason(member_of: str | None, staff_of: str | None, everything: Role | None) -> Reason:
+    """The narrowest of the grounds on which somebody sees a dataset, as the rule in SQL names them."""
+    if member_of is not None:
+        return Reason(role=Role.MEMBER, of=member_of)
+    if staff_of is not None:
+        return Reason(role=Role.INSTRUMENT_STAFF, of=staff_of)
+    if everything is None:
+        raise ValueError("nothing lets them see it")
+    return Reason(role=everything)
+
+
+def granted(reasons: Iterable[Reason]) -> Grants:
+    """Grants that open what was seen for these reasons, and no more than such reasons open."""
+    given = list(reasons)
+
+    def of(role: Role) -> frozenset[str]:
+        return frozenset(one.of for one in given if one.role is role)
+
+    return Grants(
+        proposals=of(Role.MEMBER),
+        instruments=of(Role.INSTRUMENT_STAFF),
+        staff=bool(of(Role.STAFF)),
+        admin=bool(of(Role.ADMIN)),
     )
 
 

@@ -1,7 +1,9 @@
 """Answers to somebody in particular, which no shared cache may give to anybody else."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panosc_common.signed import PARAMETER
 
 
 class PersonalAnswers:
@@ -15,7 +17,7 @@ class PersonalAnswers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        personal = "Authorization" in Headers(scope=scope)
+        personal = "Authorization" in Headers(scope=scope) or PARAMETER in QueryParams(scope["query_string"])
 
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -43,9 +43,12 @@ def random_bytes() -> bytes:
 def environment(base: Path, catalogue: CatalogueDouble) -> dict[str, str]:
     (base / "data").mkdir()
     (base / "state").mkdir()
+    (base / "links").mkdir()
+    (base / "links/current").write_text("k" * 43)
     return {
         "PANOSC_ARCHIVE_DATA_DIRECTORY": str(base / "data"),
         "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
+        "PANOSC_ARCHIVE_LINK_KEYS": str(base / "links"),
         "PANOSC_ARCHIVE_CATALOGUE_URLS": f'["{catalogue.url}"]',
         "PANOSC_ARCHIVE_PUBLIC_URL": "http://archive.example.org",
         "PANOSC_ARCHIVE_HDF5_SECONDS": "6",

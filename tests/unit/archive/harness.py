@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx2
+import jwt
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -74,6 +75,10 @@ class CatalogueDouble:
         self.archive = archive
         self.visible: set[str] = set()
         self.datasets: dict[str, dict[str, Any]] = {}
+        self.closed: dict[str, dict[str, Any]] = {}
+        """What somebody sees beyond that, by who it is: of paths, dataset and reason."""
+        self.closed_datasets: dict[str, dict[str, Any]] = {}
+        """The same of datasets."""
         self.failures: list[int] = []
         """Statuses of the next answers, before it answers properly again."""
         self.told = ""
@@ -131,7 +136,21 @@ class CatalogueDouble:
             return self._broken(f"unknown body {body}")
         if not all(isinstance(path, str) and path and "\0" not in path for path in paths):
             return self._broken(f"paths that no file has: {body}")
-        return JSONResponse({"visible": [path for path in paths if path in self.visible]})
+        who, closed = self._asked_by(request)
+        return JSONResponse(
+            {
+                "visible": [path for path in paths if path in self.visible or path in closed],
+                "subject": who,
+                "closed": {path: seen for path, seen in closed.items() if path in paths},
+            }
+        )
+
+    def _asked_by(self, request: Request) -> tuple[str | None, dict[str, Any]]:
+        """Who asks, by a token that is their name or a link that they had signed, and what they see."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme == "Link":
+            token = jwt.decode(token, options={"verify_signature": False})["sub"]
+        return token or None, self.closed.get(token, {})
 
     async def _children(self, request: Request) -> Response:
         if refused := self._begin(request):
@@ -144,16 +163,21 @@ class CatalogueDouble:
         directory, after, limit = query["directory"], query.get("after", ""), int(query["limit"])
         prefix = f"{directory}/" if directory else ""
         children: dict[str, str] = {}
-        for path in self.visible:
+        who, closed = self._asked_by(request)
+        reasons = []
+        for path in self.visible | closed.keys():
             if path.startswith(prefix):
                 name, slash, _ = path[len(prefix) :].partition("/")
                 children[name] = "directory" if slash else "file"
+                reasons += [closed[path]["reason"]] if path in closed else []
         names = sorted(name for name in children if name > after)
         page = names[:limit]
         return JSONResponse(
             {
                 "entries": [{"name": name, "type": children[name]} for name in page],
                 "next": page[-1] if len(names) > limit else None,
+                "subject": who,
+                "reasons": reasons,
             }
         )
 
@@ -166,7 +190,11 @@ class CatalogueDouble:
             return self._broken(f"unknown path {raw}: the PID must be percent-encoded")
         if "\0" in unquote(pid):
             return self._broken("a PID holds no NUL")
+        who, closed = self._asked_by(request)
         dataset = self.datasets.get(unquote(pid))
+        if seen := self.closed_datasets.get(who or "", {}).get(unquote(pid)):
+            reasons = [one["reason"] for one in closed.values()]
+            return JSONResponse(seen | {"subject": who, "reasons": reasons})
         return JSONResponse(dataset) if dataset else JSONResponse({"detail": "not public"}, 404)
 
 

@@ -10,6 +10,7 @@ import pytest
 from panosc_archive.access import Access
 from panosc_archive.visibility import CatalogueUnavailable, Visibility
 from panosc_common.problem import Problem
+from panosc_common.signed import Keys
 from unit.archive.harness import CatalogueDouble, free_port
 
 Result = TypeVar("Result")
@@ -46,7 +47,7 @@ def ask(urls: list[str], question: Callable[[Visibility], Awaitable[Result]]) ->
 
 
 def test_without_catalogue_nothing_is_public() -> None:
-    assert ask([], lambda visibility: visibility.visible(["a"])) == set()
+    assert ask([], lambda visibility: visibility.visible(["a"])) == {}
     assert ask([], lambda visibility: visibility.children("", "", 10)).entries == []
     assert ask([], lambda visibility: visibility.dataset("x")) is None
 
@@ -54,7 +55,10 @@ def test_without_catalogue_nothing_is_public() -> None:
 def test_public_in_one_is_public(catalogues: tuple[CatalogueDouble, CatalogueDouble]) -> None:
     one, two = catalogues
     one.visible, two.visible = {"a"}, {"b"}
-    assert ask([one.url, two.url], lambda visibility: visibility.visible(["a", "b", "c"])) == {"a", "b"}
+    assert ask([one.url, two.url], lambda visibility: visibility.visible(["a", "b", "c"])).keys() == {
+        "a",
+        "b",
+    }
 
 
 def test_what_a_silent_catalogue_might_show_is_unknown(
@@ -63,8 +67,8 @@ def test_what_a_silent_catalogue_might_show_is_unknown(
     one, _ = catalogues
     one.visible = {"a"}
     dead = f"http://127.0.0.1:{free_port()}"
-    assert ask([one.url, dead], lambda visibility: visibility.visible(["a"])) == {"a"}
-    assert ask([dead, one.url], lambda visibility: visibility.visible(["a"])) == {"a"}
+    assert ask([one.url, dead], lambda visibility: visibility.visible(["a"])).keys() == {"a"}
+    assert ask([dead, one.url], lambda visibility: visibility.visible(["a"])).keys() == {"a"}
     for question in (
         lambda visibility: visibility.visible(["a", "b"]),
         lambda visibility: visibility.children("", "", 10),
@@ -78,7 +82,7 @@ def test_thousands_of_paths_are_asked_in_parts(catalogues: tuple[CatalogueDouble
     one, _ = catalogues
     paths = [f"p/{number}" for number in range(2500)]
     one.visible = set(paths[::2])
-    assert ask([one.url], lambda visibility: visibility.visible(paths)) == set(paths[::2])
+    assert ask([one.url], lambda visibility: visibility.visible(paths)).keys() == set(paths[::2])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
@@ -127,7 +131,9 @@ def test_what_the_service_may_not_read_tells_no_more_than_other_things(
 
     async def status(visibility: Visibility, path: str) -> object:
         try:
-            async with Access(root, visibility).open(path, directories=True) as located:
+            async with Access(root, visibility, Keys(root), "archive").open(
+                path, directories=True
+            ) as located:
                 return located.is_directory
         except Problem as problem:
             return problem.status
@@ -162,7 +168,7 @@ def test_one_failure_is_repeated_and_two_are_not(
     one, _ = catalogues
     one.visible = {"a"}
     one.failures = [504]
-    assert ask([one.url], lambda visibility: visibility.visible(["a"])) == {"a"}
+    assert ask([one.url], lambda visibility: visibility.visible(["a"])).keys() == {"a"}
     one.failures = [502, 503]
     with pytest.raises(CatalogueUnavailable, match="HTTP status 503"):
         ask([one.url], lambda visibility: visibility.visible(["a"]))
@@ -177,7 +183,7 @@ def test_what_a_catalogue_says_of_its_silence_is_passed_on(
 
     async def told(visibility: Visibility) -> Problem:
         with pytest.raises(Problem) as refused:
-            await Access(tmp_path, visibility).visible(["a"])
+            await Access(tmp_path, visibility, Keys(tmp_path), "archive").visible(["a"])
         return refused.value
 
     refusal = ask([one.url], told)

@@ -202,3 +202,17 @@ def test_who_cannot_be_told_is_refused_rather_than_the_public(
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.json()["error"]["code"] == "AUTHORIZATION_REQUIRED"
     assert get(asked.client, "/api/Instruments") != []
+
+
+def test_refusals_are_described(catalogue: tuple[str, Catalogue]) -> None:
+    _, asked = catalogue
+    document = asked.client.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["login"]["scheme"] == "bearer"
+    searches = [operation for path, operation in document["paths"].items() if path.startswith("/api/")]
+    assert searches
+    for operation in searches:
+        assert operation["get"]["security"] == [{}, {"login": []}]
+    answer = asked.client.get("/api/Datasets", headers={"Authorization": "Bearer nonsense"})
+    described = document["paths"]["/api/Datasets"]["get"]["responses"]["401"]
+    assert list(described["headers"]) == ["WWW-Authenticate"]
+    assert "WWW-Authenticate" in answer.headers

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from panosc_common.access import Grants, grants, principal
+from panosc_common import access
+from panosc_common.access import Grants, Role, grants, principal, reason
 
 NAMESPACE = "geant:panosc.eu"
 
@@ -57,3 +58,33 @@ def test_who_it_is(orcid: str) -> None:
 @pytest.mark.parametrize("value", [None, 1, {"a": 1}, ["nonsense", 7, "urn:x"]])
 def test_claims_of_another_form_grant_nothing(value: Any) -> None:
     assert grants(principal({"sub": "x", "entitlements": value}), NAMESPACE, "esrf") == Grants()
+
+
+@pytest.mark.parametrize(
+    ("grounds", "text"),
+    [
+        (("HC-4123", "ID01", Role.ADMIN), "member of proposal HC-4123"),
+        ((None, "ID01", Role.STAFF), "staff of instrument ID01"),
+        ((None, None, Role.STAFF), "staff of the facility"),
+        ((None, None, Role.ADMIN), "administrator of the facility"),
+    ],
+)
+def test_the_narrowest_ground_is_the_reason(
+    grounds: tuple[str | None, str | None, Role | None], text: str
+) -> None:
+    assert str(reason(*grounds)) == text
+
+
+def test_nothing_is_seen_without_a_reason() -> None:
+    with pytest.raises(ValueError, match="nothing lets them"):
+        reason(None, None, None)
+
+
+def test_reasons_grant_what_they_say_and_no_more() -> None:
+    assert access.granted([]) == Grants()
+    assert access.granted([reason("HC-1", None, None), reason("HC-2", None, None)]) == Grants(
+        proposals=frozenset({"HC-1", "HC-2"})
+    )
+    assert access.granted([reason(None, "ID01", Role.ADMIN)]) == Grants(instruments=frozenset({"ID01"}))
+    assert access.granted([reason(None, None, Role.STAFF)]) == Grants(staff=True)
+    assert access.granted([reason(None, None, Role.ADMIN)]) == Grants(admin=True)

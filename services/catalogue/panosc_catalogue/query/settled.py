@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from panosc_common import access
+from panosc_common.access import Reason, Role
 from panosc_common.policy import DataPolicy
 from psycopg.sql import Literal
 
@@ -18,12 +20,19 @@ class Viewer:
 
     documents: tuple[int, ...] = ()
     instruments: tuple[int, ...] = ()
-    everything: bool = False
+    everything: Role | None = None
+    """As whom they see all data, if they do."""
+    subject: str | None = None
+    """Who it is, as the login says; None where nobody said."""
 
     @property
     def is_public(self) -> bool:
         """Whether it is no more than the public sees."""
-        return self == PUBLIC
+        return not (self.documents or self.instruments or self.everything)
+
+    def reason(self, member_of: str | None, staff_of: str | None) -> Reason:
+        """Why they see a dataset that is not public; the arguments are columns of visible_dataset."""
+        return access.reason(member_of, staff_of, self.everything)
 
 
 PUBLIC = Viewer()
@@ -44,6 +53,6 @@ def settled(
         "past_sealed": past_sealed and viewer.is_public,
         "viewer_documents": list(viewer.documents) or None,
         "viewer_instruments": list(viewer.instruments) or None,
-        "viewer_everything": viewer.everything,
+        "viewer_everything": viewer.everything is not None,
     }
     return _NAMES.sub(lambda name: Literal(values[name[1]]).as_string().replace("%", "%%"), sql)

@@ -96,7 +96,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             *search.routes(site, settings.max_limit, settings.max_answer_mib),
             *oai.routes(site, upkeep),
             *explorer.routes(site),
-            *internal.routes(site),
+            *internal.routes(site, settings.link_keys),
             *policy.routes(site, settings.administrator_token_file),
             *dmp.routes(site, templates),
             *pages.routes(site, templates),

@@ -1,10 +1,18 @@
 """What archives ask: which of their files whoever asks them may see. Not routed to the outside.
 
-An archive passes on the token that came with a request; without one it asks for the public.
+An archive passes on the token or the signed link that came with a request; without one it asks for the
+public. Answers say who asks, and of what is not public why they see it, for the archive's audit log.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from panosc_common.access import Reason
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
+from panosc_common.signed import SCHEME, Keys, NotTaken, archive_of
+from panosc_common.tokens import CLOCK_SKEW_SECONDS, Refused
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,13 +27,16 @@ MAX_PATHS = 1000
 _VISIBLE_FILES = f"visible_file f JOIN {VISIBLE_DATASETS} d ON d.id = f.dataset_id"
 
 
+_GROUNDS = "array_agg(DISTINCT ground) FILTER (WHERE NOT is_public)"
+
+
 class _Paths(BaseModel):
     paths: list[str] = Field(max_length=MAX_PATHS)
 
 
-def routes(site: Site) -> list[BaseRoute]:
+def routes(site: Site, link_keys: Path) -> list[BaseRoute]:
     """What archives may ask this catalogue."""
-    answers = _Answers(site)
+    answers = _Answers(site, link_keys)
     return [
         Route("/internal/archives/{archive}/visible", answers.visible, methods=["POST"]),
         Route("/internal/archives/{archive}/children", answers.children),
@@ -34,37 +45,66 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 class _Answers:
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, link_keys: Path) -> None:
         self._site = site
+        self._link_keys = link_keys
+
+    async def _asked_by(self, request: Request) -> Site:
+        """The catalogue as whoever asks the archive may see it. Raises Problem, 401 for what is not taken."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != SCHEME:
+            return await self._site.asked_by(request)
+        try:
+            archive = archive_of(token)
+            keys = Keys(self._link_keys / archive)
+            # The archive has looked at the time, by its own clock, and at what the link is for.
+            link = keys.verified(token, archive, leeway=CLOCK_SKEW_SECONDS)
+        except NotTaken as error:
+            raise Refused(error.detail) from error
+        return await self._site.linked_by(link)
 
     async def visible(self, request: Request) -> Response:
-        """`POST /internal/archives/{archive}/visible`: which of the paths are public files."""
+        """`POST /internal/archives/{archive}/visible`: which of the paths are visible files."""
         try:
             asked = _Paths.model_validate_json(await request.body())
         except ValidationError as error:
             raise Problem(400, f'the body must be {{"paths": [{MAX_PATHS} at most]}}: {error}') from error
-        sql = (
-            f"SELECT DISTINCT f.path FROM {_VISIBLE_FILES} "  # noqa: S608
-            "WHERE f.archive = %(archive)s AND f.path = ANY(%(paths)s)"
-        )
+        # A file that is of several datasets is public if one of them is.
+        sql = f"""
+            SELECT DISTINCT ON (f.path) f.path, d.is_public, d.pid, d.member_of, d.staff_of
+            FROM {_VISIBLE_FILES} WHERE f.archive = %(archive)s AND f.path = ANY(%(paths)s)
+            ORDER BY f.path, d.is_public DESC, d.pid
+        """  # noqa: S608
         parameters = {
             "archive": request.path_params["archive"],
             "paths": [p for p in asked.paths if "\0" not in p],
         }
-        site = await self._site.asked_by(request)
+        site = await self._asked_by(request)
         rows = await site.rows(sql, parameters)
-        return OrjsonResponse({"visible": [path for (path,) in rows]})
+        closed = {
+            path: {"dataset": pid, "reason": _told(site, grounds)}
+            for path, is_public, pid, *grounds in rows
+            if not is_public
+        }
+        return OrjsonResponse(
+            {"visible": [row[0] for row in rows], "subject": site.viewer.subject, "closed": closed}
+        )
 
     async def children(self, request: Request) -> Response:
-        """`GET /internal/archives/{archive}/children`: names below a directory that lead to public files."""
+        """`GET /internal/archives/{archive}/children`: names below a directory that lead to visible files."""
         query = request.query_params
         directory = query.get("directory", "").strip("/")
         limit = page_limit(query, default=MAX_PATHS, maximum=MAX_PATHS)
         prefix = f"{directory}/" if directory else ""
+        site = await self._asked_by(request)
+        grounds = "NULL::text[]" if site.viewer.is_public else _GROUNDS
         sql = f"""
-            SELECT name, bool_or(below) FROM (
-                SELECT split_part(rest, '/', 1) AS name, strpos(rest, '/') > 0 AS below FROM (
-                    SELECT substr(f.path, length(%(prefix)s::text) + 1) AS rest FROM {_VISIBLE_FILES}
+            SELECT name, bool_or(below), {grounds} FROM (
+                SELECT split_part(rest, '/', 1) AS name, strpos(rest, '/') > 0 AS below, is_public, ground
+                FROM (
+                    SELECT substr(f.path, length(%(prefix)s::text) + 1) AS rest, d.is_public,
+                        ARRAY[d.member_of, d.staff_of] AS ground
+                    FROM {_VISIBLE_FILES}
                     WHERE f.archive = %(archive)s AND f.path ^@ %(prefix)s::text
                 ) files
             ) names
@@ -77,27 +117,53 @@ class _Answers:
             "after": query.get("after", ""),
             "limit": limit + 1,
         }
-        site = await self._site.asked_by(request)
         rows = await site.rows(sql, parameters)
         page = rows[:limit]
-        entries = [{"name": name, "type": "directory" if below else "file"} for name, below in page]
-        return OrjsonResponse({"entries": entries, "next": page[-1][0] if len(rows) > len(page) else None})
+        return OrjsonResponse(
+            {
+                "entries": [
+                    {"name": name, "type": "directory" if below else "file"} for name, below, _ in page
+                ],
+                "next": page[-1][0] if len(rows) > len(page) else None,
+                "subject": site.viewer.subject,
+                "reasons": _all_told(site, (ground for *_, grounds in page for ground in grounds or ())),
+            }
+        )
 
     async def files(self, request: Request) -> Response:
-        """`GET /internal/datasets/{pid}/files`: a public dataset's files."""
+        """`GET /internal/datasets/{pid}/files`: a dataset's files."""
         sql = f"""
-            SELECT d.title, coalesce(
+            SELECT d.title, d.is_public, ARRAY[d.member_of, d.staff_of], coalesce(
                 json_agg(
                     json_build_object('archive', f.archive, 'path', f.path, 'size', f.size) ORDER BY f.path)
                     FILTER (WHERE f.id IS NOT NULL),
                 '[]'::json)
             FROM {VISIBLE_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
-            WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title
+            WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title, d.is_public, d.member_of, d.staff_of
         """  # noqa: S608
         pid = request.path_params["pid"]
-        site = await self._site.asked_by(request)
+        site = await self._asked_by(request)
         rows = await site.rows(sql, {"pid": pid})
         if not rows:
-            raise Problem(404, "there is no such public dataset")
-        title, files = rows[0]
-        return OrjsonResponse({"pid": pid, "title": title, "files": files})
+            raise Problem(404, "there is no such dataset, or whoever asks may not see it")
+        title, is_public, grounds, files = rows[0]
+        return OrjsonResponse(
+            {
+                "pid": pid,
+                "title": title,
+                "files": files,
+                "subject": site.viewer.subject,
+                "reasons": [] if is_public else _all_told(site, [grounds]),
+            }
+        )
+
+
+def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:
+    """Why whoever asks sees something that is not public."""
+    return site.viewer.reason(*grounds).model_dump(mode="json")
+
+
+def _all_told(site: Site, grounds: Iterable[list[Any]]) -> list[dict[str, Any]]:
+    """The same of many things, each reason once."""
+    reasons: set[Reason] = {site.viewer.reason(*ground) for ground in grounds}
+    return [reason.model_dump(mode="json") for reason in sorted(reasons, key=str)]

@@ -64,10 +64,20 @@ _FILTER = (
     "A JSON object; `filter[limit]=10` and so on is understood too. An include whose scope has a where is an "
     "inner join: items without such a relative are left out."
 )
+_CHALLENGE: Header = ("WWW-Authenticate", {"type": "string"}, "What is wrong with the token")
+_LOGIN = {
+    "login": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of the facility's login; without one the public asks",
+    }
+}
 _DESCRIPTION = (
-    "The PaNOSC search API. Only what is public is shown: of documents their description, of datasets "
-    "everything once their embargo has ended. Paths ignore case; pids may be percent-encoded or not. Beside "
-    "it, what the facility's staff asks and decides about embargoes and licences, and data management plans."
+    "The PaNOSC search API. What is public is shown: of documents their description, of datasets everything "
+    "once their embargo has ended, and before that to whom a token names as theirs. Paths ignore case; pids "
+    "may be percent-encoded or not. Beside it, what the facility's staff asks and decides about embargoes "
+    "and licences, and data management plans."
 )
 _TAGS = [
     {"name": "Datasets"},
@@ -107,7 +117,7 @@ def document() -> dict[str, Any]:
         "tags": _TAGS,
         "paths": paths | openapi_policy.paths(),
         "components": {
-            "securitySchemes": openapi_policy.SECURITY,
+            "securitySchemes": _LOGIN | openapi_policy.SECURITY,
             "schemas": {
                 **{name: _schema(model) for name, model in MODELS.items()},
                 **grammar.schemas(),
@@ -199,7 +209,7 @@ def _operation(
     headers: Sequence[Header] = (),
 ) -> dict[str, Any]:
     refusal = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    told = {name: {"schema": kind, "description": meaning} for name, kind, meaning in (*headers, _TAG)}
+    told = _headers(*headers, _TAG)
     answer = {
         "description": summary,
         "headers": told,
@@ -210,13 +220,23 @@ def _operation(
         "get": {
             "operationId": identifier,
             "summary": summary,
+            "security": [{}, *({name: []} for name in _LOGIN)],
             "parameters": parameters,
             "responses": {
                 "200": answer,
                 "304": {"description": "The client has the answer already"},
                 "400": {"description": "The filter is not valid, or its answer too large", **refusal},
+                "401": {
+                    "description": "The access token is not taken, never as if there was none",
+                    "headers": _headers(_CHALLENGE),
+                    **refusal,
+                },
                 **({"404": {"description": "No such public record", **refusal}} if by_pid else {}),
                 "503": {"description": "Try again in a moment", **refusal},
             },
         }
     }
+
+
+def _headers(*headers: Header) -> dict[str, Any]:
+    return {name: {"schema": kind, "description": meaning} for name, kind, meaning in headers}

@@ -42,6 +42,8 @@ RETURN NOT d.proprietary
 -- goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
 -- `documents`, `instruments` (row ids) and `everything` are what whoever asks may see before its time; by default
 -- it is the public that asks, for which the planner sees that nothing of it need be looked at.
+-- On which ground they see it, `member_of` (a proposal's pid) and `staff_of` (an instrument's name) tell, whether or
+-- not they need one; panosc_common.access.reason makes words of that.
 -- What a scan finds stays hidden until the scan ends: only then it is known when the experiments ended.
 -- `past_sealed` may be true only where `sealing` holds: it changes nothing but the time that it takes.
 CREATE FUNCTION visible_dataset(
@@ -51,7 +53,7 @@ CREATE FUNCTION visible_dataset(
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
     instrument_id bigint, document_id bigint, source text, doi text, license text,
-    release_date timestamptz, is_public boolean
+    release_date timestamptz, is_public boolean, member_of text, staff_of text
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -62,7 +64,14 @@ AS $$
             WHEN everything OR num_nonnulls(documents, instruments) > 0
                 THEN dataset_is_open(d, p, embargo_months, clock)
             ELSE true
-        END
+        END,
+        CASE WHEN documents IS NOT NULL THEN (
+            SELECT min(q.pid) FROM document_dataset l JOIN document q ON q.id = l.document_id
+            WHERE l.dataset_id = d.id AND l.document_id = ANY(documents)
+        ) END,
+        CASE WHEN instruments IS NOT NULL THEN (
+            SELECT i.name FROM instrument i WHERE i.id = d.instrument_id AND i.id = ANY(instruments)
+        ) END
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
     WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
     AND (
