@@ -1,6 +1,7 @@
 """Who sees which data, by role and state, over HTTP with tokens from a real Keycloak."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import pytest
 from panosc_catalogue import store
 from panosc_catalogue.records import DocumentRecord
 from panosc_catalogue.web.app import create_app
+from panosc_common.access import Reason, Role
+from panosc_common.audit import EVENT
+from panosc_common.signed import Keys, Link
 from support import keycloak, postgres
 from unit.catalogue.service import get, serving, settings
 from unit.catalogue.visibility import RELEASE
@@ -56,6 +60,7 @@ class Catalogue:
     client: httpx2.Client
     connection: psycopg.Connection[Any]
     tokens: dict[str, str]
+    folder: Path
 
     def seen(self, who: str | None) -> set[str]:
         """The ways in which the dataset is seen by somebody, or by the public."""
@@ -117,13 +122,15 @@ def catalogue_of(
     aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "entitlementNamespace": NAMESPACE}
     (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
     (folder / "token").write_text("a-token-of-32-characters-or-more-")
+    (folder / "links/a").mkdir(parents=True)
+    (folder / "links/a/current").write_text("k" * 43)
     tokens = {who: login.token(REALM, **keycloak.credentials(who)) for who in PEOPLE}
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.transaction():
             store.write(connection, records, store.Origin("beamlines", "a"))
-        given = settings(url, folder, administrator_token_file=folder / "token")
+        given = settings(url, folder, administrator_token_file=folder / "token", link_keys=folder / "links")
         with serving(create_app(given, clock=lambda: now)) as client:
-            yield Catalogue(client, connection, tokens)
+            yield Catalogue(client, connection, tokens, folder)
 
 
 @pytest.fixture(scope="module", params=STATES)
@@ -216,3 +223,135 @@ def test_refusals_are_described(catalogue: tuple[str, Catalogue]) -> None:
     described = document["paths"]["/api/Datasets"]["get"]["responses"]["401"]
     assert list(described["headers"]) == ["WWW-Authenticate"]
     assert "WWW-Authenticate" in answer.headers
+
+
+REASONS = {
+    "member by the source": "member of proposal doc",
+    "member": "member of proposal doc",
+    "staff of the instrument": "staff of instrument I",
+    "staff": "staff of the facility",
+    "admin": "administrator of the facility",
+}
+
+
+def recorded(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The audit log since it was looked at last."""
+    return [json.loads(line) for line in capfd.readouterr().out.splitlines() if EVENT in line]
+
+
+@pytest.mark.parametrize("who", REASONS)
+def test_who_sees_what_is_not_public_is_recorded_with_the_reason(
+    catalogue: tuple[str, Catalogue], who: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}", "X-Request-Id": "42"}
+    deep = {"fields": ["pid"], "include": [{"relation": "datasets", "scope": {"fields": ["title"]}}]}
+    samples = {"include": [{"relation": "samples", "scope": {"where": {"name": "secret sample"}}}]}
+    targets: dict[str, dict[str, Any]] = {
+        "/api/Datasets": {},
+        "/api/Datasets?limit=1": {"filter": json.dumps(samples)},
+        "/api/Datasets/d%2F1": {"filter": '{"fields": ["title"]}'},
+        "/api/Datasets/d%2F1/files": {},
+        "/api/Documents": {"filter": json.dumps(deep)},
+        "/api/Instruments": {"filter": json.dumps(deep)},
+    }
+    is_closed = state not in PUBLIC and state != "withdrawn"
+    recorded(capfd)
+    for target, query in targets.items():
+        asked.client.get(target, params=query or None, headers=headers)
+        records = recorded(capfd)
+        if state == "proprietary" and target == "/api/Documents":
+            assert records == []  # not even its proposal is shown
+            continue
+        assert len(records) == is_closed, (target, records)
+        for told in records:
+            assert told["reasons"] == [REASONS[who]]
+            assert (told["datasets"], told["datasetCount"], told["requestId"]) == (["d/1"], 1, "42")
+            assert told["subject"]
+            assert asked.tokens[who] not in json.dumps(told)
+
+
+def test_what_the_public_sees_is_not_recorded(
+    catalogue: tuple[str, Catalogue], capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, asked = catalogue
+    recorded(capfd)
+    for headers in ({}, {"Authorization": f"Bearer {asked.tokens['nobody']}"}):
+        asked.client.get("/api/Datasets", headers=headers)
+    assert recorded(capfd) == []
+
+
+@pytest.mark.parametrize("who", [None, *PEOPLE])
+def test_archives_learn_why_something_is_seen(catalogue: tuple[str, Catalogue], who: str | None) -> None:
+    state, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+    path = "doc/run.nxs"
+    is_closed = who in INSIDERS and state not in PUBLIC and state != "withdrawn"
+    visible = asked.client.post(
+        "/internal/archives/a/visible", json={"paths": [path]}, headers=headers
+    ).json()
+    children = asked.client.get("/internal/archives/a/children?directory=doc", headers=headers).json()
+    files = asked.client.get("/internal/datasets/d%2F1/files", headers=headers).json()
+    assert (visible["subject"] is None) == (who is None)
+    if is_closed:
+        assert who
+        (closed,) = visible["closed"].values()
+        assert closed["dataset"] == "d/1"
+        for told in (closed["reason"], *children["reasons"], *files["reasons"]):
+            assert str(Reason.model_validate(told)) == REASONS[who]
+        assert len(children["reasons"]) == len(files["reasons"]) == 1
+    else:
+        assert (visible["closed"], children["reasons"], files.get("reasons", [])) == ({}, [], [])
+
+
+def signed(folder: Path, *reasons: Reason, archive: str = "a", seconds: float = 60) -> dict[str, str]:
+    """The header by which an archive asks for who has a signed link."""
+    until = int(time.time() + seconds)
+    link = Link(archive=archive, subject="ada", resource="/files/x", reasons=reasons, expires=until)
+    return {"Authorization": f"Link {Keys(folder).sign(link)}"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_shown"),
+    [
+        (Reason(role=Role.MEMBER, of="doc"), True),
+        (Reason(role=Role.MEMBER, of="other"), False),
+        (Reason(role=Role.INSTRUMENT_STAFF, of="I"), True),
+        (Reason(role=Role.INSTRUMENT_STAFF, of="J"), False),
+        (Reason(role=Role.STAFF), True),
+        (Reason(role=Role.ADMIN), True),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_a_signed_link_shows_as_much_as_its_reason(
+    catalogue: tuple[str, Catalogue], reason: Reason | None, is_shown: bool
+) -> None:
+    state, asked = catalogue
+    headers = signed(asked.folder / "links/a", *([reason] if reason else []))
+    told = asked.client.post(
+        "/internal/archives/a/visible", json={"paths": ["doc/run.nxs"]}, headers=headers
+    ).json()
+    expected = state in PUBLIC or (is_shown and state != "withdrawn")
+    assert told["visible"] == (["doc/run.nxs"] if expected else [])
+    closed = [str(Reason.model_validate(one["reason"])) for one in told["closed"].values()]
+    assert closed == ([str(reason)] if expected and state not in PUBLIC else [])
+    assert told["subject"] == "ada"
+
+
+def test_a_signed_link_is_no_token_for_others(catalogue: tuple[str, Catalogue], tmp_path: Path) -> None:
+    _, asked = catalogue
+    admin = Reason(role=Role.ADMIN)
+    (tmp_path / "current").write_text("o" * 43)
+    taken = signed(asked.folder / "links/a", admin)
+    refused = [
+        signed(tmp_path, admin),
+        signed(asked.folder / "links/a", admin, archive="b"),
+        signed(asked.folder / "links/a", admin, archive="a/../a"),
+        signed(asked.folder / "links/a", admin, seconds=-60),
+        {"Authorization": taken["Authorization"].replace("Link", "Bearer")},
+    ]
+    for headers in refused:
+        assert asked.client.get("/internal/archives/a/children", headers=headers).status_code == 401
+    assert asked.client.get("/internal/archives/a/children", headers=taken).status_code == 200
+    assert asked.client.get("/api/Datasets", headers=taken).status_code == 401
