@@ -108,6 +108,11 @@ def administrator_secret(catalogue: str) -> str:
     return f"{catalogue}-administrator"
 
 
+def links_secret(archive: str) -> str:
+    """Name of the Secret with the keys by which the DataArchive of this name signs links."""
+    return f"{archive}-links"
+
+
 def host_of(resource: Resource, domain: str) -> str:
     """Host under which a resource's service is reached."""
     return f"{resource.metadata.name}.{domain}"

@@ -41,11 +41,18 @@ from panosc_operator.kinds.building import (
 )
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
 from panosc_operator.kinds.postgresql import postgresql
-from panosc_operator.kinds.relations import administrator_secret, data_claim, domain_of, host_of
+from panosc_operator.kinds.relations import (
+    administrator_secret,
+    data_claim,
+    domain_of,
+    host_of,
+    links_secret,
+)
 
 CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
 ARCHIVES_DIRECTORY = "/archives"
+LINK_KEYS_DIRECTORY = "/etc/panosc/links"
 ADMINISTRATOR_DIRECTORY = "/etc/panosc/administrator"
 REGISTRAR_DIRECTORY = "/etc/panosc/registrar"
 CREDENTIALS_DIRECTORY = "/etc/panosc/credentials"
@@ -267,19 +274,35 @@ def _migration(observed: Observation, part: Part) -> Desired:
 def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]:
     catalogue = observed.catalogue
     name, replicas = catalogue.metadata.name, catalogue.spec.replicas
+    # By whose keys it knows the links that archives have signed.
+    volumes = {f"links-{number}": archive for number, archive in enumerate(sorted(observed.archives))}
     serve = _container(
         observed,
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(API_PORT)],
         resources("50m", "128Mi", memory_limit="1Gi"),
-        secrets={"administrator": ADMINISTRATOR_DIRECTORY},
+        secrets={
+            "administrator": ADMINISTRATOR_DIRECTORY,
+            **{volume: f"{LINK_KEYS_DIRECTORY}/{archive}" for volume, archive in volumes.items()},
+        },
         ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
         **probes(API_PORT, ready="/readyz"),
     )
     served = deployment(
         part,
         name,
-        pod([serve], [*_volumes(observed), secret_volume("administrator", administrator_secret(name))]),
+        pod(
+            [serve],
+            [
+                *_volumes(observed),
+                secret_volume("administrator", administrator_secret(name)),
+                # Optional, as the archive that makes it may come later, and searching needs none.
+                *(
+                    secret_volume(volume, links_secret(archive), optional=True)
+                    for volume, archive in volumes.items()
+                ),
+            ],
+        ),
         replicas=replicas,
         config=configuration,
         restart_on=(database_secret(catalogue),),

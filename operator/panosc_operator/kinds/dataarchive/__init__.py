@@ -15,6 +15,7 @@ from panosc_operator.engine.resources import (
     NAMESPACE,
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
+    SECRET,
     SERVICE,
     Key,
     Object,
@@ -34,6 +35,7 @@ def describe(settings: Settings) -> Kind:
     return Kind(
         model=DataArchive,
         children=(
+            SECRET,
             PERSISTENT_VOLUME_CLAIM,
             DEPLOYMENT,
             SERVICE,

@@ -5,7 +5,7 @@ from typing import Any
 
 from panosc_operator.api import DataArchive
 from panosc_operator.engine.desired import Desired
-from panosc_operator.engine.resources import CRON_JOB, Object
+from panosc_operator.engine.resources import CRON_JOB, SECRET, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
@@ -26,13 +26,17 @@ from panosc_operator.kinds.building import (
     probes,
     resources,
     route,
+    secret_volume,
     service,
     session_route,
 )
 from panosc_operator.kinds.dataarchive.observe import Observation
-from panosc_operator.kinds.relations import domain_of, host_of
+from panosc_operator.kinds.relations import domain_of, host_of, links_secret
 
 DATA, STATE = "/data", "/state"
+LINK_KEYS = "/etc/panosc/links"
+LINK_KEY_LENGTH = 43
+"""Characters of the key by which links are signed: as many as have 256 bits."""
 INDEX_SUFFIX = "-index"
 NGINX_CONFIG = "/opt/panosc/share/panosc/nginx.conf"
 _DRAIN = f"nginx -e stderr -c {NGINX_CONFIG} -s quit; sleep {GRACE_SECONDS}"
@@ -80,6 +84,7 @@ def plan(observed: Observation) -> list[Desired] | None:
     everything = [path_match("PathPrefix", "/")]
     return [
         *_claims(archive, part("storage")),
+        _link_key(archive, part("api")),
         *_server(observed, part("api"), volumes),
         service(part("api"), name, API_PORT),
         route(part("api"), name, host, everything),
@@ -102,6 +107,16 @@ def _claims(archive: DataArchive, part: Part) -> list[Desired]:
     return claims
 
 
+def _link_key(archive: DataArchive, part: Part) -> Desired:
+    """The key by which links are signed. Made once: to replace it is for the staff to do."""
+    manifest = {
+        "metadata": part.metadata(links_secret(archive.metadata.name)),
+        "type": "Opaque",
+        "stringData": {"current": "{current}"},
+    }
+    return Desired(SECRET, manifest, create_only=True, random={"current": LINK_KEY_LENGTH})
+
+
 def _environment(observed: Observation) -> dict[str, str]:
     archive = observed.archive
     namespace = archive.metadata.namespace
@@ -121,10 +136,11 @@ def _container(
     command: list[str],
     *,
     writes: bool = False,
+    signs: bool = False,
     environment: dict[str, str] | None = None,
     **fields: Any,
 ) -> Object:
-    """One of the archive's programs; `writes`: whether it may change the manifest."""
+    """One of the archive's programs; `writes`: whether it may change the manifest, `signs`: links."""
     state = {"state": STATE}
     return container(
         name,
@@ -132,7 +148,11 @@ def _container(
         observed.settings.image_pull_policy,
         requirements=resources("50m", "128Mi", memory_limit="1Gi"),
         mounts=state if writes else None,
-        read_only_mounts={"data": DATA, **({} if writes else state)},
+        read_only_mounts={
+            "data": DATA,
+            **({} if writes else state),
+            **({"links": LINK_KEYS} if signs else {}),
+        },
         environment=_environment(observed) | (environment or {}),
         command=["panosc-archive", *command],
         **fields,
@@ -166,13 +186,15 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         observed,
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
+        signs=True,
         environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
         ports=[{"name": "api", "containerPort": ARCHIVE_API_PORT, "protocol": "TCP"}],
         **probes(ARCHIVE_API_PORT),
     )
     replicas = archive.spec.replicas
+    keys = secret_volume("links", links_secret(archive.metadata.name))
     served = deployment(
-        part, archive.metadata.name, _pod(archive, [gateway, api], volumes), replicas=replicas
+        part, archive.metadata.name, _pod(archive, [gateway, api], [*volumes, keys]), replicas=replicas
     )
     return [served, disruption_budget(part, archive.metadata.name)] if replicas > 1 else [served]
 
