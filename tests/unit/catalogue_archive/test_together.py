@@ -49,6 +49,8 @@ class Facility:
     catalogue: httpx2.Client
     policy: Path
     tokens: dict[str, str]
+    log: Path
+    """The archive's output: its audit log among its messages."""
 
     @property
     def pid(self) -> str:
@@ -101,10 +103,14 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
             process = cleanup.enter_context(Process([*command, "--port", str(port)], environment, log))
             wait_for(f"http://127.0.0.1:{port}/healthz", process.process, log)
 
+        keys = base / "links/archive"
+        keys.mkdir(parents=True)
+        (keys / "current").write_text("k" * 43)
         environment = {
             "PANOSC_CATALOGUE_DATABASE_URL": server.url(),
             "PANOSC_CATALOGUE_POLICY_FILE": str(policy),
             "PANOSC_CATALOGUE_CONFIG_FILE": str(configuration),
+            "PANOSC_CATALOGUE_LINK_KEYS": str(base / "links"),
         }
         with Process(catalogue_command("migrate"), environment, base / "migrate.log") as migrate:
             assert migrate.process.wait(60) == 0, (base / "migrate.log").read_text()
@@ -116,6 +122,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
             {
                 "PANOSC_ARCHIVE_DATA_DIRECTORY": str(root),
                 "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
+                "PANOSC_ARCHIVE_LINK_KEYS": str(keys),
                 "PANOSC_ARCHIVE_CATALOGUE_URLS": json.dumps([f"http://127.0.0.1:{search}"]),
             },
         )
@@ -129,7 +136,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         while (status := worker.get("/status").json())["datasets"] < 2 or not status["publicDatasets"]:
             assert time.monotonic() < deadline, f"not ingested: {status}"
             time.sleep(0.1)
-        yield Facility(root, archive, catalogue, policy, tokens)
+        yield Facility(root, archive, catalogue, policy, tokens, base / f"{files}.log")
 
 
 def test_public_file_is_served(facility: Facility) -> None:
@@ -213,6 +220,59 @@ def test_dataset_as_listing_and_bundle(facility: Facility) -> None:
 def test_slice_equals_h5pys(facility: Facility) -> None:
     query = {"file": OPEN, "path": "/entry/counts", "selection": "2:5"}
     assert facility.archive.get("/hdf5/data/", params=query).json() == [2, 3, 4]
+
+
+def signed(facility: Facility, who: str, resource: str) -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {facility.tokens[who]}"}
+    return facility.archive.post("/links", json={"resource": resource}, headers=headers)
+
+
+def test_a_member_gives_links_to_what_is_theirs(facility: Facility) -> None:
+    for resource in (f"/files/{EMBARGOED}", "/files/hc2/scan/", f"{EMBARGOED_DATASET}/bundle.zip"):
+        assert signed(facility, OTHER, resource).status_code == 404
+        told = signed(facility, MEMBER, resource).json()
+        assert told["reasons"] == ["member of proposal esrf:hc2"]
+        answer = facility.archive.get(told["url"])
+        assert answer.status_code == 200, answer.text
+        token = httpx2.URL(told["url"]).params["link"]
+        for other in HIDDEN:
+            if not told["url"].startswith(other.rstrip("/")):
+                assert facility.archive.get(other, params={"link": token}).status_code == 403
+        assert facility.catalogue.get("/api/Datasets", headers={"Authorization": f"Link {token}"}).is_error
+    answer = facility.archive.get(told["url"])
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as unpacked:
+        (name,) = unpacked.namelist()
+        assert unpacked.read(name) == (facility.root / EMBARGOED).read_bytes()
+
+
+def test_each_way_to_what_is_under_embargo_is_recorded(facility: Facility) -> None:
+    headers = {"Authorization": f"Bearer {facility.tokens[MEMBER]}", "X-Request-Id": "together"}
+    for target in HIDDEN:
+        facility.archive.get(target, headers=headers)
+    told = [json.loads(line) for line in facility.log.read_text().splitlines() if '"together"' in line]
+    assert [one["reasons"] for one in told] == [["member of proposal esrf:hc2"]] * len(HIDDEN)
+    assert len({one["subject"] for one in told}) == 1
+    assert facility.tokens[MEMBER] not in facility.log.read_text()
+
+
+def test_a_link_to_what_was_public_ends_with_that(facility: Facility) -> None:
+    url = signed(facility, OTHER, f"/files/{quote(OPEN)}").json()["url"]
+    before = facility.policy.read_text()
+
+    def becomes(status: int) -> httpx2.Response:
+        deadline = time.monotonic() + 10
+        while (answer := facility.archive.get(url)).status_code != status:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.1)
+        return answer
+
+    becomes(200)
+    facility.policy.write_text(json.dumps({"embargo": {"months": 240}}))
+    try:
+        assert "no longer shown to who had it signed" in becomes(403).json()["detail"]
+    finally:
+        facility.policy.write_text(before)
+    becomes(200)
 
 
 def test_changed_policy_opens_and_closes_the_files(facility: Facility) -> None:
