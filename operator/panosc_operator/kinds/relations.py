@@ -166,6 +166,7 @@ def login_of(facility: Facility, federation: Federation | None, settings: Settin
         return None
     return Login(
         keys=f"{login_url(settings)}/realms/{REALM}/protocol/openid-connect/certs",
+        sessions=settings.has_sessions,
         issuer=issuer(federation, settings),
         audience=audience_of(facility.metadata.name),
         entitlement_namespace=federation.spec.entitlement_namespace,

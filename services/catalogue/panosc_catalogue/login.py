@@ -1,6 +1,7 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -54,7 +55,7 @@ class Login:
             return PUBLIC
         asking = access.principal(await self._verifier.claims(token))
         granted = access.grants(asking, self._namespace, self._facility.name)
-        return await self._granted(granted, asking.subject, rows)
+        return replace(await self._granted(granted, asking.subject, rows), name=asking.name)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:
         """What a signed link shows: as much of what whoever had it signed may see as it says."""

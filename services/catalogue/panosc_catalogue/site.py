@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
+from panosc_common import audit
+from panosc_common.audit import Sight
 from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
 from panosc_common.signed import Link
@@ -12,6 +15,8 @@ from starlette.requests import Request
 
 from panosc_catalogue.database import Database, QueryRefused
 from panosc_catalogue.login import Login
+from panosc_catalogue.query.compile import Statement
+from panosc_catalogue.query.early import found
 from panosc_catalogue.query.settled import PUBLIC, Viewer, settled
 from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
@@ -52,6 +57,20 @@ class Site:
     async def linked_by(self, link: Link) -> "Site":
         """The catalogue as a signed link shows it; without a login it grants nothing any more."""
         return replace(self, viewer=await self.login.signer(link, self.rows)) if self.login else self
+
+    async def record(self, request: Request, *statements: Statement) -> None:
+        """Have written down which datasets an answer shows that are not public; each is named by a statement.
+
+        How many there are of something is no delivery of it. What the public sees costs nothing.
+        Raises Problem as `rows` does, and 503 if it cannot be written: nothing may be shown then.
+        """
+        if self.viewer.is_public:
+            return
+        answers = [await self.rows(one.sql, one.parameters) for one in statements]
+        shown = [one for rows in answers for (text,) in rows for one in found(orjson.loads(text))]
+        reasons = frozenset(self.viewer.reason(*grounds) for _, *grounds in shown)
+        sight = Sight(self.viewer.subject, reasons, frozenset(pid for pid, *_ in shown))
+        await audit.record(request, sight)
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, which may use the parameters that `query.model` names.

@@ -63,12 +63,17 @@ class Login(Aai):
     keys: ServiceAddress | None = None
     """Where its keys are, for services beside it; None: where its `.well-known/openid-configuration` says."""
 
+    sessions: bool = False
+    """Whether the gateway logs people in who come to /login, and out at /logout."""
+
 
 @dataclass(frozen=True)
 class Principal:
     """Who asks, as the login says."""
 
     subject: str
+    name: str = ""
+    """What they are called, for themselves to read."""
     orcid: str = ""
     entitlements: frozenset[Entitlement] = frozenset()
 
@@ -78,6 +83,7 @@ def principal(claims: Mapping[str, Any]) -> Principal:
     given = [value for claim in _ENTITLEMENT_CLAIMS for value in _texts(claims.get(claim))]
     return Principal(
         subject=str(claims["sub"]),
+        name=str(claims.get("name") or claims.get("preferred_username") or ""),
         orcid=str(claims.get("orcid") or "").removeprefix("https://orcid.org/"),
         entitlements=frozenset(filter(None, map(entitlements.parse, given))),
     )

@@ -43,6 +43,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
     for who, groups in PEOPLE.items()
 }
 CLAIMS["member by the source"]["orcid"] = ORCID
+CLAIMS["member"]["name"] = "Ada Marsh"
 INSIDERS = {"member by the source", "member", "staff of the instrument", "staff", "admin"}
 STATES = {
     "open": (RELEASE, ""),
@@ -81,11 +82,19 @@ class Catalogue:
             "files": ask("/api/Datasets/d%2F1/files").status_code == 200,
             "file count": ask("/api/Datasets/d%2F1/files/count").status_code == 200,
             "instrument": ask("/api/Instruments", filter=json.dumps(datasets)).json()[0]["datasets"] != [],
+            "search page": "/datasets/d/1" in ask("/search").text,
+            "table": "d/1" in ask("/search", format="csv").text,
+            "page": ask("/datasets/d/1").status_code == 200,
+            "citation": ask("/datasets/d/1", format="bibtex").status_code == 200,
+            "proposal's page": "/datasets/d/1" in ask("/documents/doc").text,
         }
         return {name for name, is_seen in ways.items() if is_seen}
 
 
-ALL = {"list", "item", "count", "total", "words", "join", "files", "file count", "instrument"}
+ALL = {
+    *("list", "item", "count", "total", "words", "join", "files", "file count", "instrument"),
+    *("search page", "table", "page", "citation", "proposal's page"),
+}
 
 
 def proposal(pid: str, dataset: str, **changes: Any) -> DocumentRecord:
@@ -119,7 +128,12 @@ def login(server: postgres.Server) -> Iterator[keycloak.Server]:
 def catalogue_of(
     login: keycloak.Server, url: str, folder: Path, now: datetime, *records: DocumentRecord
 ) -> Iterator[Catalogue]:
-    aai = {"issuer": login.issuer(REALM), "audience": AUDIENCE, "entitlementNamespace": NAMESPACE}
+    aai = {
+        "issuer": login.issuer(REALM),
+        "audience": AUDIENCE,
+        "entitlementNamespace": NAMESPACE,
+        "sessions": True,
+    }
     (folder / "catalogue.json").write_text(json.dumps({"aai": aai}))
     (folder / "token").write_text("a-token-of-32-characters-or-more-")
     (folder / "links/a").mkdir(parents=True)
@@ -152,7 +166,55 @@ def catalogue(
 def test_the_matrix(catalogue: tuple[str, Catalogue], who: str | None) -> None:
     state, asked = catalogue
     expected = state in PUBLIC or (who in INSIDERS and state != "withdrawn")
-    assert asked.seen(who) == (ALL if expected else set())
+    # Of proprietary beamtime not even the proposal is shown.
+    ways = ALL - {"proposal's page"} if state == "proprietary" else ALL
+    assert asked.seen(who) == (ways if expected else set())
+
+
+def test_pages_greet_who_is_logged_in_and_let_others_log_in(catalogue: tuple[str, Catalogue]) -> None:
+    _, asked = catalogue
+    page = asked.client.get("/search?q=run&sort=title")
+    assert '<a href="/login?then=/search%3Fq%3Drun%26sort%3Dtitle" rel="nofollow">Log in</a>' in page.text
+    headers = {"Authorization": f"Bearer {asked.tokens['member']}"}
+    for path in ("/search", "/documents/doc", "/documents/there-is-none"):
+        page = asked.client.get(path, headers={**headers, "Accept": "text/html"})
+        assert '<a href="/logout">Log out</a>' in page.text
+        assert "Log in" not in page.text
+    assert '<span class="person">Ada Marsh</span>' in asked.client.get("/search", headers=headers).text
+
+
+def test_the_page_of_what_is_not_public_says_so(catalogue: tuple[str, Catalogue]) -> None:
+    state, asked = catalogue
+    page = asked.client.get("/datasets/d/1", headers={"Authorization": f"Bearer {asked.tokens['member']}"})
+    is_closed = state not in PUBLIC and state != "withdrawn"
+    assert ("you see them because you are logged in" in page.text) == is_closed
+
+
+@pytest.mark.parametrize(
+    ("then", "status"),
+    [
+        ("/search?q=a%20b", 303),
+        ("//evil.example.org/", 400),
+        ("/\\evil.example.org", 400),
+        ("https://evil.example.org/", 400),
+        ("search", 400),
+    ],
+)
+def test_who_has_logged_in_goes_back_to_this_catalogue_only(
+    catalogue: tuple[str, Catalogue], then: str, status: int
+) -> None:
+    _, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens['nobody']}"}
+    answer = asked.client.get("/login", params={"then": then}, headers=headers, follow_redirects=False)
+    assert answer.status_code == status
+    assert answer.headers.get("Location") == (then if status == 303 else None)
+
+
+def test_where_nothing_logs_people_in_that_is_said(catalogue: tuple[str, Catalogue]) -> None:
+    _, asked = catalogue
+    answer = asked.client.get("/login")
+    assert answer.status_code == 404
+    assert "nobody can log in here" in answer.json()["detail"]
 
 
 def test_what_is_under_embargo_is_not_called_public(catalogue: tuple[str, Catalogue]) -> None:
@@ -254,13 +316,18 @@ def test_who_sees_what_is_not_public_is_recorded_with_the_reason(
         "/api/Datasets/d%2F1/files": {},
         "/api/Documents": {"filter": json.dumps(deep)},
         "/api/Instruments": {"filter": json.dumps(deep)},
+        "/search": {},
+        "/search?format=csv": {},
+        "/datasets/d/1": {},
+        "/datasets/d/1?format=bibtex": {},
+        "/documents/doc": {},
     }
     is_closed = state not in PUBLIC and state != "withdrawn"
     recorded(capfd)
     for target, query in targets.items():
         asked.client.get(target, params=query or None, headers=headers)
         records = recorded(capfd)
-        if state == "proprietary" and target == "/api/Documents":
+        if state == "proprietary" and target in ("/api/Documents", "/documents/doc"):
             assert records == []  # not even its proposal is shown
             continue
         assert len(records) == is_closed, (target, records)

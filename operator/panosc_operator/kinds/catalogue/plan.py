@@ -132,7 +132,7 @@ def plan(observed: Observation) -> list[Desired] | None:
     matches = [path_match("PathPrefix", prefix) for prefix in PUBLIC_PREFIXES] + [path_match("Exact", "/")]
     host = host_of(catalogue, domain_of(facility, settings.base_domain))
     objects.append(route(part("api"), name, host, matches))
-    if observed.login and observed.login.keys and settings.has_sessions:
+    if observed.login and observed.login.sessions:
         objects.append(session_route(part("api"), name, host, matches, [LOGIN_PATH]))
     return objects
 

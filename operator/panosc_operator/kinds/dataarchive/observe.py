@@ -70,7 +70,7 @@ async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> O
         archive,
         settings,
         facility=facility,
-        has_sessions=bool(login and login.keys and settings.has_sessions),
+        has_sessions=bool(login and login.sessions),
         claim_name=claim_name,
         claim=await reader.read(PERSISTENT_VOLUME_CLAIM, namespace, claim_name),
         catalogues=tuple(catalogues),

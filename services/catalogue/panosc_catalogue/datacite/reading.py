@@ -20,10 +20,10 @@ from panosc_catalogue.datacite.description import (
     Sample,
     Technique,
 )
-from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.query.model import CLOCK, MONTHS, VIEWER
 from panosc_catalogue.site import Site
 
-_DATASETS = f"visible_dataset({MONTHS}, {CLOCK})"
+_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, false, {VIEWER})"
 _DOCUMENTS = f"visible_document({MONTHS})"
 _ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\b")
 _ROR = re.compile(r"\b0[a-hj-km-np-tv-z0-9]{6}\d{2}\b")
@@ -59,11 +59,14 @@ _OF_DATASET = "(SELECT * FROM member WHERE dataset_id = v.id AND {})"
 _TECHNIQUE = "jsonb_build_object('name', t.name, 'pid', t.pid, 'panet', t.panet_key)"
 _INSTRUMENT = "jsonb_build_object('name', i.name, 'pid', i.pid)"
 # Datasets that the source opened before their time have a release date that says nothing.
-_RELEASED = f"CASE WHEN v.release_date <= {CLOCK} THEN v.release_date END"
+_RELEASED = f"CASE WHEN v.release_date <= {CLOCK} OR NOT v.is_public THEN v.release_date END"
 
 DATASET = f"""
     SELECT v.id, jsonb_build_object(
-        'pid', v.pid, 'doi', d.doi, 'type', 'dataset', 'title', v.title, 'access', 'open',
+        'pid', v.pid, 'doi', d.doi, 'type', 'dataset', 'title', v.title,
+        'access', CASE
+            WHEN v.is_public THEN 'open' WHEN v.release_date > {CLOCK} THEN 'embargoed' ELSE 'restricted'
+        END,
         'start', {_utc("v.creation_date")}, 'end', {_utc("v.end_date")},
         'available', {_utc(_RELEASED)}, 'year', {_year(_RELEASED, "v.creation_date", "d.placed_at")},
         'withdrawn', {_utc("d.deleted_at")},
@@ -139,7 +142,8 @@ DOCUMENT = f"""
 # A DOI does not tell that it was public: facilities name datasets that are under embargo, too.
 # Their licences and dates are said as visible_dataset and visible_document say them of what is there.
 _WITHDRAWN_DATASETS = f"""(
-    SELECT d.id, d.pid, d.title, d.creation_date, d.end_date, d.size, d.instrument_id, d.document_id,
+    SELECT d.id, d.pid, true AS is_public, d.title, d.creation_date, d.end_date, d.size, d.instrument_id,
+        d.document_id,
         coalesce(d.license_decided, p.license_decided, d.license, p.license) AS license,
         release_instant(
             p.release_date,

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from panosc_catalogue.datacite import reading
 from panosc_catalogue.dmp.plan import Proposal, document
-from panosc_catalogue.pages.render import Pages, wants_page
+from panosc_catalogue.pages.render import Pages, visit, wants_page
 from panosc_catalogue.revalidation import revalidated
 from panosc_catalogue.site import Site
 
@@ -43,6 +43,7 @@ class _Plans:
         if is_page:
             return self._pages.page(
                 "dmp.html",
+                visit(request),
                 headers={"Link": f'<{proposal.address}?format=json>; rel="alternate"; type="{_JSON}"'},
                 record=proposal.description,
                 plan=proposal,

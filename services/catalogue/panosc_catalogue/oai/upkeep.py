@@ -36,6 +36,8 @@ ONE_SECONDS = 600
 PATIENCE_SECONDS = 5.0
 """How long a harvester waits for looks before it is asked to come back."""
 _LOCK = 0x0A1_0A1
+# Harvests have what the public sees.
+_PUBLIC = {"viewer_documents": None, "viewer_instruments": None, "viewer_everything": False}
 _MAPPING = 1
 """Version of how descriptions become XML; when it changes, every record's datestamp does."""
 
@@ -153,7 +155,13 @@ class _Look:
         await self._execute(measure.KNOWN[kind], rows=rows)
 
     async def _execute(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        given = {**parameters, "embargo_months": self.months, "clock": self.clock, "batch": self.batch}
+        given = {
+            **parameters,
+            **_PUBLIC,
+            "embargo_months": self.months,
+            "clock": self.clock,
+            "batch": self.batch,
+        }
         cursor = await self.connection.execute(sql, given)
         return await cursor.fetchall() if cursor.description else []
 

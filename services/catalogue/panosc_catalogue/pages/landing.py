@@ -1,6 +1,7 @@
 """Landing pages: `/documents/{pid}`, `/datasets/{pid}` in many forms, and `/doi/{doi}` that leads to them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -15,19 +16,23 @@ from panosc_catalogue.pages import citation, details, formats, jsonld, signposti
 from panosc_catalogue.pages.archives import Archives
 from panosc_catalogue.pages.details import Details
 from panosc_catalogue.pages.formats import Format
-from panosc_catalogue.pages.render import Pages
+from panosc_catalogue.pages.render import Pages, visit
+from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query.early import early
+from panosc_catalogue.query.model import MODELS
+from panosc_catalogue.query.syntax import Filter
 from panosc_catalogue.site import Site
 
 GONE = 410
 
 
+@dataclass(frozen=True)
 class Landing:
     """The landing pages of one catalogue."""
 
-    def __init__(self, site: Site, pages: Pages) -> None:
-        self._site = site
-        self._pages = pages
-        self._archives = Archives(site.config)
+    site: Site
+    pages: Pages
+    archives: Archives
 
     async def document(self, request: Request) -> Response:
         """`GET /documents/{pid}`."""
@@ -39,17 +44,21 @@ class Landing:
 
     async def doi(self, request: Request) -> Response:
         """`GET /doi/{doi}`."""
-        address = await reading.address_of(self._site, request.path_params["doi"])
+        address = await reading.address_of(self.site, request.path_params["doi"])
         if address is None:
             raise Problem(404, "there is no public record with this DOI")
         # For programs in portals' pages, as the forms that it leads to.
         return RedirectResponse(address, 302, headers={"Access-Control-Allow-Origin": "*"})
 
     async def _answer(self, request: Request, kind: Kind) -> Response:
+        asked = replace(self, site=await self.site.asked_by(request))
+        return await asked._answered(request, kind)
+
+    async def _answered(self, request: Request, kind: Kind) -> Response:
         form = formats.chosen(request)
         pid = request.path_params["pid"]
-        description = await reading.find(self._site, kind, pid)
-        if description is None and await reading.was_public(self._site, kind, pid):
+        description = await reading.find(self.site, kind, pid)
+        if description is None and await reading.was_public(self.site, kind, pid):
             raise Problem(
                 GONE, "this record was public, and the facility has closed it again; ask the facility for it"
             )
@@ -59,16 +68,18 @@ class Landing:
             )
         found = Details()
         if description.state == "live":
-            found = await details.find(self._site, self._archives, description)
+            await self.site.record(request, _shown(kind, pid))
+            found = await details.find(self.site, self.archives, description)
         if form is formats.HTML:
-            return self._page(description, found)
+            return self._page(request, description, found)
         return await self._machine(request, form, description, found)
 
-    def _page(self, description: Description, found: Details) -> Response:
+    def _page(self, request: Request, description: Description, found: Details) -> Response:
         item = words.csl_item(description)
         withdrawn = description.state == "withdrawn"
-        return self._pages.page(
+        return self.pages.page(
             "tombstone.html" if withdrawn else "landing.html",
+            visit(request, self.site.viewer),
             GONE if withdrawn else 200,
             {"Link": signposting.header(description, found)},
             record=description,
@@ -87,8 +98,8 @@ class Landing:
         return jsonld.document(
             description,
             found,
-            catalogue_url=f"{self._site.config.public_url or ''}/",
-            metadata_license=self._site.policy.current().metadata_license,
+            catalogue_url=f"{self.site.config.public_url or ''}/",
+            metadata_license=self.site.policy.current().metadata_license,
         )
 
     async def _machine(
@@ -108,7 +119,7 @@ class Landing:
             formats.LINKSET: lambda: orjson.dumps(signposting.linkset(description, found)),
         }
         if form is formats.FILE_LIST:
-            lines = await details.addresses(self._site, self._archives, description.pid)
+            lines = await details.addresses(self.site, self.archives, description.pid)
             content: bytes | str = "".join(f"{line}\r\n" for line in lines)
         else:
             content = makers[form]()
@@ -124,6 +135,14 @@ class Landing:
                 "Access-Control-Allow-Origin": "*",
             },
         )
+
+
+def _shown(kind: Kind, pid: str) -> sql.Statement:
+    """The datasets that a record's page shows, for the audit log."""
+    datasets = early(Filter(MODELS["Dataset"]))
+    if kind == "datasets":
+        return sql.item(datasets, pid)
+    return sql.related_items(MODELS["Document"], "datasets", pid, datasets)
 
 
 def _style(request: Request) -> str:

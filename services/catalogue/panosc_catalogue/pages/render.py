@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,35 @@ from urllib.parse import quote, urlsplit
 
 import mimeparse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from panosc_catalogue.datacite.rights import license_url
 from panosc_catalogue.pages.archives import Archives
+from panosc_catalogue.query.settled import PUBLIC, Viewer
 from panosc_catalogue.settings import CatalogueConfig
 from panosc_catalogue.site import Site
 
 STATIC = Path(__file__).parent / "static"
 HTML = "text/html"
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who reads a page, and where."""
+
+    address: str
+    """Path and query of the page, to come back to."""
+    logged_in: bool
+    name: str = ""
+
+
+def visit(request: Request, viewer: Viewer = PUBLIC) -> Visit:
+    """The visit that a request is; without a viewer it is not known who it is."""
+    url = request.url
+    address = f"{url.path}?{url.query}" if url.query else url.path
+    return Visit(address, "Authorization" in request.headers, viewer.name)
 
 
 class Pages:
@@ -39,6 +59,7 @@ class Pages:
         self._environment.globals |= {
             "facility": site.config.facility,
             "stylesheet": f"/static/catalogue.css?{version}",
+            "sessions": site.config.aai is not None and site.config.aai.sessions,
         }
         self._environment.filters |= {
             "day": day,
@@ -60,10 +81,16 @@ class Pages:
         }
 
     def page(
-        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+        self,
+        template: str,
+        visit: Visit,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
     ) -> Response:
-        """The page that `template` makes of `values`."""
-        body = self._environment.get_template(template).render(policy=self._policy.current(), **values)
+        """The page that `template` makes of `values` for a visit."""
+        shown = {"policy": self._policy.current(), "visit": visit, **values}
+        body = self._environment.get_template(template).render(shown)
         return HTMLResponse(body, status, headers={**self._headers, **(headers or {})})
 
 

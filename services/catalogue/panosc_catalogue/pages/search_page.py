@@ -14,10 +14,11 @@ from starlette.responses import RedirectResponse, Response
 
 from panosc_catalogue.pages import search_form
 from panosc_catalogue.pages.choices import Choices
-from panosc_catalogue.pages.render import Pages
+from panosc_catalogue.pages.render import Pages, visit
 from panosc_catalogue.pages.search_form import Form
 from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query import tags
+from panosc_catalogue.query.early import early
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
@@ -63,23 +64,27 @@ class Row:
     is_open: bool
 
 
+@dataclass(frozen=True)
 class SearchPage:
     """The search page of one catalogue."""
 
-    def __init__(self, site: Site, pages: Pages) -> None:
-        self._site = site
-        self._pages = pages
-        self._choices = Choices(site)
+    site: Site
+    pages: Pages
+    choices: Choices
 
     async def get(self, request: Request) -> Response:
         """`GET /search`."""
+        asked = replace(self, site=await self.site.asked_by(request))
+        return await asked._got(request)
+
+    async def _got(self, request: Request) -> Response:
         form = search_form.read(request.query_params)
-        now = self._site.clock() or datetime.now(UTC)
+        now = self.site.clock() or datetime.now(UTC)
         asked = request.query_params.get("format", "html")
         if asked not in _FORMATS:
             raise Problem(400, f"there is no format {asked[:40]!r}; there are {', '.join(_FORMATS)}")
         if asked == "csv":
-            return await self._csv(form, now)
+            return await self._csv(request, form, now)
         skip = (form.page - 1) * form.size
         api = self._api(form, now, skip)
         if asked == "json":
@@ -92,12 +97,13 @@ class SearchPage:
             form = replace(form, problems=(*form.problems, f"{error}."))
         else:
             query = await self._tagged(query)
-            rows = await self._rows(form, query, now)
+            rows = await self._rows(request, form, query, now)
             # A page that is not full tells the number by itself.
             ends = len(rows) < form.size and (rows or not skip)
             total = skip + len(rows) if ends else await self._count(query)
-        return self._pages.page(
+        return self.pages.page(
             "search.html",
+            visit(request, self.site.viewer),
             form=form,
             rows=rows,
             total=total,
@@ -106,43 +112,44 @@ class SearchPage:
             sorts=search_form.SORTS,
             sizes=search_form.PAGE_SIZES,
             most=search_form.MAX_HITS,
-            instruments=await self._choices.instruments(),
-            techniques=await self._choices.techniques(),
+            instruments=await self.choices.instruments(),
+            techniques=await self.choices.techniques(),
             api=api,
         )
 
     def _api(self, form: Form, now: datetime, skip: int) -> str:
         """Address of the same search in the search API."""
-        asked = search_form.filter_of(form, self._site.panet, now, limit=form.size, skip=skip)
+        asked = search_form.filter_of(form, self.site.panet, now, limit=form.size, skip=skip)
         return f"/api/{form.model}s?filter={quote(orjson.dumps(asked).decode())}"
 
-    async def _csv(self, form: Form, now: datetime) -> Response:
+    async def _csv(self, request: Request, form: Form, now: datetime) -> Response:
         try:
             query = self._query(form, now, limit=search_form.MAX_HITS)
         except FilterError as error:
             raise Problem(400, str(error)) from error
-        return _csv(await self._rows(form, await self._tagged(query), now), self._site)
+        return _csv(await self._rows(request, form, await self._tagged(query), now), self.site)
 
     def _query(self, form: Form, now: datetime, *, limit: int, skip: int = 0) -> Filter:
-        wanted = search_form.filter_of(form, self._site.panet, now, limit=limit, skip=skip)
-        return parse_filter(MODELS[form.model], wanted, self._site.panet)
+        wanted = search_form.filter_of(form, self.site.panet, now, limit=limit, skip=skip)
+        return parse_filter(MODELS[form.model], wanted, self.site.panet)
 
     async def _tagged(self, query: Filter) -> Filter:
         """The filter with the techniques that it looks for beside words."""
         asked = sql.techniques(query)
         if asked is None:
             return query
-        (found,) = await self._site.rows(asked.sql, asked.parameters)
+        (found,) = await self.site.rows(asked.sql, asked.parameters)
         return tags.known(query, found)
 
-    async def _rows(self, form: Form, query: Filter, now: datetime) -> list[Row]:
+    async def _rows(self, request: Request, form: Form, query: Filter, now: datetime) -> list[Row]:
         found = sql.items(query)
-        ((text,),) = await self._site.rows(found.sql, found.parameters)
+        ((text,),) = await self.site.rows(found.sql, found.parameters)
+        await self.site.record(request, sql.items(early(query)))
         return [_row(form, item, now) for item in orjson.loads(text)]
 
     async def _count(self, query: Filter) -> int:
         found = sql.count(query, search_form.MAX_HITS + 1)
-        ((total,),) = await self._site.rows(found.sql, found.parameters)
+        ((total,),) = await self.site.rows(found.sql, found.parameters)
         return int(total)
 
 

@@ -17,6 +17,9 @@ def availability(description: Description) -> str:
         return f"The data were withdrawn on {day(description.withdrawn)}."
     if description.access == "open":
         return "The data are open to everybody."
+    if description.kind == "datasets":
+        until = f" until {moment(description.available)}" if description.access == "embargoed" else ""
+        return f"The data are not public{until}; you see them because you are logged in."
     if description.access == "embargoed":
         return (
             f"The data are under embargo until {moment(description.available)}. "

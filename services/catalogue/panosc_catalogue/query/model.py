@@ -15,8 +15,8 @@ MONTHS = "%(embargo_months)s::integer"
 LICENSE = "%(policy_license)s::text"
 CLOCK = "coalesce(%(clock)s::timestamptz, now())"
 PAST_SEALED = "%(past_sealed)s::boolean"
-_VIEWER = "%(viewer_documents)s::bigint[], %(viewer_instruments)s::bigint[], %(viewer_everything)s::boolean"
-VISIBLE_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED}, {_VIEWER})"
+VIEWER = "%(viewer_documents)s::bigint[], %(viewer_instruments)s::bigint[], %(viewer_everything)s::boolean"
+VISIBLE_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED}, {VIEWER})"
 """The datasets that whoever asks may see."""
 
 

@@ -24,6 +24,8 @@ class Viewer:
     """As whom they see all data, if they do."""
     subject: str | None = None
     """Who it is, as the login says; None where nobody said."""
+    name: str = ""
+    """What they are called."""
 
     @property
     def is_public(self) -> bool:

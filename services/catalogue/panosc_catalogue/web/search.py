@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import orjson
-from panosc_common import audit
 from panosc_common.problem import Problem
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from panosc_catalogue.database import (
 )
 from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query import keyset, measure, tags
-from panosc_catalogue.query.early import early, found
+from panosc_catalogue.query.early import early
 from panosc_catalogue.query.errors import FilterError
 from panosc_catalogue.query.model import MODELS, Model
 from panosc_catalogue.query.parse import parse_filter, parse_where
@@ -127,7 +126,7 @@ class _Search:
             if wants_all:
                 headers["X-Limit-Capped"] = "true"
             headers |= _next_page(request, keyset.encode(query, place))
-        await self._record(request, sql.items(early(query)))
+        await self.site.record(request, sql.items(early(query)))
         return _json(text, headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
@@ -143,7 +142,7 @@ class _Search:
         text = await self._text(sql.item(query, _checked(pid)))
         if text is None:
             raise _unknown(model, pid)
-        await self._record(request, sql.item(early(query), pid))
+        await self.site.record(request, sql.item(early(query), pid))
         del headers["X-Limit"]
         return _json(text, headers)
 
@@ -154,7 +153,7 @@ class _Search:
         if text is None:
             raise _unknown(model, pid)
         of_dataset = sql.item(early(Filter(model)), pid)
-        await self._record(request, of_dataset, sql.related_items(model, "files", pid, early(query)))
+        await self.site.record(request, of_dataset, sql.related_items(model, "files", pid, early(query)))
         return _json(text, headers)
 
     async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
@@ -234,20 +233,6 @@ class _Search:
             )
             raise ApiError(400, message, name="BadRequestError", code="ANSWER_TOO_LARGE")
         return row
-
-    async def _record(self, request: Request, *statements: sql.Statement) -> None:
-        """Have written down which datasets an answer shows that are not public; each is named by a statement.
-
-        How many there are of something is no delivery of it. What the public sees costs nothing.
-        """
-        viewer = self.site.viewer
-        if viewer.is_public:
-            return
-        rows = [await self._run(statement) for statement in statements]
-        shown = [one for row in rows if row for one in found(orjson.loads(row[0]))]
-        reasons = frozenset(viewer.reason(*grounds) for _, *grounds in shown)
-        sight = audit.Sight(viewer.subject, reasons, frozenset(pid for pid, *_ in shown))
-        await audit.record(request, sight)
 
     async def _run(self, statement: sql.Statement) -> tuple[Any, ...] | None:
         site = self.site
