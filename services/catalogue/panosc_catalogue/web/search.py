@@ -37,7 +37,7 @@ _NOTHING = "[]"
 _SHARED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Link, Retry-After, X-Include-Limit, X-Limit, X-Limit-Capped, "
-    "X-Next-Cursor, X-Ranked-Limit, X-Total-Count",
+    "X-Next-Cursor, X-Ranked-Limit, X-Total-Count, WWW-Authenticate",
 }
 _PREFLIGHT = {
     **_SHARED,
