@@ -22,6 +22,8 @@ from panosc_archive.access import Access
 from panosc_archive.files import MAX_PAGE
 from panosc_archive.settings import Settings
 
+MAX_PAGES = 20
+"""Pages of a folder for which a link is signed at most: each is looked at for why it is seen."""
 _BUNDLE = re.compile(r"/datasets/(?P<pid>.+)/bundle\.(?P<kind>zip|tar)")
 _FILES = re.compile(r"/files(?:/(?P<path>.*))?")
 
@@ -49,12 +51,18 @@ class _File:
             if not located.is_directory:
                 return located.sight
             whole, after = NOTHING_CLOSED, ""
-            while True:
+            for _ in range(MAX_PAGES):
                 page = await access.children(located.path, after, MAX_PAGE)
                 whole |= page.sight
                 if page.next is None:
                     return whole
                 after = page.next
+        raise Problem(
+            422,
+            f"resource: {self.path!r} has more than {MAX_PAGES * MAX_PAGE} entries; ask for links to folders "
+            "or files in it",
+            field="resource",
+        )
 
 
 @dataclass(frozen=True)

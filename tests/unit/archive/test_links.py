@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
+from panosc_archive.files import MAX_PAGE
+from panosc_archive.signing import MAX_PAGES
 from panosc_common.access import Reason, Role
 from panosc_common.audit import EVENT
 from panosc_common.signed import Keys, Link
@@ -203,6 +205,23 @@ def test_a_wrong_wish_is_told(closed: Archive, body: object, told: str) -> None:
     answer = closed.request("POST", "/links", json=body, headers=ADA)
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(told)
+
+
+def test_a_folder_may_be_too_large_for_a_link(closed: Archive) -> None:
+    (closed.root / "hc1/many").mkdir(exist_ok=True)
+    double = closed.catalogue.closed["ada"]
+    double |= {f"hc1/many/{number}": double[FILE] for number in range(MAX_PAGES * MAX_PAGE)}
+    assert sign(closed, "/files/hc1/many").status_code == 201
+    double["hc1/many/one more"] = double[FILE]
+    answer = sign(closed, "/files/hc1/many")
+    assert (answer.status_code, "has more than 20000 entries" in answer.json()["detail"]) == (422, True)
+
+
+def test_a_record_is_there_before_the_first_byte(closed: Archive) -> None:
+    before = len(records(closed))
+    with closed.client.stream("GET", BUNDLE, headers=ADA) as answer:
+        assert answer.status_code == 200
+        assert len(records(closed)) == before + 1
 
 
 def test_what_is_public_needs_no_reason(archive: Archive) -> None:
