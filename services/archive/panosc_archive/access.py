@@ -96,17 +96,19 @@ class Access:
         visibility = self.visibility.asked_with(f"{signed.SCHEME} {token}")
         return replace(self, visibility=visibility, request=request, link=link)
 
-    def not_found(self) -> Problem:
+    def not_found(self, hindrance: str | None = None) -> Problem:
         """The same answer for what does not exist and for what whoever asks may not see.
 
-        Who has a link knows that there was something.
+        Who has a link knows that there was something, and may know what hinders it.
         """
-        if self.link:
-            return signed.NotTaken(
-                "what it leads to is gone, or no longer shown to who had it signed: it was withdrawn, or its "
-                "embargo was extended"
-            )
-        return Problem(404, NOT_FOUND_DETAIL)
+        if self.link is None:
+            return Problem(404, NOT_FOUND_DETAIL)
+        why = hindrance or "it was withdrawn, or its embargo was extended"
+        return signed.NotTaken(f"what it leads to is gone, or no longer shown to who had it signed: {why}")
+
+    async def _refused(self, **what: str) -> Problem:
+        """`not_found` of the file at `path` or the dataset `pid`."""
+        return self.not_found(await self.visibility.hindrance(**what) if self.link else None)
 
     @asynccontextmanager
     async def open(self, path: str, *, directories: bool = False) -> AsyncIterator[Located]:
@@ -129,7 +131,7 @@ class Access:
             asked = located.path if located else path
             sight = (await self._sights([asked])).get(asked)
             if located is None or sight is None:
-                raise self.not_found()
+                raise await self._refused(path=asked)
             if located.descriptor < 0:
                 log.error("file cannot be read", path=located.path)
                 raise Problem(500, "the archive is not allowed to read this file; its operators are informed")
@@ -173,7 +175,7 @@ class Access:
         except CatalogueUnavailable as error:
             raise unavailable(error) from error
         if dataset is None or all(file.archive != self.archive for file in dataset.files):
-            raise self.not_found()
+            raise await self._refused(pid=pid)
         await self._record(dataset.sight)
         return dataset
 

@@ -6,6 +6,7 @@ allow or forbid it is silent.
 """
 
 import asyncio
+import contextlib
 import copy
 import hashlib
 import time
@@ -69,6 +70,10 @@ class _Refusal(BaseModel):
     detail: str
 
 
+class _Hindrance(BaseModel):
+    why: str | None
+
+
 class Child(BaseModel):
     """A visible file, or a directory with something visible in it."""
 
@@ -126,6 +131,7 @@ class Visibility:
     _authorization = ""
 
     def __init__(self, archive: str, catalogue_urls: Sequence[str]) -> None:
+        self._name = archive
         self._archive = quote(archive, safe="")
         self._urls = [url.rstrip("/") for url in catalogue_urls]
         self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
@@ -200,6 +206,16 @@ class Visibility:
                 return dataset
         if silent:
             raise silent
+        return None
+
+    async def hindrance(self, **what: str) -> str | None:
+        """Why a signed link shows nothing of the file at `path` or the dataset `pid`, if by an embargo."""
+        for url in self._urls:
+            with contextlib.suppress(CatalogueUnavailable):
+                parameters = {"archive": self._name, **what}
+                answer = await self._json("GET", f"{url}/internal/embargo", _Hindrance, parameters)
+                if answer and answer.why:
+                    return answer.why
         return None
 
     def _who(self) -> bytes:

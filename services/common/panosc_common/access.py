@@ -16,6 +16,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -156,6 +157,11 @@ def reason(member_of: str | None, staff_of: str | None, everything: Role | None)
     if everything is None:
         raise ValueError("nothing lets them see it")
     return Reason(role=everything)
+
+
+def embargo(until: datetime) -> str:
+    """Why data are not shown, for whoever knows that there are some."""
+    return f"embargo until {until.astimezone(UTC).date().isoformat()}"
 
 
 def granted(reasons: Iterable[Reason]) -> Grants:

@@ -79,6 +79,8 @@ class CatalogueDouble:
         """What somebody sees beyond that, by who it is: of paths, dataset and reason."""
         self.closed_datasets: dict[str, dict[str, Any]] = {}
         """The same of datasets."""
+        self.hindrance: str | None = None
+        """Why links show nothing."""
         self.failures: list[int] = []
         """Statuses of the next answers, before it answers properly again."""
         self.told = ""
@@ -92,6 +94,7 @@ class CatalogueDouble:
                 Route("/internal/archives/{archive}/visible", self._visible, methods=["POST"]),
                 Route("/internal/archives/{archive}/children", self._children),
                 Route("/internal/datasets/{pid:path}", self._dataset),
+                Route("/internal/embargo", self._embargo),
             ]
         )
         self._server = uvicorn.Server(
@@ -151,6 +154,12 @@ class CatalogueDouble:
         if scheme == "Link":
             token = jwt.decode(token, options={"verify_signature": False})["sub"]
         return token or None, self.closed.get(token, {})
+
+    async def _embargo(self, request: Request) -> Response:
+        asked = set(request.query_params) - {"archive"}
+        if len(asked) != 1 or not asked <= {"path", "pid"} or self._asked_by(request)[0] is None:
+            return self._broken(f"unknown query {request.query_params}")
+        return JSONResponse({"why": self.hindrance})
 
     async def _children(self, request: Request) -> Response:
         if refused := self._begin(request):

@@ -162,6 +162,22 @@ def test_what_is_withdrawn_no_link_opens(closed: Archive) -> None:
         assert "no longer shown to who had it signed" in answer.json()["detail"]
 
 
+def test_who_has_a_link_learns_of_an_embargo(closed: Archive) -> None:
+    urls = link(closed), link(closed, BUNDLE)
+    closed.catalogue.closed.clear()
+    closed.catalogue.closed_datasets.clear()
+    closed.catalogue.hindrance = "embargo until 2028-03-01"
+    time.sleep(1.1)  # for so long an answer is kept
+    try:
+        for url in urls:
+            answer = closed.get(url)
+            assert answer.status_code == 403
+            assert answer.json()["detail"].endswith("to who had it signed: embargo until 2028-03-01")
+            assert "2028" not in closed.get(url.partition("?")[0]).text
+    finally:
+        closed.catalogue.hindrance = None
+
+
 def test_a_link_is_no_token(closed: Archive) -> None:
     token = link(closed).partition("=")[2]
     for scheme in ("Link", "link", "LINK "):

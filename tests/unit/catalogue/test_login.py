@@ -406,6 +406,23 @@ def test_a_signed_link_shows_as_much_as_its_reason(
     assert told["subject"] == "ada"
 
 
+UNTIL = {"under embargo": "embargo until 2027-02-28", "extended": "embargo until 2028-01-01"}
+
+
+@pytest.mark.parametrize("asked_for", [{"archive": "a", "path": "doc/run.nxs"}, {"pid": "d/1"}], ids=str)
+def test_links_alone_learn_until_when_there_is_an_embargo(
+    catalogue: tuple[str, Catalogue], asked_for: dict[str, str]
+) -> None:
+    state, asked = catalogue
+    headers = signed(asked.folder / "links/a")
+    told = asked.client.get("/internal/embargo", params=asked_for, headers=headers).json()
+    assert told == {"why": UNTIL.get(state)}
+    for others in ({}, {"Authorization": f"Bearer {asked.tokens['nobody']}"}):
+        assert asked.client.get("/internal/embargo", params=asked_for, headers=others).status_code == 404
+    there_is_none = asked.client.get("/internal/embargo", params={"pid": "none"}, headers=headers).json()
+    assert there_is_none == {"why": None}
+
+
 def test_a_signed_link_is_no_token_for_others(catalogue: tuple[str, Catalogue], tmp_path: Path) -> None:
     _, asked = catalogue
     admin = Reason(role=Role.ADMIN)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from panosc_common import access
 from panosc_common.access import Reason
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from panosc_catalogue.paging import page_limit
-from panosc_catalogue.query.model import VISIBLE_DATASETS
+from panosc_catalogue.query.model import CLOCK, MONTHS, VISIBLE_DATASETS
 from panosc_catalogue.site import Site
 
 MAX_PATHS = 1000
@@ -41,6 +42,7 @@ def routes(site: Site, link_keys: Path) -> list[BaseRoute]:
         Route("/internal/archives/{archive}/visible", answers.visible, methods=["POST"]),
         Route("/internal/archives/{archive}/children", answers.children),
         Route("/internal/datasets/{pid:path}/files", answers.files),
+        Route("/internal/embargo", answers.embargo),
     ]
 
 
@@ -156,6 +158,28 @@ class _Answers:
                 "reasons": [] if is_public else _all_told(site, [grounds]),
             }
         )
+
+    async def embargo(self, request: Request) -> Response:
+        """`GET /internal/embargo`: why a signed link to a file or dataset leads to nothing, if by an embargo.
+
+        For links alone: whoever has one knows what it leads to. The end of an embargo is the proposal's,
+        whose description is public; not so where the beamtime is proprietary.
+        """
+        if not request.headers.get("Authorization", "").startswith(f"{SCHEME} "):
+            raise Problem(404, "there is nothing under this address")
+        sql = f"""
+            SELECT min(dataset_release(d, p, {MONTHS})) FROM dataset d JOIN document p ON p.id = d.document_id
+            WHERE d.deleted_at IS NULL AND NOT d.proprietary
+            AND NOT coalesce(p.proprietary_decided, p.proprietary, false)
+            AND (d.pid = %(pid)s OR d.id = ANY(ARRAY(
+                SELECT f.dataset_id FROM visible_file f WHERE f.archive = %(archive)s AND f.path = %(path)s
+            )))
+            AND NOT dataset_is_open(d, p, {MONTHS}, {CLOCK})
+        """  # noqa: S608
+        asked = {name: request.query_params.get(name) for name in ("archive", "path", "pid")}
+        site = await self._asked_by(request)
+        ((until,),) = await site.rows(sql, asked)
+        return OrjsonResponse({"why": until and access.embargo(until)})
 
 
 def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:
