@@ -70,7 +70,7 @@ def unsigned(token: str) -> str:
         (changed(2), "signature is wrong"),
         (prolonged, "signature is wrong"),
         (unsigned, "cannot be understood"),
-        (lambda token: token[:-9], "copy the whole address"),
+        (lambda token: token[:-10], "copy the whole address"),
         (lambda token: "nonsense", "cannot be understood"),
         (lambda token: "", "cannot be understood"),
         (lambda token: token * 100, f"more than {MAX_TOKEN} characters"),
