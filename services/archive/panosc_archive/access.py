@@ -73,15 +73,13 @@ class Access:
     def asked_by(self, request: Request, *, signing: str | None = None) -> "Access":
         """The same for whoever sent the request.
 
-        Raises Problem: 401 for what no token looks like, 403 for a signed link that is not taken, 400 for
-        both.
+        Raises Problem: 401 for what no token looks like, 403 for a signed link that is not taken.
         """
-        given = " ".join(request.headers.get("Authorization", "").split())
         token = request.query_params.get(signed.PARAMETER)
         if token is not None:
-            if given:
-                raise Problem(400, "there are a signed link and an access token: leave one of them out")
+            # The gateway adds the token of whoever is logged in: a link shows them the same as everybody.
             return self._linked_by(request, token)
+        given = " ".join(request.headers.get("Authorization", "").split())
         if len(given) > MAX_TOKEN or not given.isascii():
             raise Refused(f"it has more than {MAX_TOKEN} characters, or others than ASCII has")
         if given.lower().startswith(signed.SCHEME.lower()):

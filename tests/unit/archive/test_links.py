@@ -183,8 +183,15 @@ def test_a_link_is_no_token(closed: Archive) -> None:
     for scheme in ("Link", "link", "LINK "):
         answer = closed.get(f"/files/{quote(FILE)}", headers={"Authorization": f"{scheme} {token}"})
         assert answer.status_code == 401
-    answer = closed.get(f"/files/{quote(FILE)}?link={token}", headers=ADA)
-    assert (answer.status_code, "leave one of them out" in answer.json()["detail"]) == (400, True)
+
+
+def test_a_link_shows_the_same_to_who_is_logged_in(closed: Archive) -> None:
+    url = link(closed)
+    for who in ("bob", "ada"):
+        assert closed.get(url, headers={"Authorization": f"Bearer {who}"}).content == CONTENT
+        assert records(closed)[-1]["reasons"] == [f"signed link of ada, {MEMBER}"]
+    other = f"{BUNDLE}?{url.partition('?')[2]}"
+    assert closed.get(other, headers=ADA).status_code == 403
 
 
 def test_nobody_gets_links_for_nobody(closed: Archive) -> None:
