@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     gateway_port: Annotated[int, Field(ge=1, le=65535)] = 80
     """Port on which the gateway listens, and which is part of the URLs unless it is the scheme's own."""
 
+    gateway_http_port: Annotated[int, Field(ge=0, le=65535)] = 80
+    """With TLS: port on which plain HTTP is answered, by sending people to HTTPS; 0: not at all."""
+
     gateway_pod_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port on which the gateway's pods themselves listen; 0: as Envoy Gateway has it."""
 
@@ -43,6 +46,10 @@ class Settings(BaseSettings):
 
     dns_port: Annotated[int, Field(ge=1, le=65535)] = 53
     """Port on which the DNS pods themselves listen, which may differ from their Service's."""
+
+    trust_config_map: str | None = None
+    """ConfigMap in the operator's namespace with authorities (`ca.crt`) that services trust beside the public
+    ones."""
 
     metrics_namespace: str | None = None
     """Namespace whose pods may read the services' metrics, such as Prometheus'; without one, nobody may."""
@@ -83,6 +90,11 @@ class Settings(BaseSettings):
         privileged = 1024
         usual = self.gateway_port + (10000 if self.gateway_port < privileged else 0)
         return self.gateway_pod_port or usual
+
+    @property
+    def redirects(self) -> bool:
+        """Whether the gateway sends who comes by plain HTTP to HTTPS."""
+        return self.gateway_tls and self.gateway_http_port not in (0, self.gateway_port)
 
     @property
     def scheme(self) -> str:

@@ -106,6 +106,16 @@ class FacilityReason(Described):
         "The namespace is being deleted; it is made again when it is gone.",
     )
     DOMAIN_TAKEN = "DomainTaken", "Another facility already has this domain: choose another in `spec.domain`."
+    TRUST_MISSING = (
+        "TrustMissing",
+        "The ConfigMap with the authorities that services are to trust (the chart's `trust.configMap`) isn't "
+        "there or can't be used.",
+    )
+    CERTIFICATE_MISSING = (
+        "CertificateMissing",
+        "The Secret with the certificate of the hosts isn't there or is of another type; the message says "
+        "how to make it, or where cert-manager says why it didn't.",
+    )
     GATEWAY_PROGRESSING = "GatewayProgressing", "The Gateway isn't programmed yet, so the hosts don't answer."
     APPLY_FAILED = (
         "ApplyFailed",

@@ -42,6 +42,9 @@ CALLBACK_PATH = "/oauth2/callback"
 LOGOUT_PATH = "/logout"
 # Envoy calls its cookies so, with a suffix of the policy; the second one outlives the first.
 _SESSION_COOKIE = "(.*; ?)?(AccessToken|RefreshToken)-[0-9a-f]+=.*"
+LISTENER = "services"
+"""The Gateways' listener that services are reached by; the other one just leads to it."""
+REDIRECT = "panosc-redirect"
 FACILITY_CONFIG = "panosc-facility"
 CHECKSUM_CONFIG = f"{GROUP}/config"
 """Annotation of pods with the hash of the configuration they were started with."""
@@ -251,13 +254,16 @@ def service(part: Part, name: str, port: int, *, port_name: str = "http") -> Des
 
 def gateway(part: Part, name: str, hostname: str, secret: str, settings: Settings) -> Desired:
     """A Gateway for a host, or for all below a domain (`*.…`); with TLS by the certificate in `secret`."""
+    common: Object = {"hostname": hostname, "allowedRoutes": {"namespaces": {"from": "Same"}}}
     listener: Object = {
-        "name": settings.scheme,
-        "hostname": hostname,
+        **common,
+        "name": LISTENER,
         "port": settings.gateway_port,
         "protocol": settings.scheme.upper(),
-        "allowedRoutes": {"namespaces": {"from": "Same"}},
     }
+    listeners = [listener]
+    if settings.redirects:
+        listeners.append({**common, "name": REDIRECT, "port": settings.gateway_http_port, "protocol": "HTTP"})
     metadata = part.metadata(name)
     if settings.gateway_tls:
         certificate = {"group": "", "kind": "Secret", "name": secret}
@@ -266,7 +272,27 @@ def gateway(part: Part, name: str, hostname: str, secret: str, settings: Setting
             metadata["annotations"] = {"cert-manager.io/cluster-issuer": settings.gateway_cluster_issuer}
     return Desired(
         GATEWAY,
-        {"metadata": metadata, "spec": {"gatewayClassName": settings.gateway_class, "listeners": [listener]}},
+        {"metadata": metadata, "spec": {"gatewayClassName": settings.gateway_class, "listeners": listeners}},
+    )
+
+
+def redirect(part: Part, hostname: str, settings: Settings, *, gateway_name: str = GATEWAY_NAME) -> Desired:
+    """The HTTPRoute that sends who comes to a Gateway by plain HTTP to the same address by HTTPS."""
+    target = {"scheme": "https", "port": settings.gateway_port, "statusCode": 301}
+    rule = {
+        "matches": [path_match("PathPrefix", "/")],
+        "filters": [{"type": "RequestRedirect", "requestRedirect": target}],
+    }
+    return Desired(
+        HTTP_ROUTE,
+        {
+            "metadata": part.metadata(REDIRECT),
+            "spec": {
+                "parentRefs": [{"name": gateway_name, "sectionName": REDIRECT}],
+                "hostnames": [hostname],
+                "rules": [rule],
+            },
+        },
     )
 
 
@@ -289,7 +315,11 @@ def route(
         HTTP_ROUTE,
         {
             "metadata": part.metadata(name or service_name),
-            "spec": {"parentRefs": [{"name": gateway_name}], "hostnames": [host], "rules": [rule]},
+            "spec": {
+                "parentRefs": [{"name": gateway_name, "sectionName": LISTENER}],
+                "hostnames": [host],
+                "rules": [rule],
+            },
         },
     )
 

@@ -55,13 +55,15 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
     gateway = {
         "className": "envoy",
         "port": 8443,
+        "httpPort": 8080,
         "podPort": 9443,
         "tls": True,
         "clusterIssuer": "letsencrypt",
         "namespace": "gateways",
     }
     dns = {"namespace": "openshift-dns", "port": 5353}
-    values = {"gateway": gateway, "dns": dns, "metrics": {"namespace": "monitoring"}, "resyncSeconds": 60}
+    values = {"gateway": gateway, "dns": dns, "metrics": {"namespace": "monitoring"}}
+    values |= {"trust": {"configMap": "our-authority"}, "resyncSeconds": 60}
     variables = environment({**values, "logLevel": "DEBUG"})
     fields = {f"PANOSC_{name.upper()}" for name in Settings.model_fields}
     assert set(variables) <= fields
@@ -72,9 +74,11 @@ def test_the_operator_understands_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.base_domain == "panosc.localhost"
     assert settings.gateway_class == "envoy"
     assert settings.gateway_namespace == "gateways"
+    assert settings.gateway_http_port == 8080
     assert settings.gateway_target_port == 9443
     assert settings.gateway_cluster_issuer == "letsencrypt"
     assert (settings.dns_namespace, settings.dns_port) == ("openshift-dns", 5353)
+    assert settings.trust_config_map == "our-authority"
     assert settings.metrics_namespace == "monitoring"
     assert settings.url_of("a.b") == "https://a.b:8443"
     assert settings.image_postgres == "panosc.local/postgres:1"

@@ -32,6 +32,7 @@ from panosc_operator.kinds.relations import (
     read_facility,
     read_federation,
 )
+from panosc_operator.kinds.trust import trust_revision
 from panosc_operator.settings import Settings
 
 SOURCE_SECRET_TYPE = f"{GROUP}/source"
@@ -81,6 +82,8 @@ class Observation:
     """Whether the database accepts connections, as far as the operator can tell."""
     started_migrations: frozenset[str] = frozenset()
     """Names of the migration Jobs that were let go."""
+    trust_revision: str | None = None
+    """Changes with the authorities that services trust beside the public ones."""
     failures: dict[str, str] = field(default_factory=dict)
     """By component: what a pod that fails says."""
     former: Object = field(default_factory=dict)
@@ -186,6 +189,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
             for obj in cache.owned_by(catalogue.info.kind, catalogue.metadata.name, namespace)
             if obj["kind"] == JOB.kind and not obj["spec"].get("suspend")
         ),
+        trust_revision=trust_revision(settings, reader, namespace),
         failures=await failures(reader, catalogue, ("catalogue", "postgresql")),
         former=former_status(reader, catalogue),
         report=report,

@@ -48,6 +48,7 @@ from panosc_operator.kinds.relations import (
     host_of,
     links_secret,
 )
+from panosc_operator.kinds.trust import trust_environment, trust_mounts, trust_volumes
 
 CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
@@ -125,10 +126,13 @@ def plan(observed: Observation) -> list[Desired] | None:
     configuration = _configuration(observed)
     objects.append(config_map(part("config"), f"{name}-config", {"catalogue.json": configuration}))
     objects.append(_migration(observed, part("migrate")))
-    objects += _api(observed, part("api"), configuration)
-    objects += _ingest(observed, part("ingest"), configuration)
+    read_once = (
+        {**configuration, "trust": observed.trust_revision} if observed.trust_revision else configuration
+    )
+    objects += _api(observed, part("api"), read_once)
+    objects += _ingest(observed, part("ingest"), read_once)
     if observed.dois and not observed.missing_registrar_secret:
-        objects += _dois(observed, observed.dois, part("dois"), configuration)
+        objects += _dois(observed, observed.dois, part("dois"), read_once)
     matches = [path_match("PathPrefix", prefix) for prefix in PUBLIC_PREFIXES] + [path_match("Exact", "/")]
     host = host_of(catalogue, domain_of(facility, settings.base_domain))
     objects.append(route(part("api"), name, host, matches))
@@ -225,7 +229,12 @@ def _container(
 ) -> Object:
     """`secrets`: directories by name of the volume."""
     settings, catalogue = observed.settings, observed.catalogue
-    mounts = {"config": CONFIG_DIRECTORY, "policy": POLICY_DIRECTORY, **(secrets or {})}
+    mounts = {
+        "config": CONFIG_DIRECTORY,
+        "policy": POLICY_DIRECTORY,
+        **trust_mounts(settings),
+        **(secrets or {}),
+    }
     if archives:
         mounts |= {
             f"archive-{archive}": f"{ARCHIVES_DIRECTORY}/{archive}" for archive in sorted(observed.archives)
@@ -242,6 +251,7 @@ def _container(
             },
             "PANOSC_CATALOGUE_POLICY_FILE": f"{POLICY_DIRECTORY}/policy.json",
             "PANOSC_CATALOGUE_CONFIG_FILE": f"{CONFIG_DIRECTORY}/catalogue.json",
+            **trust_environment(settings),
         },
         command=["panosc-catalogue", *command],
         **fields,
@@ -253,6 +263,7 @@ def _volumes(observed: Observation) -> list[Object]:
     return [
         config_volume("config", f"{observed.catalogue.metadata.name}-config"),
         config_volume("policy", FACILITY_CONFIG),
+        *trust_volumes(observed.settings),
     ]
 
 
@@ -271,7 +282,7 @@ def _migration(observed: Observation, part: Part) -> Desired:
     return Desired(JOB, {"metadata": part.metadata(name), "spec": spec}, replace=True)
 
 
-def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]:
+def _api(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
     catalogue = observed.catalogue
     name, replicas = catalogue.metadata.name, catalogue.spec.replicas
     # By whose keys it knows the links that archives have signed.
@@ -304,7 +315,7 @@ def _api(observed: Observation, part: Part, configuration: Any) -> list[Desired]
             ],
         ),
         replicas=replicas,
-        config=configuration,
+        config=read_once,
         restart_on=(database_secret(catalogue),),
     )
     budget = [disruption_budget(part, name)] if replicas > 1 else []
@@ -331,7 +342,7 @@ def _administrator(catalogue: Catalogue, part: Part) -> Desired:
     return Desired(SECRET, manifest, create_only=True, random={"token": TOKEN_LENGTH})
 
 
-def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desired]:
+def _ingest(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
     catalogue = observed.catalogue
     name = ingest_name(catalogue)
     remote = {
@@ -369,7 +380,7 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
         name,
         pod([ingest], [*_volumes(observed), *archives, *credentials], groups=groups, **affinity),
         alone=True,
-        config=configuration,
+        config=read_once,
         restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
     )
     urls = [source.url for source in remote.values()]
@@ -377,7 +388,7 @@ def _ingest(observed: Observation, part: Part, configuration: Any) -> list[Desir
     return [worker, service(part, name, STATUS_PORT, port_name="status"), *gate]
 
 
-def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration: Any) -> list[Desired]:
+def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, read_once: Any) -> list[Desired]:
     """The worker that registers DOIs, and its way out to the registrar."""
     name = f"{observed.catalogue.metadata.name}{DOIS_SUFFIX}"
     data_cite = dois.registrar.data_cite if dois.registrar else None
@@ -396,7 +407,7 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, configuration
         name,
         pod([worker], [*_volumes(observed), *account]),
         alone=True,
-        config=configuration,
+        config=read_once,
         restart_on=(database_secret(observed.catalogue),),
     )
     gate = [_gate_to(part, f"{name}-registrar", [data_cite.endpoint])] if data_cite else []

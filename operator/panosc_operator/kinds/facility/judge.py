@@ -10,8 +10,10 @@ from panosc_operator.kinds.building import GATEWAY_NAME
 from panosc_operator.kinds.facility.observe import Observation
 from panosc_operator.kinds.facility.plan import is_terminating, namespace_objection
 from panosc_operator.kinds.policies import Case
+from panosc_operator.kinds.trust import bundle_objection
 
 ENDPOINTS_SHOWN = 256
+TLS_SECRET = "kubernetes.io/tls"  # noqa: S105 - a type of Secrets, which the Gateway API asks for
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
@@ -49,6 +51,37 @@ def _namespace_terminating(case: Case[Observation]) -> Finding | None:
     return Finding(FacilityReason.NAMESPACE_TERMINATING, message)
 
 
+def _trust(case: Case[Observation]) -> Finding | None:
+    # Services would not start, or not reach what has a certificate of these authorities.
+    objection = bundle_objection(case.observed.settings, case.observed.trust_bundle)
+    return Finding(FacilityReason.TRUST_MISSING, objection, stalled=True) if objection else None
+
+
+def _certificate(case: Case[Observation]) -> Finding | None:
+    # Without it, the hosts don't answer; and gateways don't say what to do about that.
+    observed, settings = case.observed, case.observed.settings
+    if not settings.gateway_tls or observed.certificate_type == TLS_SECRET:
+        return None
+    name, namespace, issuer = (
+        observed.certificate_name,
+        observed.namespace_name,
+        settings.gateway_cluster_issuer,
+    )
+    secret = f"Secret {namespace}/{name} with the certificate for *.{observed.domain}"
+    make = f"kubectl create secret tls {name} --namespace={namespace} --cert=FILE --key=FILE"
+    if observed.certificate_type is not None:
+        message = (
+            f"{secret} is of type {observed.certificate_type}, not {TLS_SECRET}: delete it, then `{make}`"
+        )
+    elif issuer:
+        why = f"`kubectl describe certificate {name} --namespace={namespace}` says why"
+        message = f"{secret} isn't there yet; cert-manager makes it by ClusterIssuer {issuer}: {why}"
+    else:
+        message = f"{secret} isn't there: `{make}`, or have cert-manager make it (gateway.clusterIssuer)"
+    waits = issuer is not None and observed.certificate_type is None
+    return Finding(FacilityReason.CERTIFICATE_MISSING, message, stalled=not waits)
+
+
 def _gateway(case: Case[Observation]) -> Finding | None:
     # Without it, the hosts don't answer.
     health = case.children.health(GATEWAY, GATEWAY_NAME)
@@ -63,6 +96,8 @@ _POLICIES = (
     _domain_taken,
     _namespace_terminating,
     policies.refused(FacilityReason.APPLY_FAILED),
+    _trust,
+    _certificate,
     _gateway,
     policies.progressing(FacilityReason.PROGRESSING),
 )

@@ -24,6 +24,7 @@ from panosc_operator.kinds.relations import (
     namespace_of,
     read_federation,
 )
+from panosc_operator.kinds.trust import read_bundle
 from panosc_operator.settings import Settings
 
 
@@ -47,6 +48,10 @@ class Observation:
     """The Federation that has the cluster's login."""
     staff_secrets: tuple[str, ...] = ()
     """Names of the Secrets with the staff's tokens that the operator made for these Catalogues."""
+    certificate_type: str | None = None
+    """Type of the Secret with the certificate of the hosts; None while it isn't there."""
+    trust_bundle: str | None = None
+    """The authorities that services are to trust beside the public ones, if there are any."""
 
     @property
     def namespace_name(self) -> str:
@@ -57,6 +62,11 @@ class Observation:
     def domain(self) -> str:
         """Domain below which the services have their hosts."""
         return domain_of(self.facility, self.settings.base_domain)
+
+    @property
+    def certificate_name(self) -> str:
+        """Name of the Secret with the certificate of the hosts."""
+        return _certificate_name(self.facility)
 
 
 async def observe(settings: Settings, facility: Facility, reader: Reader) -> Observation:
@@ -79,6 +89,9 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
         obj for model in (DataArchive, Catalogue) for obj in reader.cache.all(GROUP, model.info.kind, name)
     ]
     namespace = await reader.read(NAMESPACE, None, name)
+    certificate = (
+        await reader.read(SECRET, name, _certificate_name(facility)) if settings.gateway_tls else None
+    )
     return Observation(
         facility,
         settings,
@@ -93,7 +106,13 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
         residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
         federation=read_federation(reader.cache),
         staff_secrets=tuple(sorted(_staff_secrets(residents, reader))),
+        certificate_type=certificate.get("type", "Opaque") if certificate else None,
+        trust_bundle=await read_bundle(settings, reader),
     )
+
+
+def _certificate_name(facility: Facility) -> str:
+    return f"{facility.metadata.name}-tls"
 
 
 def _staff_secrets(residents: list[Object], reader: Reader) -> Iterable[str]:

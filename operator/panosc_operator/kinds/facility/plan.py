@@ -29,6 +29,7 @@ from panosc_operator.kinds.building import (
     Part,
     config_map,
     gateway,
+    redirect,
 )
 from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
@@ -40,6 +41,7 @@ from panosc_operator.kinds.relations import (
     issuer,
     login_url,
 )
+from panosc_operator.kinds.trust import bundle_objection, trust_copy
 
 CREATED = f"{GROUP}/created"
 """Annotation of namespaces that we made, which may be deleted with their facility."""
@@ -78,12 +80,14 @@ def plan(observed: Observation) -> list[Desired] | None:
     """All objects of the facility; None while it can't have its namespace or domain."""
     if namespace_objection(observed) or observed.domain_rival or is_terminating(observed):
         return None
-    facility, spec = observed.facility, observed.facility.spec
+    facility, spec, settings = observed.facility, observed.facility.spec, observed.settings
     part = Part(
         "facility", facility.metadata.name, "facility", observed.namespace_name, facility.metadata.name
     )
-    # What outlives the facility: the namespace, and what keeps the data in it from the public.
+    # What outlives the facility: the namespace, and what its services run with and are fenced by.
     lasting = [_namespace(part), _configuration(observed, part), *network_policies(observed, part)]
+    if observed.trust_bundle and not bundle_objection(settings, observed.trust_bundle):
+        lasting.append(trust_copy(part, observed.trust_bundle))
     ours = observed.namespace is None or CREATED in annotations_of(observed.namespace)
     objects = (
         [_annotated(lasting[0], CREATED), *lasting[1:]] if ours else [_annotated(o, KEEP) for o in lasting]
@@ -91,15 +95,15 @@ def plan(observed: Observation) -> list[Desired] | None:
     if spec.administrators.groups:
         objects += _administration(observed, part)
     quota = _quota(facility, part)
+    hosts = f"*.{observed.domain}"
     return [
         *objects,
         *([quota] if quota else []),
         _limits(part),
         *(_login(observed, observed.federation, part) if observed.federation and spec.aai is None else []),
         *scrape_policies(observed, part),
-        gateway(
-            part, GATEWAY_NAME, f"*.{observed.domain}", f"{facility.metadata.name}-tls", observed.settings
-        ),
+        gateway(part, GATEWAY_NAME, hosts, observed.certificate_name, settings),
+        *([redirect(part, hosts, settings)] if settings.redirects else []),
     ]
 
 

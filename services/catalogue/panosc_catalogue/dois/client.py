@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx2
 import orjson
+from panosc_common.trust import trusted
 from prometheus_client import Counter
 
 from panosc_catalogue.dois.registrar import (
@@ -53,6 +54,7 @@ class Client:
         self._client = httpx2.AsyncClient(
             base_url=endpoint.rstrip("/") + "/",
             timeout=timeout_seconds,
+            verify=trusted(),
             headers={"Accept": MEDIA_TYPE, "User-Agent": "panosc-catalogue"},
             follow_redirects=False,  # credentials go to the configured address only
         )

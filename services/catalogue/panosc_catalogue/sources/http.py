@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import tenacity
+from panosc_common.trust import trusted
 
 from panosc_catalogue.sources.base import BadAnswer, NotAllowed, SourceError, Unreachable
 
@@ -90,7 +91,7 @@ class Client:
             base_url=base_url.rstrip("/") + "/",
             auth=auth,
             headers={"User-Agent": AGENT, **(headers or {})},
-            verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
+            verify=ssl.create_default_context(cafile=ca_file) if ca_file else trusted(),
             timeout=timeout_seconds,
         )
 

@@ -9,6 +9,7 @@ import psycopg
 from panosc_common import metrics, problem
 from panosc_common.personal import PersonalAnswers
 from panosc_common.server import OrjsonResponse
+from panosc_common.trust import trusted
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -49,7 +50,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     config = load_config(settings.config_file)
     policy_file = PolicyFile(settings.policy_file)
     sealing = Sealing(database, policy_file, clock)
-    http = httpx2.AsyncClient(trust_env=False)
+    http = httpx2.AsyncClient(trust_env=False, verify=trusted())
     login = Login(config.aai, config.facility, http) if config.aai else None
     site = Site(database, policy_file, config, clock, sealing, login)
     templates = Pages(site)
