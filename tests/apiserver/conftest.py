@@ -19,3 +19,15 @@ def namespace(api: ApiServer) -> Iterator[str]:
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     api.delete("Namespace", name)
+
+
+@pytest.fixture
+def name(api: ApiServer) -> Iterator[str]:
+    """Name of a facility of the test's own."""
+    chosen = f"f{uuid.uuid4().hex[:8]}"
+    yield chosen
+    for kind in ("Catalogue", "DataArchive"):
+        for obj in api.list(kind, chosen):
+            api.delete(kind, obj["metadata"]["name"], chosen)
+    api.delete("Facility", chosen)
+    api.delete("Namespace", chosen)

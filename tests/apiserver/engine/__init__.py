@@ -1,0 +1,1 @@
+"""A package, so that its operator ends before that of another folder begins."""
