@@ -133,7 +133,15 @@ def _service(obj: Object, status: Object) -> Health:
 
 
 def _gateway(obj: Object, status: Object) -> Health:
-    return _all_true(status, ("Accepted", "Programmed"), obj["metadata"].get("generation"))
+    health = _all_true(status, ("Accepted", "Programmed"), obj["metadata"].get("generation"))
+    if not health.current:
+        return health
+    # A gateway counts as programmed while one of its listeners has a certificate that can't be used.
+    for listener in status.get("listeners") or []:
+        resolved = conditions_of(listener).get("ResolvedRefs")
+        if resolved is not None and _is(resolved, "False"):
+            return Health(State.FAILED, f"listener {listener['name']}: {_words(resolved)}")
+    return _CURRENT
 
 
 def _route(obj: Object, status: Object) -> Health:
