@@ -1,7 +1,7 @@
 # Two commands do most: `make up` and `make test`. `make help` lists the rest.
 
 PYTHON ?= python3
-PORT   ?= 80
+PORT   ?= 443
 NAME   ?= panosc
 PANOSC  = PYTHONPATH=dev $(PYTHON) -m panosc_dev
 
@@ -11,7 +11,7 @@ PANOSC  = PYTHONPATH=dev $(PYTHON) -m panosc_dev
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: venv toolchain ## Start a local cluster with a demonstration facility [PORT=80] [DATA=/folder/of/nexus/files]
+up: venv toolchain ## Start a local cluster with a demonstration facility [PORT=443] [DATA=/folder/of/nexus/files]
 	@$(PANOSC) up --name $(NAME) --port $(PORT) $(if $(DATA),--data '$(DATA)')
 
 down: ## Remove everything that `make up` made [KEEP=data keeps the volumes]

@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     up = command(
         "up", "Start the local cluster with the demonstration facility.", _up, root=True, cluster=True
     )
-    up.add_argument("--port", type=int, default=80, help="port on 127.0.0.1 (default: %(default)s)")
+    up.add_argument("--port", type=int, default=443, help="HTTPS port on 127.0.0.1 (default: %(default)s)")
     up.add_argument("--data", type=Path, help="folder of NeXus files to serve instead of generated ones")
     down = command("down", "Stop the cluster and remove all it made.", _down, root=True, cluster=True)
     down.add_argument("--keep-data", action="store_true", help="keep the volumes and the cluster's objects")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from panosc_dev import accounts, addons, environment, images, packages, shell
+from panosc_dev import accounts, addons, authority, environment, images, packages, shell
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.paths import REPOSITORY
 from panosc_dev.progress import StepFailed, say, step
@@ -24,15 +24,37 @@ _READ_SECONDS = 120
 _SERVICE_UID = 10001
 
 
-def chart_values(references: Mapping[str, str], base_domain: str, port: int) -> dict[str, object]:
+def chart_values(references: Mapping[str, str], base_domain: str, port: int) -> dict[str, Any]:
     """Values of the operator's chart for the given image references (by image name)."""
     return {
         "baseDomain": base_domain,
         "images": {
             name: references[name] for name in ("operator", "catalogue", "archive", "postgres", "keycloak")
         },
-        "gateway": {"className": "panosc", "port": port, "namespace": addons.GATEWAY_NAMESPACE},
+        "gateway": {
+            "className": "panosc",
+            "port": port,
+            "httpPort": addons.http_port(port),
+            "tls": True,
+            "clusterIssuer": addons.ISSUER,
+            "namespace": addons.GATEWAY_NAMESPACE,
+        },
+        "trust": {"configMap": addons.ISSUER},
     }
+
+
+def trust(certificate: Path) -> str:
+    """Manifest with the authority that services are to trust, in the operator's namespace."""
+    items: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": addons.ISSUER, "namespace": NAMESPACE},
+            "data": {"ca.crt": certificate.read_text()},
+        },
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def bring_up(cluster: LocalCluster, port: int, data: Path | None = None) -> Path:
@@ -59,6 +81,7 @@ def install_operator(cluster: LocalCluster, port: int, built: Mapping[str, image
         json.dumps(chart_values({n: b.reference for n, b in built.items()}, addons.DOMAIN, port), indent=2)
     )
     with step("Installing the operator"):
+        cluster.apply(trust(authority.ensure(addons.DOMAIN).certificate))
         addons.helm(
             cluster,
             "upgrade",
@@ -238,7 +261,10 @@ def guide(cluster: LocalCluster) -> str:
     lines += [f"  {name:<24} {url}" for name, url in urls.items() if url]
     catalogue = next((u for n, u in urls.items() if n.startswith("Catalogue") and u), None)
     archive = next((u for n, u in urls.items() if n.startswith("DataArchive") and u), None)
+    ca = authority.ensure(addons.DOMAIN)
     lines += [
+        "",
+        *authority.how_to_trust(ca),
         "",
         "Try:",
         f"  export KUBECONFIG={cluster.paths.kubeconfig}",
@@ -246,9 +272,9 @@ def guide(cluster: LocalCluster) -> str:
     ]
     if catalogue:
         query = '{"limit":3,"include":["instrument","techniques"]}'
-        lines.append(f"  curl -g '{catalogue}/api/Datasets?filter={query}'")
+        lines.append(f"  curl --cacert {ca.certificate} -g '{catalogue}/api/Datasets?filter={query}'")
     if archive:
-        lines.append(f"  curl {archive}/files/")
+        lines.append(f"  curl --cacert {ca.certificate} {archive}/files/")
     lines += [
         "  kubectl apply -f examples/second-facility.yaml",
         "",

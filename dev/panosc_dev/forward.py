@@ -6,19 +6,19 @@ import socket
 from pathlib import Path
 
 from panosc_dev import cgroups, processes, shell
-from panosc_dev.addons import NODE_PORT
+from panosc_dev.addons import HTTP, node_ports
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed, wait_until
 
 _HOST = "127.0.0.1"
 
 
-def command(port: int, target: str) -> list[str]:
+def command(port: int, target: str, node_port: int) -> list[str]:
     """The forwarder's command line from `port` on loopback to the gateway at the address `target`."""
     return [
         "socat",
         f"TCP-LISTEN:{port},bind={_HOST},fork,reuseaddr,backlog=128",
-        f"TCP:{target}:{NODE_PORT}",
+        f"TCP:{target}:{node_port}",
     ]
 
 
@@ -29,9 +29,14 @@ def holder(listing: str) -> str:
 
 
 def check_free(cluster: LocalCluster, port: int) -> None:
-    """StepFailed if `port` is taken by anything but this cluster's forwarder, naming it and the remedy."""
-    if _running(cluster, port):
-        return
+    """StepFailed if a port that HTTPS on `port` goes with is taken by anything but this cluster's forwarder,
+    naming it and the remedy."""
+    for each in node_ports(port):
+        if not _running(cluster, each):
+            _check_one(each)
+
+
+def _check_one(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -39,12 +44,13 @@ def check_free(cluster: LocalCluster, port: int) -> None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise StepFailed(
-                    f"port {port} cannot be used ({error.strerror}): make up PORT=8080"
+                    f"port {port} cannot be used ({error.strerror}): make up PORT=8443"
                 ) from error
             who = holder(shell.output(["ss", "-Hltnp", f"sport = :{port}"]))
-            other = 8080 if port != 8080 else 8081
+            usual = " (which HTTPS on its usual port goes with)" if port == HTTP else ""
+            other = 8443 if port != 8443 else 8444
             raise StepFailed(
-                f"port {port} is taken by {who}: stop it, or choose another: make up PORT={other}"
+                f"port {port}{usual} is taken by {who}: stop it, or choose another: make up PORT={other}"
             ) from None
 
 
@@ -57,17 +63,22 @@ def _running(cluster: LocalCluster, port: int) -> bool:
 
 
 def ensure(cluster: LocalCluster, port: int) -> None:
-    """Have exactly one forwarder, the one for `port`."""
-    if _running(cluster, port):
-        return
-    others = list(cluster.paths.run.glob("forward-*.pid"))
+    """Have the forwarders for HTTPS on `port`, and no others."""
+    wanted = {_pid_file(cluster, each) for each in node_ports(port)}
+    others = [file for file in cluster.paths.run.glob("forward-*.pid") if file not in wanted]
     processes.end([i for p in others if (i := processes.running(p))], patience=2)
     for file in others:
         file.unlink()
-    check_free(cluster, port)
+    for each, node_port in node_ports(port).items():
+        if not _running(cluster, each):
+            _start(cluster, each, node_port)
+
+
+def _start(cluster: LocalCluster, port: int, node_port: int) -> None:
+    _check_one(port)
     log = cluster.paths.log("forward")
     processes.start(
-        [*cgroups.entering(cluster.paths.name), *command(port, cluster.link.inner)],
+        [*cgroups.entering(cluster.paths.name), *command(port, cluster.link.inner, node_port)],
         _pid_file(cluster, port),
         log,
     )

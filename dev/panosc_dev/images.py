@@ -75,6 +75,7 @@ CLUSTER = (
     _program("coredns"),
     _program("local-path-provisioner"),
     _program("envoy-gateway"),
+    _program("cert-manager"),
     Image("envoy", "images/envoy/Containerfile", ("images/envoy",), own_context=True),
 )
 

@@ -22,9 +22,14 @@ def state_directory() -> Path:
     return _xdg("XDG_STATE_HOME", ".local/state") / "panosc"
 
 
+def data_directory() -> Path:
+    """What outlives every cluster: the authority that the user's browser may trust."""
+    return _xdg("XDG_DATA_HOME", ".local/share") / "panosc"
+
+
 def make_folders() -> None:
     """Have the folders above before root works in them: else root would own them, and ~/.local with them."""
-    for folder in (cache_directory(), state_directory()):
+    for folder in (cache_directory(), state_directory(), data_directory()):
         folder.mkdir(parents=True, exist_ok=True)
 
 

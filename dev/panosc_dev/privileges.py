@@ -16,6 +16,7 @@ _KEPT = (
     "REGISTRY_AUTH_FILE",
     "XDG_RUNTIME_DIR",  # holds the log-ins to registries
     "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
     "XDG_STATE_HOME",
     "GOPATH",
     "GOMODCACHE",

@@ -69,6 +69,7 @@ BUILDS = (
         3.5,
         packages=(ENVOY_GATEWAY_MODULE.replace("@", "/cmd/envoy-gateway@"),),
     ),
+    Build("cert-manager", ("cert-manager",), 2.5, directory="dev/go/cert-manager"),
     Build("coredns", ("coredns",), 1.5, packages=("github.com/coredns/coredns@v1.15.0",)),
     Build(
         "kube-router",
@@ -176,7 +177,16 @@ def ensure_all() -> None:
 
 def envoy_gateway_charts() -> Path:
     """The folder with Envoy Gateway's Helm charts, which lie in its Go module."""
-    answer = shell.output(
-        [_go()[0], "mod", "download", "-json", ENVOY_GATEWAY_MODULE], seconds=300, cwd=cache_directory()
-    )
-    return Path(json.loads(answer)["Dir"]) / "charts"
+    return _module(ENVOY_GATEWAY_MODULE, cache_directory()) / "charts"
+
+
+def cert_manager_definitions() -> list[Path]:
+    """The definitions of cert-manager's kinds; ACME's are left out like the program's part for it."""
+    module = _module("github.com/cert-manager/cert-manager", REPOSITORY / "dev/go/cert-manager")
+    return sorted((module / "deploy" / "crds").glob("cert-manager.io_*.yaml"))
+
+
+def _module(name: str, where: Path) -> Path:
+    """The folder of a Go module's source, of the version in its name or in the go.mod in `where`."""
+    answer = shell.output([_go()[0], "mod", "download", "-json", name], seconds=300, cwd=where)
+    return Path(json.loads(answer)["Dir"])

@@ -24,9 +24,17 @@ def test_the_holder_of_a_port_is_named() -> None:
 
 
 def test_the_forwarder_listens_on_loopback_only() -> None:
-    listen = forward.command(8080, "10.201.7.2")[1]
-    assert listen.startswith("TCP-LISTEN:8080,")
+    listen = forward.command(8443, "10.201.7.2", 30443)[1]
+    assert listen.startswith("TCP-LISTEN:8443,")
     assert "bind=127.0.0.1" in listen.split(",")
+
+
+def test_plain_http_leads_to_https_on_its_usual_port_only() -> None:
+    assert addons.node_ports(443) == {443: 30443, 80: 30080}
+    assert addons.node_ports(8443) == {8443: 30443}
+    references = dict.fromkeys(("operator", "catalogue", "archive", "postgres"), "x")
+    values = [deploy.chart_values(references, "d", port)["gateway"] for port in (443, 8443)]
+    assert [value["httpPort"] for value in values] == [80, 0]
 
 
 def test_nothing_is_built_before_the_packages_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +54,7 @@ def test_nothing_is_built_before_the_packages_are_there(monkeypatch: pytest.Monk
     monkeypatch.setattr(images, "build_all", builds)
     monkeypatch.setattr(LocalCluster, "up", starts)
     with pytest.raises(Began):
-        deploy.bring_up(LocalCluster("panosc-unit"), 80)
+        deploy.bring_up(LocalCluster("panosc-unit"), 443)
     assert did[0] == "packages"
     assert sorted(did[1:]) == ["cluster", "images"]
 
