@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from support.cluster import Demo
 
-CATALOGUE = "http://catalogue.aurora.panosc.localhost"
-ARCHIVE = "http://archive.aurora.panosc.localhost"
+CATALOGUE = "https://catalogue.aurora.panosc.localhost"
+ARCHIVE = "https://archive.aurora.panosc.localhost"
 OPEN_DATASET = "aurora:archive/SC-1001/A-SAXS/a-saxs_0001.nxs"
 EMBARGOED_PROPOSAL = "aurora:HC-2218"
 EMBARGOED_DATASET = "aurora:archive/HC-2218/N-TOF/n-tof_0001.nxs"
@@ -162,7 +162,7 @@ def mirror(demo: Demo) -> Iterator[str]:
         },
     }
     demo.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-    yield "http://mirror.aurora.panosc.localhost"
+    yield "https://mirror.aurora.panosc.localhost"
     demo.kubectl("delete", "catalogue", "mirror", "-n", "aurora", "--wait=true", "--timeout=120s")
 
 

@@ -14,10 +14,11 @@ from urllib.parse import quote
 import h5py
 import numpy as np
 import pytest
+from panosc_dev import addons, authority
 from support.cluster import Demo
 
-CATALOGUE = "http://catalogue.aurora.panosc.localhost"
-ARCHIVE = "http://archive.aurora.panosc.localhost"
+CATALOGUE = "https://catalogue.aurora.panosc.localhost"
+ARCHIVE = "https://archive.aurora.panosc.localhost"
 OPEN_RUN = "SC-1001/A-SAXS/a-saxs_0001.nxs"
 EMBARGOED_RUN = "HC-2218/N-TOF/n-tof_0001.nxs"
 
@@ -224,9 +225,12 @@ def test_status_tells_what_is_in_the_archive_and_the_catalogue(demo: Demo) -> No
 
 
 def test_pods_reach_a_service_by_the_url_that_people_use(demo: Demo) -> None:
+    certificate = authority.ensure(addons.DOMAIN).certificate.read_text()
     script = (
-        "import urllib.request; "
-        f"print(urllib.request.urlopen('{CATALOGUE}/api/Instruments/count', timeout=10).read().decode())"
+        "import ssl, urllib.request; "
+        f"trusted = ssl.create_default_context(cadata={certificate!r}); "
+        f"answer = urllib.request.urlopen('{CATALOGUE}/api/Instruments/count', timeout=10, context=trusted); "
+        "print(answer.read().decode())"
     )
     counted = demo.python_in_pod(script)
     assert json.loads(counted) == demo.get(f"{CATALOGUE}/api/Instruments/count").json()

@@ -1,15 +1,18 @@
-"""The gateway of the local cluster, whatever the order in which its parts come."""
+"""The gateway of the local cluster, whatever the order in which its parts come, and its certificates."""
 
 import json
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
+import pytest
 from panosc_dev import addons, processes
 from panosc_dev.cluster import LocalCluster
-from support.cluster import Demo
+from support.cluster import Demo, ToGateway
 
 
 @contextmanager
@@ -47,3 +50,31 @@ def test_a_gateway_gets_its_address_before_the_endpoints_are_known(demo: Demo) -
         demo.kubectl("wait", "--for=condition=Accepted", "gateway/early", "--timeout=30s")
     demo.kubectl("wait", "--for=condition=Programmed", "gateway/early", "--timeout=30s")
     demo.kubectl("delete", "gateway", "early")
+
+
+def test_plain_http_leads_to_the_same_address_by_https(demo: Demo) -> None:
+    address = "catalogue.aurora.panosc.localhost/api/Datasets/count?where={}"
+    asked = demo.client.get(f"http://{address}", follow_redirects=False)
+    assert asked.status_code == 301
+    assert asked.headers["Location"].replace(":443/", "/") == f"https://{address}"
+    assert demo.get(f"http://{address}").status_code == 200
+
+
+def test_nobody_else_trusts_the_certificate(demo: Demo) -> None:
+    """The tests' own client verifies it by the user's authority; the public ones know nothing of it."""
+    transport = ToGateway(demo.cluster.link.inner, verify=ssl.create_default_context())
+    with (
+        httpx2.Client(transport=transport) as client,
+        pytest.raises(httpx2.ConnectError, match="CERTIFICATE"),
+    ):
+        client.get("https://catalogue.aurora.panosc.localhost/")
+
+
+def test_a_catalogue_publishes_addresses_by_https_only(demo: Demo) -> None:
+    site = "https://catalogue.aurora.panosc.localhost"
+    dataset = "datasets/aurora:archive/SC-1001/A-SAXS/a-saxs_0001.nxs"
+    for path in ("", "oai?verb=Identify", dataset, "api/Datasets?filter={}"):
+        answer = demo.get(f"{site}/{path}")
+        assert answer.status_code == 200
+        assert "http://catalogue.aurora" not in answer.text
+        assert "http://catalogue.aurora" not in answer.headers.get("Link", "")

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from support.cluster import Demo
 
-CATALOGUE = "http://catalogue.aurora.panosc.localhost"
-ARCHIVE = "http://archive.aurora.panosc.localhost"
+CATALOGUE = "https://catalogue.aurora.panosc.localhost"
+ARCHIVE = "https://archive.aurora.panosc.localhost"
 OPEN_RUN = "SC-1001/A-SAXS/a-saxs_0001.nxs"
 LARGE_RUN = "SC-1001/A-SAXS/a-saxs_0099.nxs"
 SIZE = 96 * 2**20

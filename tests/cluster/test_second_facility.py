@@ -9,7 +9,7 @@ import pytest
 from support.cluster import Demo
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "second-facility.yaml"
-CATALOGUE = "http://catalogue.borealis.panosc.localhost"
+CATALOGUE = "https://catalogue.borealis.panosc.localhost"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_its_data_are_found(demo: Demo, borealis: float) -> None:
 def test_the_first_facility_does_not_see_them(demo: Demo, borealis: float) -> None:
     where = json.dumps({"title": {"ilike": "%sds-micelles%"}})
     response = demo.get(
-        "http://catalogue.aurora.panosc.localhost/api/Datasets/count", params={"where": where}
+        "https://catalogue.aurora.panosc.localhost/api/Datasets/count", params={"where": where}
     )
     assert response.json() == {"count": 0}
 
@@ -51,7 +51,7 @@ def test_the_first_facility_does_not_see_them(demo: Demo, borealis: float) -> No
 def test_kubectl_get_shows_readiness_and_addresses(demo: Demo, borealis: float) -> None:
     header, *rows = demo.kubectl("get", "catalogues,dataarchives", "-n", "borealis").splitlines()
     assert header.split()[:4] == ["NAME", "READY", "REASON", "URL"]
-    assert any("http://catalogue.borealis.panosc.localhost" in row and "True" in row for row in rows)
+    assert any("https://catalogue.borealis.panosc.localhost" in row and "True" in row for row in rows)
 
 
 def test_the_category_lists_all_kinds(demo: Demo, borealis: float) -> None:

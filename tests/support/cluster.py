@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
-from panosc_dev import addons, deploy
+from panosc_dev import addons, authority, cgroups, deploy, netns
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed
 
 NAME = "panosc-test"
-GATEWAY_PORT = 80
+GATEWAY_PORT = addons.HTTPS
 
 Found = TypeVar("Found")
 
@@ -24,16 +25,24 @@ _POLL_SECONDS = 0.5
 
 
 class ToGateway(httpx2.HTTPTransport):
-    """Connects to the cluster's gateway whatever the URL's host; 127.0.0.1 belongs to `make up`."""
+    """Connects to the cluster's gateway whatever the URL's host; 127.0.0.1 belongs to `make up`.
 
-    def __init__(self, address: str, port: int) -> None:
-        super().__init__()
-        self._address, self._port = address, port
+    The certificate has to be the host's, and by an authority that `verify` trusts.
+    """
+
+    def __init__(self, address: str, verify: ssl.SSLContext) -> None:
+        super().__init__(verify=verify)
+        self._address, self._ports = address, addons.node_ports(GATEWAY_PORT)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request, whose Host header stays that of its URL."""
-        request.url = request.url.copy_with(host=self._address, port=self._port)
-        return super().handle_request(request)
+        asked = request.url
+        port = asked.port or (addons.HTTPS if asked.scheme == "https" else addons.HTTP)
+        request.extensions = {**request.extensions, "sni_hostname": asked.host}
+        request.url = asked.copy_with(host=self._address, port=self._ports[port])
+        response = super().handle_request(request)
+        request.url = asked  # redirects are relative to it
+        return response
 
 
 @dataclass(frozen=True)
@@ -131,10 +140,17 @@ def running_demo() -> Iterator[Demo]:
     """The demonstration on a new cluster, gone afterwards; one left by a killed run is removed first."""
     cluster = LocalCluster(NAME, durable=False)
     cluster.down()
+    certificate = authority.ensure(addons.DOMAIN).certificate
+    known = certificate.read_bytes()
     try:
         data = deploy.bring_up(cluster, GATEWAY_PORT)
-        gateway = ToGateway(cluster.link.inner, addons.NODE_PORT)
+        gateway = ToGateway(cluster.link.inner, ssl.create_default_context(cafile=certificate))
         with httpx2.Client(timeout=30, transport=gateway, follow_redirects=True) as client:
             yield Demo(cluster, data, client)
     finally:
         cluster.down()
+    # Nothing of it is left on the machine, but the authority: who trusts that goes on doing so.
+    assert [path for path in (cluster.paths.state, cluster.paths.run) if path.exists()] == []
+    assert not netns.exists(NAME)
+    assert not cgroups.members(NAME)
+    assert certificate.read_bytes() == known
