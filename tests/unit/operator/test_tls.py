@@ -117,6 +117,15 @@ def test_pods_start_again_with_other_authorities() -> None:
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
+def test_a_catalogue_waits_for_the_authorities_that_its_pods_mount() -> None:
+    changes: dict[str, Any] = {"trust_config_map": "ours"}
+    kind, observed = kind_of(CATALOGUE, **changes), observe(CATALOGUE, [FACILITY, NAMESPACE], **changes)
+    assert kind.plan(observed) is None
+    judgement = kind.judge(observed, Children())
+    assert judgement.finding is not None
+    assert "ConfigMap esrf/panosc-trust isn't there yet: see the Facility" in judgement.finding.message
+
+
 @pytest.mark.parametrize(
     ("changes", "redirects"),
     [

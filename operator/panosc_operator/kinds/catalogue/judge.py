@@ -23,6 +23,7 @@ from panosc_operator.kinds.catalogue.plan import (
 from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.postgresql import host_in
 from panosc_operator.kinds.reporting import unless_only_time_passed
+from panosc_operator.kinds.trust import TRUST_CONFIG
 
 SCAN_PATIENCE = timedelta(hours=24)
 """How old the last scan of an archive may be: one of millions of files takes hours."""
@@ -43,6 +44,16 @@ def judge(observed: Observation, children: Children) -> Judgement:
         ),
         status=_status(observed),
     )
+
+
+def _trust(case: Case[Observation]) -> Finding | None:
+    # The Facility copies it, and says what is wrong if it can't.
+    if not case.observed.waits_for_trust:
+        return None
+    message = (
+        f"ConfigMap {case.observed.namespace}/{TRUST_CONFIG} isn't there yet: see the Facility's condition"
+    )
+    return Finding(CatalogueReason.PROGRESSING, message)
 
 
 def _secret_not_found(case: Case[Observation]) -> Finding | None:
@@ -111,6 +122,7 @@ def _archive_not_ready(case: Case[Observation]) -> Finding | None:
 
 _POLICIES = (
     policies.no_facility(CatalogueReason.NO_FACILITY),
+    _trust,
     _secret_not_found,
     _secret_invalid,
     policies.refused(CatalogueReason.APPLY_FAILED),

@@ -83,7 +83,7 @@ class Observation:
     started_migrations: frozenset[str] = frozenset()
     """Names of the migration Jobs that were let go."""
     trust_revision: str | None = None
-    """Changes with the authorities that services trust beside the public ones."""
+    """Changes with the authorities that services trust beside the public ones; None without them."""
     failures: dict[str, str] = field(default_factory=dict)
     """By component: what a pod that fails says."""
     former: Object = field(default_factory=dict)
@@ -102,6 +102,11 @@ class Observation:
     def namespace(self) -> str:
         """Namespace of the catalogue."""
         return self.catalogue.metadata.namespace or ""
+
+    @property
+    def waits_for_trust(self) -> bool:
+        """Whether the authorities aren't there yet: pods that start now would start again at once."""
+        return self.settings.trust_config_map is not None and self.trust_revision is None
 
     @property
     def dois(self) -> DoiIdentifiers | None:

@@ -104,7 +104,7 @@ def public_url(observed: Observation) -> str | None:
 def plan(observed: Observation) -> list[Desired] | None:
     """All objects of the catalogue; None while what it needs isn't there."""
     catalogue, facility, settings = observed.catalogue, observed.facility, observed.settings
-    if facility is None or (observed.external and not observed.external.usable):
+    if facility is None or observed.waits_for_trust or (observed.external and not observed.external.usable):
         return None
     name, namespace, owner = (
         catalogue.metadata.name,
