@@ -1,11 +1,13 @@
 """What `make up` says, and what it refuses before it changes anything."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from panosc_dev import addons, deploy, forward, images, packages, privileges
+import yaml
+from panosc_dev import addons, authority, deploy, forward, images, packages, privileges
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import StepFailed, elapsed
 
@@ -109,6 +111,30 @@ def test_pods_roll_when_their_configuration_changes() -> None:
     first, second = (addons.render("storage", {**values, "volumes": v}) for v in ("/a", "/b"))
     assert first == addons.render("storage", values)
     assert first.replace("/a", "/b") != second
+
+
+def test_the_add_ons_hang_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    ca = authority.ensure(addons.DOMAIN)
+    built = {image.name: images.Built(image, f"x/{image.name}:1", tmp_path) for image in images.CLUSTER}
+    values = addons.manifest_values(built, tmp_path, 443, ca)
+    documents = {
+        document["kind"]: document
+        for name in ("gateway", "cert-manager")
+        for document in yaml.safe_load_all(addons.render(name, values))
+    }
+    proxy = documents["EnvoyProxy"]["spec"]["provider"]["kubernetes"]["envoyService"]["patch"]
+    ports = {port["port"]: port["nodePort"] for port in proxy["value"]["spec"]["ports"]}
+    assert ports == addons.node_ports(443)
+    issuer, secret = documents["ClusterIssuer"], documents["Secret"]
+    assert issuer["spec"]["ca"]["secretName"] == secret["metadata"]["name"]
+    assert base64.b64decode(secret["data"]["tls.key"]) == ca.key.read_bytes()
+    references = dict.fromkeys(("operator", "catalogue", "archive", "postgres"), "x")
+    chart = deploy.chart_values(references, addons.DOMAIN, 443)
+    assert chart["gateway"]["clusterIssuer"] == issuer["metadata"]["name"]
+    trusted = json.loads(deploy.trust(ca.certificate))["items"][-1]
+    assert trusted["metadata"] == {"name": chart["trust"]["configMap"], "namespace": deploy.NAMESPACE}
+    assert trusted["data"] == {"ca.crt": ca.certificate.read_text()}
 
 
 def test_sudo_keeps_the_folders_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
