@@ -4,6 +4,7 @@ import json
 import shutil
 import ssl
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,25 +25,34 @@ _PROBE = "probe"
 _POLL_SECONDS = 0.5
 
 
-class ToGateway(httpx2.HTTPTransport):
+class ToGateway(httpx2.BaseTransport):
     """Connects to the cluster's gateway whatever the URL's host; 127.0.0.1 belongs to `make up`.
 
     The certificate has to be the host's, and by an authority that `verify` trusts.
     """
 
     def __init__(self, address: str, verify: ssl.SSLContext) -> None:
-        super().__init__(verify=verify)
         self._address, self._ports = address, addons.node_ports(GATEWAY_PORT)
+        # One for each host: connections are of the host that they were opened for, and all have one address.
+        self._by_host: defaultdict[str, httpx2.HTTPTransport] = defaultdict(
+            lambda: httpx2.HTTPTransport(verify=verify)
+        )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request, whose Host header stays that of its URL."""
+        """Send the request, whose Host header and expected certificate stay those of its URL."""
         asked = request.url
         port = asked.port or (addons.HTTPS if asked.scheme == "https" else addons.HTTP)
         request.extensions = {**request.extensions, "sni_hostname": asked.host}
         request.url = asked.copy_with(host=self._address, port=self._ports[port])
-        response = super().handle_request(request)
-        request.url = asked  # redirects are relative to it
-        return response
+        try:
+            return self._by_host[asked.host].handle_request(request)
+        finally:
+            request.url = asked  # redirects are relative to it
+
+    def close(self) -> None:
+        """Close all connections."""
+        for transport in self._by_host.values():
+            transport.close()
 
 
 @dataclass(frozen=True)
