@@ -14,6 +14,8 @@ from panosc_dev import addons, processes
 from panosc_dev.cluster import LocalCluster
 from support.cluster import Demo, ToGateway
 
+CATALOGUE = "https://catalogue.aurora.panosc.localhost"
+
 
 @contextmanager
 def held_back(cluster: LocalCluster, program: str) -> Iterator[None]:
@@ -50,14 +52,15 @@ def test_a_gateway_gets_its_address_before_the_endpoints_are_known(demo: Demo) -
         demo.kubectl("wait", "--for=condition=Accepted", "gateway/early", "--timeout=30s")
     demo.kubectl("wait", "--for=condition=Programmed", "gateway/early", "--timeout=30s")
     demo.kubectl("delete", "gateway", "early")
+    # The node takes a moment to know the endpoints again; other tests are not to notice.
+    demo.eventually(lambda: demo.get(f"{CATALOGUE}/").status_code, until=lambda code: code == 200, seconds=30)
 
 
 def test_plain_http_leads_to_the_same_address_by_https(demo: Demo) -> None:
-    address = "catalogue.aurora.panosc.localhost/api/Datasets/count?where={}"
-    asked = demo.client.get(f"http://{address}", follow_redirects=False)
-    assert asked.status_code == 301
-    assert asked.headers["Location"].replace(":443/", "/") == f"https://{address}"
-    assert demo.get(f"http://{address}").status_code == 200
+    address = f"{CATALOGUE}/api/Datasets/count?where=%7B%7D"
+    asked = demo.client.get(address.replace("https:", "http:"), follow_redirects=False)
+    assert (asked.status_code, asked.headers["Location"]) == (301, address)
+    assert demo.get(address.replace("https:", "http:")).json()["count"] > 0
 
 
 def test_nobody_else_trusts_the_certificate(demo: Demo) -> None:
@@ -67,14 +70,13 @@ def test_nobody_else_trusts_the_certificate(demo: Demo) -> None:
         httpx2.Client(transport=transport) as client,
         pytest.raises(httpx2.ConnectError, match="CERTIFICATE"),
     ):
-        client.get("https://catalogue.aurora.panosc.localhost/")
+        client.get(f"{CATALOGUE}/")
 
 
 def test_a_catalogue_publishes_addresses_by_https_only(demo: Demo) -> None:
-    site = "https://catalogue.aurora.panosc.localhost"
     dataset = "datasets/aurora:archive/SC-1001/A-SAXS/a-saxs_0001.nxs"
     for path in ("", "oai?verb=Identify", dataset, "api/Datasets?filter={}"):
-        answer = demo.get(f"{site}/{path}")
+        answer = demo.get(f"{CATALOGUE}/{path}")
         assert answer.status_code == 200
         assert "http://catalogue.aurora" not in answer.text
         assert "http://catalogue.aurora" not in answer.headers.get("Link", "")

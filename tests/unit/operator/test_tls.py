@@ -1,4 +1,4 @@
-"""Certificates of the hosts, and authorities that services trust: what is said when they lack."""
+"""Certificates of the hosts, and authorities that services trust: what is said when they are missing."""
 
 from typing import Any
 
