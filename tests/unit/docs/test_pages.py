@@ -11,10 +11,16 @@ from _pytest.mark.structures import ParameterSet
 from panosc_operator.api.catalogue import Catalogue
 from panosc_operator.api.dataarchive import DataArchive
 from panosc_operator.api.facility import Facility
+from panosc_operator.api.federation import Federation
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/README.md")])
-MODELS = {"Facility": Facility, "DataArchive": DataArchive, "Catalogue": Catalogue}
+MODELS = {
+    "Federation": Federation,
+    "Facility": Facility,
+    "DataArchive": DataArchive,
+    "Catalogue": Catalogue,
+}
 
 
 def name(path: Path) -> str:

@@ -21,6 +21,7 @@ from panosc_operator.kinds.building import (
     pods_of_facilities,
     pods_with,
     ports,
+    redirect,
     resources,
     route,
     service,
@@ -70,6 +71,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         service(login, LOGIN, API_PORT),
         *([disruption_budget(login, LOGIN)] if spec.replicas > 1 else []),
         gateway(login, LOGIN, host, f"{LOGIN}-tls", settings),
+        *([redirect(login, host, settings, gateway_name=LOGIN)] if settings.redirects else []),
         route(
             login,
             LOGIN,
