@@ -239,3 +239,22 @@ def test_a_condition_has_only_the_values_kubectl_understands(api: ApiServer, nam
     with pytest.raises(Refused) as refused:
         api.patch("DataArchive", "archive", {"status": {"conditions": [condition]}}, namespace, "status")
     assert re.search(r'status.conditions\[0\].status: .*"True", "False", "Unknown"', refused.value.message)
+
+
+def test_people_keep_their_identifiers(api: ApiServer, namespace: str) -> None:
+    def apply(scope: str) -> None:
+        spec = {"displayName": "PaNOSC", "identifierScope": scope, "entitlementNamespace": "geant:x.eu"}
+        manifest = _object("Federation", namespace, "", spec)
+        del manifest["metadata"]["namespace"]
+        api.apply(manifest)
+
+    try:
+        apply("panosc.eu")
+        with pytest.raises(Refused) as refused:
+            apply("another.eu")
+        assert (
+            "spec.identifierScope: Invalid value: identifierScope can't be changed from panosc.eu to "
+            "another.eu: it is a part of everybody's identifier"
+        ) in refused.value.message
+    finally:
+        api.delete("Federation", namespace)

@@ -28,6 +28,10 @@ Issuer = Annotated[
     Remedy("the provider's issuer: an address that begins with https://, without a slash at its end"),
 ]
 
+_NAMESPACE_ALONE = Rule(
+    rule="!self.startsWith('urn:') && !self.contains(':group')",
+    message="give what entitlements have between `urn:` and `:group:`, such as geant:panosc.eu",
+)
 _FOR_GOOD = (
     "it is a part of everybody's identifier, by which services and other federations know them: "
     "make a second Federation"
@@ -110,7 +114,7 @@ class FederationSpec(Document):
     """Domain that people's identifiers end with, such as `panosc.eu`: `sub` and `voperson_id` are
     `<id of the account>@<scope>`. It can't be changed."""
 
-    entitlement_namespace: EntitlementNamespace
+    entitlement_namespace: Annotated[EntitlementNamespace, _NAMESPACE_ALONE]
     """Namespace of the groups, as AARC-G069 entitlements: `geant:panosc.eu` makes
     `urn:geant:panosc.eu:group:<facility>:staff`."""
 

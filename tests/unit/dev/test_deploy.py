@@ -34,7 +34,7 @@ def test_the_forwarder_listens_on_loopback_only() -> None:
 def test_plain_http_leads_to_https_on_its_usual_port_only() -> None:
     assert addons.node_ports(443) == {443: 30443, 80: 30080}
     assert addons.node_ports(8443) == {8443: 30443}
-    references = dict.fromkeys(("operator", "catalogue", "archive", "postgres"), "x")
+    references = dict.fromkeys(("operator", "catalogue", "archive", "postgres", "keycloak"), "x")
     values = [deploy.chart_values(references, "d", port)["gateway"] for port in (443, 8443)]
     assert [value["httpPort"] for value in values] == [80, 0]
 
@@ -129,7 +129,7 @@ def test_the_add_ons_hang_together(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     issuer, secret = documents["ClusterIssuer"], documents["Secret"]
     assert issuer["spec"]["ca"]["secretName"] == secret["metadata"]["name"]
     assert base64.b64decode(secret["data"]["tls.key"]) == ca.key.read_bytes()
-    references = dict.fromkeys(("operator", "catalogue", "archive", "postgres"), "x")
+    references = dict.fromkeys(("operator", "catalogue", "archive", "postgres", "keycloak"), "x")
     chart = deploy.chart_values(references, addons.DOMAIN, 443)
     assert chart["gateway"]["clusterIssuer"] == issuer["metadata"]["name"]
     trusted = json.loads(deploy.trust(ca.certificate))["items"][-1]
