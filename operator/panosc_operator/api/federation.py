@@ -51,9 +51,9 @@ class UpstreamClaims(Document):
     assurance: Claim = "eduperson_assurance"
     """Claim with how well somebody is known, by the profiles of the REFEDS Assurance Framework."""
 
-    orcid: Claim = "orcid"
-    """Claim with somebody's ORCID iD, by which proposals know their people. Only providers that verify it
-    should be read: who has somebody's ORCID iD sees their data."""
+    orcid: Claim | None = None
+    """Claim with somebody's ORCID iD, by which proposals know their people; not read if unset. Name it for
+    providers alone that have people prove it: who has somebody's ORCID iD sees their data."""
 
 
 class IdentityProvider(Document):

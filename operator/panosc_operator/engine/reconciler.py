@@ -259,6 +259,8 @@ class Reconciler:
         return True
 
     async def _suspend(self, kind: Kind, key: Key, obj: Object) -> None:
+        # A service may be one that asking keeps as declared.
+        self.services.forget(key)
         message = "spec.suspend is true: the objects are left as they are"
         await self._patch_status(
             kind, key, obj, _fields(obj), [Assessment("Ready", "Unknown", SUSPENDED, message)]

@@ -240,8 +240,13 @@ def test_people_are_known_by_a_scoped_opaque_identifier(
     assert (said[where]["sub"], said[where]["voperson_id"]) == (expected, expected)
 
 
-@pytest.mark.parametrize("where", EVERYWHERE)
-@pytest.mark.parametrize("claim", ["entitlements", "eduperson_entitlement"])
+@pytest.mark.parametrize(
+    ("claim", "where"),
+    [
+        *(("entitlements", where) for where in EVERYWHERE),
+        *(("eduperson_entitlement", where) for where in ("userinfo", "introspection")),
+    ],
+)
 def test_groups_are_entitlements(said: Mapping[str, Mapping[str, Any]], where: str, claim: str) -> None:
     before, after = "urn:geant:panosc.example.org:group", "#login.panosc.localhost"
     assert said[where][claim] == [

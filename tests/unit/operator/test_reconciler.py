@@ -92,6 +92,36 @@ def test_a_refused_object_is_tried_less_and_less_often() -> None:
     asyncio.run(scenario())
 
 
+def test_what_is_suspended_is_not_looked_after() -> None:
+    """A login whose realm is put back once a minute is not left as it is."""
+    asked = dict[Any, Any]()
+
+    class Noting(Reports):
+        def follow(self, key: Any, service: Any) -> None:
+            asked[key] = service
+
+        def forget(self, key: Any) -> None:
+            asked.pop(key, None)
+
+    async def scenario() -> None:
+        cache, queue = Cache(frozenset({"Facility", "Namespace"})), WorkQueue()
+        labels = {"panosc.eu/facility": "esrf"}
+        metadata = {"name": "esrf", "resourceVersion": "1", "labels": labels}
+        for each in (FACILITY, ARCHIVE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}):
+            cache.put(each)
+        client: Any = Refusing()
+        reconciler = Reconciler(KINDS, client, cache, queue, Hub(KINDS, cache, queue), Noting())
+        await reconciler.work(key_of(ARCHIVE))
+        assert list(asked) == [key_of(ARCHIVE)]
+        suspended = {**ARCHIVE, "spec": {**ARCHIVE["spec"], "suspend": True}}
+        suspended["metadata"] = {**ARCHIVE["metadata"], "resourceVersion": "2"}
+        cache.put(suspended)
+        await reconciler.work(key_of(ARCHIVE))
+        assert asked == {}
+
+    asyncio.run(scenario())
+
+
 def ready_after_a_pass(obj: Object, *others: Object) -> Object:
     """The Ready condition that one pass for the object writes."""
     client = Refusing()

@@ -136,9 +136,9 @@ def _identity(federation: Federation, host: str) -> Scope:
     mappers = {
         "identifier": _mapper("panosc-identifier", {"scope": spec.identifier_scope, **_EVERYWHERE}),
         **{
-            # The present name, and the one that older peers look for.
-            claim: _mapper("panosc-entitlements", {**names, "claim.name": claim, **_EVERYWHERE})
-            for claim in ("entitlements", "eduperson_entitlement")
+            claim: _mapper("panosc-entitlements", {**names, "claim.name": claim, **where})
+            # Older peers ask for the second. Tokens, which cookies keep, need not say it twice.
+            for claim, where in (("entitlements", _EVERYWHERE), ("eduperson_entitlement", _ON_REQUEST))
         },
         **{
             claim: _mapper(
@@ -264,6 +264,7 @@ def _upstream(provider: IdentityProvider, account: Account) -> Upstream:
             },
         }
         for name, (upstream, _, _) in _ATTRIBUTES.items()
+        if getattr(provider.claims, upstream)
     }
     version = digest([settings, mappers, account.version])
     settings["config"]["clientSecret"] = account.secret
