@@ -32,8 +32,9 @@ set -eu
 cli() { kcadm.sh "$@" --config /tmp/kcadm.config; }
 cli config credentials --server http://127.0.0.1:8080 --realm master \\
   --client "$KC_BOOTSTRAP_ADMIN_CLIENT_ID" --secret "$KC_BOOTSTRAP_ADMIN_CLIENT_SECRET" >/dev/null 2>&1
-proposals=$(cli get group-by-path/aurora/proposals --target-realm panosc --fields id --format csv --noquotes)
-cli create "groups/$proposals/children" --target-realm panosc --set name=CH-2301 >/dev/null 2>&1 || true
+group() { cli get "group-by-path/$1" --target-realm panosc --fields id --format csv --noquotes; }
+group aurora/proposals/CH-2301 >/dev/null 2>&1 ||
+  cli create "groups/$(group aurora/proposals)/children" --target-realm panosc --set name=CH-2301 >/dev/null
 cli create partialImport --target-realm panosc --file - >/dev/null
 rm /tmp/kcadm.config
 """

@@ -232,7 +232,8 @@ class FacilitySpec(Document):
 
     aai: Annotated[Aai, _ISSUER_OVER_TLS, _NAMESPACE_ALONE] | None = None
     """The login of the facility's services. By its tokens, people see data of their proposals before they are
-    public, and staff those of its instruments. If unset, all services show what is public only."""
+    public, and staff those of its instruments. If unset, it is that of the cluster's Federation; without one,
+    all services show what is public only."""
 
     quota: Quota = Field(default_factory=Quota)
     """What all services of the facility together may take from the cluster; without a field, no limit."""

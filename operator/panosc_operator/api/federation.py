@@ -122,7 +122,7 @@ class FederationSpec(Document):
         default_factory=list
     )
     """Where people may log in beside the accounts of the login itself. One that is taken out is no longer
-    offered; accounts that came through it stay."""
+    offered; accounts that came through it stay, and know it again when it comes back."""
 
     replicas: Annotated[int, Field(ge=1, le=16)] = 1
     """How many pods the login has. With two or more, it answers while one is replaced or its node fails."""

@@ -116,6 +116,8 @@ class _Keeper:
         answer = await self.client.post(
             f"{self.realm.url}/realms/master/protocol/openid-connect/token", data=form, timeout=CALL_SECONDS
         )
+        if answer.is_server_error:
+            answer.raise_for_status()
         if not answer.is_success:
             raise Refused(
                 f"Keycloak does not take the operator's account {self.realm.client_id} "
@@ -128,19 +130,25 @@ class _Keeper:
 
         Raises Refused for what Keycloak does not do.
         """
-        answer = await self.client.request(
-            method,
-            f"{self.realm.url}/admin/realms{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self.token}"},
-            timeout=CALL_SECONDS,
-        )
+        answer = await self._request(method, path, body)
+        if answer.status_code == httpx2.codes.UNAUTHORIZED:  # a run over many facilities outlives a token
+            self.token = await self._authenticate()
+            answer = await self._request(method, path, body)
         if answer.status_code == httpx2.codes.NOT_FOUND and missing:
             return None
         if not answer.is_success:
             # Its words name fields and never values of secrets.
             raise Refused(f"Keycloak refused {method} {path} ({answer.status_code}): {answer.text[:200]}")
         return answer.json() if answer.content else None
+
+    async def _request(self, method: str, path: str, body: Any) -> httpx2.Response:
+        return await self.client.request(
+            method,
+            f"{self.realm.url}/admin/realms{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=CALL_SECONDS,
+        )
 
     def _path(self, *parts: str) -> str:
         return "/".join(["", quote(self.realm.name), *parts])
@@ -219,6 +227,9 @@ class _Keeper:
             for kind, assigned in (("default", client.scopes), ("optional", client.optional_scopes)):
                 path = self._path("clients", ids[name], f"{kind}-client-scopes")
                 await self._assign(path, scopes, assigned, f"client {name}")
+            # All that its tokens say is in scopes.
+            where = self._path("clients", ids[name], "protocol-mappers", "models")
+            await self._keep_exactly(where, {}, f"client {name}")
 
     async def _assign(self, path: str, ids: Mapping[str, str], wanted: Iterable[str], whose: str) -> None:
         """Give the scopes; of ours, take those away that are not wanted."""
@@ -302,18 +313,21 @@ class _Keeper:
             offered = not message or name in present
             self.upstreams.append({"name": name, "offered": offered, "message": message})
         for name, actual in present.items():
-            if name not in self.realm.upstreams and MARK in actual.get("config", {}):
-                await self._call("DELETE", f"{path}/{name}")
-                self.changed.append(f"identity provider {name} is wanted no more")
+            if name in self.realm.upstreams or MARK not in actual.get("config", {}) or not actual["enabled"]:
+                continue
+            # With it would go who is who there: when it comes back, they would be strangers.
+            await self._call("PUT", f"{path}/{name}", {**actual, "enabled": False})
+            self.changed.append(f"identity provider {name} is offered no more")
 
     async def _keep_upstream(self, path: str, name: str, upstream: Upstream, actual: Any) -> None:
         body = {"alias": name, "providerId": "oidc", **upstream.settings}
         secret = {"clientSecret"}
         shown = {**body, "config": {k: v for k, v in body["config"].items() if k not in secret}}
-        shown["config"][MARK] = upstream.version
+        # Also where its keys are: whoever changes that could be anybody.
+        discovered = await self._discover(upstream.issuer)
+        shown["config"] = {**discovered, **shown["config"], MARK: upstream.version}
         if not contains(actual, shown):
-            discovered = await self._discover(upstream.issuer)
-            wanted = {**body, "config": {**discovered, **body["config"], MARK: upstream.version}}
+            wanted = {**shown, "config": {**shown["config"], **body["config"]}}
             if actual is None:
                 await self._call("POST", path, wanted)
                 self.changed.append(f"identity provider {name} was not there")

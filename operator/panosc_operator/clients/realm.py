@@ -22,10 +22,10 @@ class Scope:
 class Application:
     """A client of the login, as OAuth calls programs."""
 
-    settings: Body
-    scopes: frozenset[str] = frozenset()
+    settings: Body = field(repr=False)
+    scopes: tuple[str, ...] = ()
     """Of ours: those it always has."""
-    optional_scopes: frozenset[str] = frozenset()
+    optional_scopes: tuple[str, ...] = ()
     """Of ours: those that it may ask for."""
 
 
@@ -34,7 +34,7 @@ class Upstream:
     """Another OpenID Connect provider through which people log in."""
 
     issuer: str
-    settings: Body
+    settings: Body = field(repr=False)
     mappers: Mapping[str, Body]
     version: str
     """Changes with the settings and the secret, which Keycloak does not show."""

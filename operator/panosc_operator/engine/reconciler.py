@@ -149,7 +149,9 @@ class Reconciler:
             await self._judge_without_plan(kind, key, obj, Finding(kind.invalid_reason, message, True))
             return True
         service = kind.service(observed) if kind.service else None
-        if service is not None:
+        if service is None:
+            self.services.forget(key)
+        else:
             self.services.follow(key, service)
         desired = kind.plan(observed)
         children = Children()
@@ -227,6 +229,7 @@ class Reconciler:
 
     async def _clean_up(self, kind: Kind, key: Key, obj: Object) -> bool:
         """Delete all that was made for a resource that is being deleted, then let it go."""
+        self.services.forget(key)
         finalizers = obj["metadata"].get("finalizers") or []
         if FINALIZER not in finalizers:
             return True

@@ -330,12 +330,13 @@ def session_route(
     """An HTTPRoute to the same Service for who has a session, or comes for one to `paths`.
 
     The gateway takes people there to the login, and puts the access token of their session to each request;
-    the policy that says so goes by the label. Whoever has no session is the public, by the other route.
+    the policy that says so goes by the label. Whoever has no session is the public, by the other route. Our
+    kinds' names have no dot, so that no other service's route can be called so.
     """
     cookie = {"type": "RegularExpression", "name": "Cookie", "value": _SESSION_COOKIE}
     entries = [path_match("Exact", path) for path in (CALLBACK_PATH, LOGOUT_PATH, *paths)]
     with_session = [{**match, "headers": [cookie]} for match in matches]
-    desired = route(part, name, host, [*entries, *with_session], name=f"{name}-session")
+    desired = route(part, name, host, [*entries, *with_session], name=f"{name}.session")
     desired.manifest["metadata"]["labels"] |= SESSION_LABELS
     return desired
 
@@ -409,9 +410,12 @@ def pods_in(namespace: str) -> Object:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
 
 
-def pods_of_facilities() -> Object:
-    """The peer of a network policy that stands for all pods in facilities' namespaces."""
-    return {"namespaceSelector": {"matchExpressions": [{"key": LABEL_FACILITY, "operator": "Exists"}]}}
+def pods_of_facilities(labels: Mapping[str, str]) -> Object:
+    """The peer of a network policy that stands for the pods with these labels in facilities' namespaces."""
+    return {
+        "namespaceSelector": {"matchExpressions": [{"key": LABEL_FACILITY, "operator": "Exists"}]},
+        **pods_with(labels),
+    }
 
 
 def pods_with(labels: Mapping[str, str]) -> Object:

@@ -195,6 +195,7 @@ def test_the_page_of_what_is_not_public_says_so(catalogue: tuple[str, Catalogue]
     [
         ("/search?q=a%20b", 303),
         ("//evil.example.org/", 400),
+        ("//[", 400),
         ("/\\evil.example.org", 400),
         ("https://evil.example.org/", 400),
         ("search", 400),

@@ -36,7 +36,10 @@ def federation(name: str = "panosc", **spec: Any) -> Object:
     return resource("Federation", name, None, **said, **spec)
 
 
-FACILITY = resource("Facility", "esrf", None, displayName="ESRF")
+FACILITY = {
+    **resource("Facility", "esrf", None, displayName="ESRF"),
+    "status": {"domain": "esrf.panosc.localhost"},
+}
 OWN = resource(
     "Facility",
     "ill",
@@ -45,7 +48,9 @@ OWN = resource(
     aai={"issuer": "https://login.ill.eu", "audience": "ill", "entitlementNamespace": "geant:ill.eu"},
 )
 ADMINISTRATOR = secret("login-administrator", **{"client-id": "panosc-operator", "client-secret": "hidden"})
-WORLD = [FACILITY, OWN, ADMINISTRATOR, secret("panosc-login", "esrf", **{"client-secret": "hidden"})]
+ACCOUNT = secret("panosc-login", "esrf", **{"client-secret": "hidden"})
+ACCOUNT["metadata"]["ownerReferences"] = [{"uid": "uid-esrf"}]
+WORLD = [FACILITY, OWN, ADMINISTRATOR, ACCOUNT]
 
 
 def judged(obj: Object, world: list[Object], *, version: str | None = None, **more: Any) -> Judgement:
@@ -88,6 +93,25 @@ def test_what_is_missing_is_told(more: dict[str, Any], reason: str, words: str) 
     assert finding is not None
     assert finding.reason == reason
     assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": {}},  # another facility has its domain
+        {"metadata": {**FACILITY["metadata"], "deletionTimestamp": "2026-02-01T00:00:00Z"}},
+    ],
+)
+def test_only_facilities_that_are_what_they_say_are_members(changes: Object) -> None:
+    world = [{**FACILITY, **changes}, OWN, ADMINISTRATOR, ACCOUNT]
+    assert judged(federation(), world).status["facilities"] == []
+    assert observe(federation(), world).namespaces == ()
+
+
+def test_an_account_that_somebody_else_made_is_none() -> None:
+    """Administrators of a facility may make Secrets in its namespace."""
+    planted = secret("panosc-login", "esrf", **{"client-secret": "known"})
+    assert judged(federation(), [FACILITY, ADMINISTRATOR, planted]).status["facilities"] == []
 
 
 def test_a_second_federation_is_told_who_has_the_login_and_makes_nothing() -> None:

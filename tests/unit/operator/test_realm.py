@@ -289,6 +289,13 @@ def test_a_token_is_for_the_facility_whose_scope_was_asked_for(
     assert said["access token"]["aud"] == "facility-aurora"
 
 
+def test_nobody_acts_as_somebody_else(server: keycloak.Server, kept: Realm) -> None:
+    """The audit log would name the wrong one."""
+    person = _person(server, "mallory", [])
+    with pytest.raises(AssertionError, match="impersonation"):
+        server.admin("POST", f"/panosc/users/{person}/impersonation")
+
+
 def test_people_cannot_say_themselves_who_they_are(server: keycloak.Server, kept: Realm) -> None:
     """What opens data, such as an ORCID iD, is nobody's own word."""
     profile = server.admin("GET", "/panosc/users/profile")
@@ -322,6 +329,58 @@ def test_an_upstream_provider_that_is_not_there_hinders_nothing_else(
     keep(kept)
 
 
+def test_an_upstream_provider_is_kept_as_it_says_about_itself_and_never_forgotten(
+    server: keycloak.Server, kept: Realm
+) -> None:
+    server.admin("POST", "", {"realm": "institute", "enabled": True, "sslRequired": "none"})
+    issuer = server.issuer("institute")
+    declared = {**UPSTREAM, "issuer": "https://login.institute.example.org"}
+    account = {"institute": Account("x", "1")}
+    wanted = wish(server, "aurora", "borealis", accounts=account, identityProviders=[declared])
+    institute = wanted.upstreams["institute"]
+    assert set(institute.mappers) == {
+        *("schac_home_organization", "voperson_external_affiliation", "eduperson_assurance")
+    }, "an ORCID iD is nobody's own word"
+    # In the test, it answers without TLS.
+    settings = {**institute.settings, "config": {**institute.settings["config"], "issuer": issuer}}
+    wanted = replace(wanted, upstreams={"institute": replace(institute, issuer=issuer, settings=settings)})
+
+    def provider() -> dict[str, Any]:
+        return dict(server.admin("GET", "/panosc/identity-provider/instances/institute"))
+
+    assert keep(wanted)["identityProviders"] == [{"name": "institute", "offered": True, "message": ""}]
+    before, made = writes(server), provider()
+    assert made["config"]["jwksUrl"] == f"{issuer}/protocol/openid-connect/certs"
+    assert made["firstBrokerLoginFlowAlias"] == "panosc first broker login"
+    keep(wanted)
+    assert writes(server) == before
+
+    forged = {**made["config"], "jwksUrl": "https://evil.example.org/keys", "validateSignature": "false"}
+    server.admin("PUT", "/panosc/identity-provider/instances/institute", {**made, "config": forged})
+    keep(wanted)
+    assert provider()["config"] == made["config"]
+
+    keep(kept)
+    assert provider()["enabled"] is False, "with it would go who is who there"
+    keep(wanted)
+    assert provider()["enabled"] is True
+    keep(kept)
+
+
+def test_claims_put_on_a_client_are_taken_away(server: keycloak.Server, kept: Realm) -> None:
+    client = _client(server, "facility-aurora")
+    path = f"/panosc/clients/{client['id']}/protocol-mappers/models"
+    forged = {
+        "name": "everybody is staff",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-hardcoded-claim-mapper",
+        "config": {"claim.name": "entitlements", "claim.value": "urn:x:y:group:aurora:staff"},
+    }
+    server.admin("POST", path, forged)
+    keep(kept)
+    assert server.admin("GET", path) == []
+
+
 def test_an_account_that_keycloak_does_not_know_is_told(server: keycloak.Server, kept: Realm) -> None:
     report = keep(replace(kept, client_secret="another"))
     assert "does not take the operator's account panosc-operator" in report["error"]
@@ -329,5 +388,12 @@ def test_an_account_that_keycloak_does_not_know_is_told(server: keycloak.Server,
 
 
 def test_nothing_secret_is_shown() -> None:
-    shown = repr(realm(federation(), settings(), Account("hidden", "1"), {}, {}))
-    assert "hidden" not in shown
+    hidden = Account("hidden", "1")
+    login = Login(facility("aurora"), hidden, ("catalogue",))
+    provider = {**UPSTREAM, "issuer": "https://login.institute.example.org"}
+    declared = federation(identityProviders=[provider])
+    made = realm(declared, settings(), hidden, {"aurora": login}, {"institute": hidden})
+    for part in (made, login, *made.clients.values(), *made.upstreams.values()):
+        assert "hidden" not in repr(part)
+    assert made.clients["facility-aurora"].settings["secret"] == "hidden"
+    assert made.upstreams["institute"].settings["config"]["clientSecret"] == "hidden"

@@ -9,7 +9,7 @@ from panosc_common.access import Login
 
 from panosc_operator.api import Catalogue, Facility
 from panosc_operator.api.facility import DoiIdentifiers
-from panosc_operator.api.meta import LABEL_COMPONENT
+from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.resources import JOB, SECRET, Object
@@ -31,6 +31,7 @@ from panosc_operator.kinds.building import (
     path_match,
     pod,
     pods_in,
+    pods_with,
     ports,
     probes,
     resources,
@@ -328,7 +329,8 @@ def _login_gate(observed: Observation, login: Login, part: Part) -> Desired:
     name = f"{observed.name}-login"
     if login.keys is None:
         return _gate_to(part, name, [login.issuer], _gateway(observed))
-    egress: list[Object] = [{"to": [pods_in(observed.settings.namespace)], "ports": ports(API_PORT)}]
+    logins = {**pods_in(observed.settings.namespace), **pods_with({LABEL_NAME: "keycloak"})}
+    egress: list[Object] = [{"to": [logins], "ports": ports(API_PORT)}]
     return network_policy(part, name, {"matchLabels": dict(part.selector)}, egress=egress)
 
 

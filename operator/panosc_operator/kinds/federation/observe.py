@@ -9,7 +9,7 @@ from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
 from panosc_operator.api.meta import GROUP
 from panosc_operator.clients.realm import Realm
 from panosc_operator.engine.kind import Reader
-from panosc_operator.engine.resources import SECRET, Key, Object
+from panosc_operator.engine.resources import SECRET, Key, Object, is_controlled_by
 from panosc_operator.kinds.federation.realm import Account, Login, realm
 from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import (
@@ -71,7 +71,7 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     """Read what the federation depends on."""
     cache, name, namespace = reader.cache, federation.metadata.name, settings.namespace
     first = next(iter(federations(cache)), None)
-    facilities = [Facility.wish(obj) for obj in cache.all(GROUP, Facility.info.kind)]
+    facilities = [Facility.wish(obj) for obj in cache.all(GROUP, Facility.info.kind) if _is_established(obj)]
     members = sorted((one for one in facilities if one.spec.aai is None), key=lambda one: one.metadata.name)
     accounts: dict[str, Account] = {}
     missing: dict[str, str] = {}
@@ -85,8 +85,10 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     logins = {}
     for facility in members:
         where = namespace_of(facility)
-        account = _account(await reader.read(SECRET, where, LOGIN_SECRET), "client-secret")
-        if account is not None:
+        secret = await reader.read(SECRET, where, LOGIN_SECRET)
+        account = _account(secret, "client-secret")
+        # Whoever may make Secrets there could have made one by this name.
+        if account is not None and secret and is_controlled_by(secret, facility.metadata.uid):
             residents = [
                 one["metadata"]["name"]
                 for model in (Catalogue, DataArchive)
@@ -113,6 +115,12 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
         former=former_status(reader, federation),
         failures=await failures(reader, federation, ("keycloak", "postgresql")),
     )
+
+
+def _is_established(facility: Object) -> bool:
+    """Whether it has its namespace and its domain, which no other facility has, and is to stay."""
+    has_domain = bool((facility.get("status") or {}).get("domain"))
+    return has_domain and not facility["metadata"].get("deletionTimestamp")
 
 
 def _account(secret: Object | None, key: str) -> Account | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import REFERENCE_GRANT, SECRET, SECURITY_POLICY, Object
 from panosc_operator.kinds.building import (
@@ -46,6 +47,7 @@ PUBLIC_PREFIXES = (
     "/admin/serverinfo",
 )
 _DATA = "/opt/keycloak/data"
+_CATALOGUES = {LABEL_NAME: "catalogue", LABEL_COMPONENT: "api"}
 
 
 def plan(observed: Observation) -> list[Desired] | None:
@@ -155,7 +157,11 @@ def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]
     """Who reaches login and database, and what they reach; the operator's namespace has no other fence."""
     settings = observed.settings
     logins, databases = pods_with(login.selector), pods_with(database.selector)
-    clients = [pods_in(settings.gateway_namespace), pods_in(settings.namespace), pods_of_facilities()]
+    clients = [
+        pods_in(settings.gateway_namespace),
+        pods_in(settings.namespace),
+        pods_of_facilities(_CATALOGUES),
+    ]
     to_login: list[Object] = [
         {"from": clients, "ports": ports(API_PORT)},
         {"from": [logins], "ports": ports(*CLUSTERING_PORTS)},

@@ -5,7 +5,7 @@ with a login of its own names it in `spec.aai` instead, or is an upstream provid
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from panosc_operator.api import Facility, Federation
@@ -78,33 +78,22 @@ def realm(
         for one in spec.identity_providers
         if one.name in accounts
     }
-    attributes = tuple(_attribute(name, several) for name, (_, several, _) in _ATTRIBUTES.items())
-    content: dict[str, Any] = {
-        "settings": _settings(federation, settings),
-        "attributes": attributes,
-        "scopes": scopes,
-        "groups": tuple(_groups(logins)),
-    }
-    seen = [
-        content["settings"],
-        list(attributes),
-        list(content["groups"]),
-        {name: [dict(one.mappers), one.default] for name, one in scopes.items()},
-        {name: [dict(one.settings), sorted(one.optional_scopes)] for name, one in clients.items()},
-        {name: one.version for name, one in upstreams.items()},
-    ]
-    return Realm(
+    wished = Realm(
         url=login_url(settings),
         name=REALM,
-        version=digest(seen),
+        version="",
         client_id=OPERATOR,
         client_secret=own.secret,
+        settings=_settings(federation, settings),
+        attributes=tuple(_attribute(name, several) for name, (_, several, _) in _ATTRIBUTES.items()),
         first_login=FIRST_LOGIN,
+        scopes=scopes,
         clients=clients,
         upstreams=upstreams,
+        groups=tuple(_groups(logins)),
         administrators=ADMINISTRATORS,
-        **content,
     )
+    return replace(wished, version=digest(asdict(wished)))
 
 
 def _settings(federation: Federation, settings: Settings) -> Body:
@@ -193,7 +182,7 @@ def _facility_client(login: Login, settings: Settings) -> Application:
                 "post.logout.redirect.uris": "##".join(f"{host}/" for host in hosts) or "-",
             },
         },
-        scopes=frozenset({"panosc", audience_of(login.facility.metadata.name)}),
+        scopes=("panosc", audience_of(login.facility.metadata.name)),
     )
 
 
@@ -210,8 +199,8 @@ def _command_line(facilities: Iterable[str]) -> Application:
             "fullScopeAllowed": False,
             "attributes": {"oauth2.device.authorization.grant.enabled": "true"},
         },
-        scopes=frozenset({"panosc"}),
-        optional_scopes=frozenset(map(audience_of, facilities)),
+        scopes=("panosc",),
+        optional_scopes=tuple(map(audience_of, facilities)),
     )
 
 
