@@ -115,14 +115,15 @@ class _Parser:
             if key not in keys:
                 raise FilterError(f'{at} has an unknown key "{_short(key)}"; allowed: {", ".join(keys)}')
         where = data.get("where")
-        skip = data.get("skip") if data.get("skip") is not None else data.get("offset")
+        # Two names of one thing; also the one that does not count has to make sense.
+        skips = [_count_of("skip", data[name]) for name in ("skip", "offset") if data.get(name) is not None]
         return Filter(
             model=model,
             where=None if where is None else self.condition(model, where, f"{at}.where", depth),
             includes=self.includes(model, data.get("include"), f"{at}.include", depth),
             order=_order(model, data.get("order"), f"{at}.order"),
             limit=_count_of("limit", data.get("limit")) or None,
-            skip=_count_of("skip", skip),
+            skip=skips[0] if skips else 0,
             fields=_fields(model, data.get("fields"), f"{at}.fields"),
             terms=_terms(model, data.get("query"), f"{at}.query"),
         )

@@ -16,6 +16,7 @@ RELATIONS = "documents, techniques, instrument, files, parameters, samples"
     ("given", "message"),
     [
         ([1], f"Value is not an object. filter is a list of 1, but must be an object of {KEYS}"),
+        ({"skip": 1, "offset": -1}, "The skip parameter -1 is not valid; give a whole number from 0 on"),
         ({"where": "x"}, 'filter.where is "x", but must be an object such as {"pid": "x"}'),
         (
             {"where": {"or": {}}},
