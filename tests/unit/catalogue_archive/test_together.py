@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import h5py
@@ -98,10 +99,11 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         aai = {"issuer": login.issuer("esrf"), **AAI}
         configuration.write_text(json.dumps({"facility": ESRF, "sources": [source], "aai": aai}))
 
-        def start(command: list[str], port: int, environment: dict[str, str]) -> None:
+        def start(command: list[str], port: int, environment: dict[str, str]) -> Process:
             log = base / f"{port}.log"
             process = cleanup.enter_context(Process([*command, "--port", str(port)], environment, log))
             wait_for(f"http://127.0.0.1:{port}/healthz", process.process, log)
+            return process
 
         keys = base / "links/archive"
         keys.mkdir(parents=True)
@@ -115,7 +117,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         with Process(catalogue_command("migrate"), environment, base / "migrate.log") as migrate:
             assert migrate.process.wait(60) == 0, (base / "migrate.log").read_text()
         start(catalogue_command("serve"), search, environment)
-        start(catalogue_command("ingest"), ingest, environment)
+        ingesting = start(catalogue_command("ingest"), ingest, environment)
         start(
             archive_command("serve"),
             files,
@@ -133,8 +135,11 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
             for port in (files, search, ingest)
         )
         deadline = time.monotonic() + 60
-        while (status := worker.get("/status").json())["datasets"] < 2 or not status["publicDatasets"]:
+        status: dict[str, Any] = {}
+        while status.get("datasets", 0) < 2 or not status["publicDatasets"]:
             assert time.monotonic() < deadline, f"not ingested: {status}"
+            assert ingesting.process.poll() is None, ingesting.log.read_text()[-3000:]
+            status = worker.get("/status").json()
             time.sleep(0.1)
         yield Facility(root, archive, catalogue, policy, tokens, base / f"{files}.log")
 
