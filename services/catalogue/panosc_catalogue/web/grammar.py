@@ -123,9 +123,7 @@ def _filter(model: Model, more: Mapping[str, Schema]) -> Schema:
         "properties": {
             "where": _or_null(_reference(f"{model.name}Where")),
             "include": {"anyOf": [include, {"type": "array", "items": include}, {"type": "null"}]},
-            "order": {
-                "anyOf": [order, {"type": "array", "items": order, "uniqueItems": True}, {"enum": ["", None]}]
-            },
+            "order": {"anyOf": [order, {"type": "array", "items": order}, {"enum": ["", None]}]},
             "limit": {**_COUNT, "description": "Items at most; 0: as many as the server allows"},
             "skip": {**_COUNT, "description": "Items to leave out at the beginning"},
             "offset": {**_COUNT, "description": "The same as skip"},
