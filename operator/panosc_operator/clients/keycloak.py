@@ -248,13 +248,7 @@ class _Keeper:
         path = self._path(collection)
         present = {one[key]: one for one in await self._call("GET", f"{path}?max=-1")}
         for name, body in wanted.items():
-            actual = present.get(name)
-            if actual is None:
-                await self._call("POST", path, body)
-                self.changed.append(f"{what} {name} was not there")
-            elif not contains(actual, body):
-                await self._call("PUT", f"{path}/{actual['id']}", merged(actual, body))
-                self.changed.append(f"{what} {name}: {_differing(actual, body)}")
+            await self._keep_one(path, present.get(name), body, f"{what} {name}")
         for name, actual in present.items():
             if name not in wanted and MARK in (actual.get("attributes") or {}):
                 await self._call("DELETE", f"{path}/{actual['id']}")
@@ -267,16 +261,19 @@ class _Keeper:
         """Make the mappers of something of ours as wanted; others have no place there."""
         present = {one["name"]: one for one in await self._call("GET", path)}
         for name, body in wanted.items():
-            actual = present.get(name)
-            if actual is None:
-                await self._call("POST", path, body)
-                self.changed.append(f"mapper {name} of {whose} was not there")
-            elif not contains(actual, body):
-                await self._call("PUT", f"{path}/{actual['id']}", merged(actual, body))
-                self.changed.append(f"mapper {name} of {whose}: {_differing(actual, body)}")
+            await self._keep_one(path, present.get(name), body, f"mapper {name} of {whose}")
         for name in present.keys() - wanted.keys():
             await self._call("DELETE", f"{path}/{present[name]['id']}")
             self.changed.append(f"mapper {name} of {whose} is not declared")
+
+    async def _keep_one(self, path: str, actual: Any, body: Body, what: str) -> None:
+        """Make this member of a collection, None if it is not there, as wanted."""
+        if actual is None:
+            await self._call("POST", path, body)
+            self.changed.append(f"{what} was not there")
+        elif not contains(actual, body):
+            await self._call("PUT", f"{path}/{actual['id']}", merged(actual, body))
+            self.changed.append(f"{what}: {_differing(actual, body)}")
 
     async def _keep_groups(self) -> None:
         ids: dict[str, str] = {}

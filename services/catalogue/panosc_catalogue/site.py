@@ -1,6 +1,6 @@
 """What every interface of the catalogue answers from: database, data policy, configuration, clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -58,15 +58,16 @@ class Site:
         """The catalogue as a signed link shows it; without a login it grants nothing any more."""
         return replace(self, viewer=await self.login.signer(link, self.rows)) if self.login else self
 
-    async def record(self, request: Request, *statements: Statement) -> None:
+    async def record(self, request: Request, statements: Callable[[], Iterable[Statement]]) -> None:
         """Have written down which datasets an answer shows that are not public; each is named by a statement.
 
-        How many there are of something is no delivery of it. What the public sees costs nothing.
+        How many there are of something is no delivery of it. What the public sees costs nothing: no statement
+        is made.
         Raises Problem as `rows` does, and 503 if it cannot be written: nothing may be shown then.
         """
         if self.viewer.is_public:
             return
-        answers = [await self.rows(one.sql, one.parameters) for one in statements]
+        answers = [await self.rows(one.sql, one.parameters) for one in statements()]
         shown = [one for rows in answers for (text,) in rows for one in found(orjson.loads(text))]
         reasons = frozenset(self.viewer.reason(*grounds) for _, *grounds in shown)
         sight = Sight(self.viewer.subject, reasons, frozenset(pid for pid, *_ in shown))

@@ -68,7 +68,7 @@ class Landing:
             )
         found = Details()
         if description.state == "live":
-            await self.site.record(request, _shown(kind, pid))
+            await self.site.record(request, lambda: [_shown(kind, pid)])
             found = await details.find(self.site, self.archives, description)
         if form is formats.HTML:
             return self._page(request, description, found)

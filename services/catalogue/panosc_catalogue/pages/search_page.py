@@ -144,7 +144,7 @@ class SearchPage:
     async def _rows(self, request: Request, form: Form, query: Filter, now: datetime) -> list[Row]:
         found = sql.items(query)
         ((text,),) = await self.site.rows(found.sql, found.parameters)
-        await self.site.record(request, sql.items(early(query)))
+        await self.site.record(request, lambda: [sql.items(early(query))])
         return [_row(form, item, now) for item in orjson.loads(text)]
 
     async def _count(self, query: Filter) -> int:

@@ -126,7 +126,7 @@ class _Search:
             if wants_all:
                 headers["X-Limit-Capped"] = "true"
             headers |= _next_page(request, keyset.encode(query, place))
-        await self.site.record(request, sql.items(early(query)))
+        await self.site.record(request, lambda: [sql.items(early(query))])
         return _json(text, headers)
 
     async def _count(self, model: Model, request: Request) -> Response:
@@ -142,7 +142,7 @@ class _Search:
         text = await self._text(sql.item(query, _checked(pid)))
         if text is None:
             raise _unknown(model, pid)
-        await self.site.record(request, sql.item(early(query), pid))
+        await self.site.record(request, lambda: [sql.item(early(query), pid)])
         del headers["X-Limit"]
         return _json(text, headers)
 
@@ -152,8 +152,13 @@ class _Search:
         text = await self._text(sql.related_items(model, "files", _checked(pid), query))
         if text is None:
             raise _unknown(model, pid)
-        of_dataset = sql.item(early(Filter(model)), pid)
-        await self.site.record(request, of_dataset, sql.related_items(model, "files", pid, early(query)))
+        await self.site.record(
+            request,
+            lambda: [
+                sql.item(early(Filter(model)), pid),
+                sql.related_items(model, "files", pid, early(query)),
+            ],
+        )
         return _json(text, headers)
 
     async def _file_count(self, model: Model, pid: str, request: Request) -> Response:
