@@ -121,12 +121,12 @@ def host_of(resource: Resource, domain: str) -> str:
 def federations(cache: Cache) -> list[Key]:
     """The Federations of the cluster, the first to be made first; that one has the login."""
     found = cache.all(GROUP, Federation.info.kind)
-    return [key_of(obj) for obj in sorted(found, key=age)]
+    return [key_of(obj) for obj in sorted(found, key=lambda obj: age(obj["metadata"]))]
 
 
-def age(obj: Object) -> tuple[str, str]:
+def age(metadata: Object) -> tuple[str, str]:
     """Order of objects that want the same thing: the first to be made has it."""
-    return obj["metadata"].get("creationTimestamp") or "", obj["metadata"]["name"]
+    return metadata.get("creationTimestamp") or "", metadata["name"]
 
 
 def login_host(federation: Federation, settings: Settings) -> str:

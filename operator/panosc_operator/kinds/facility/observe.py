@@ -19,6 +19,7 @@ from panosc_operator.engine.resources import (
 )
 from panosc_operator.kinds.relations import (
     administrator_secret,
+    age,
     domain_of,
     former_status,
     namespace_of,
@@ -73,12 +74,12 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
     """Read what the facility depends on."""
     name = namespace_of(facility)
     wanted = (name, domain_of(facility, settings.base_domain))
-    own_age = _age(facility.metadata.model_dump(mode="json", by_alias=True))
+    own_age = age(facility.metadata.model_dump(mode="json", by_alias=True))
     own_claim = _claim(former_status(reader, facility), wanted[1], own_age)
     namespace_rival = domain_rival = None
     # Raw objects: a model of each of the other facilities in every pass would cost more than all the rest.
     for other in reader.cache.all(GROUP, Facility.info.kind):
-        its_name, its_spec, its_age = other["metadata"]["name"], other["spec"], _age(other["metadata"])
+        its_name, its_spec, its_age = other["metadata"]["name"], other["spec"], age(other["metadata"])
         if its_spec.get("namespace", its_name) == wanted[0] and its_age < own_age:
             namespace_rival = its_name
         its_domain = its_spec.get("domain", f"{its_name}.{settings.base_domain}")
@@ -132,11 +133,6 @@ def _is_handed_over(namespace: Object, facility: Facility) -> bool:
     return annotations_of(namespace).get(RETAIN) == retainer(facility)
 
 
-def _claim(status: Object, domain: str, age: tuple[str, str]) -> tuple[bool, tuple[str, str]]:
+def _claim(status: Object, domain: str, since: tuple[str, str]) -> tuple[bool, tuple[str, str]]:
     """Order of facilities that want the same domain: who has it keeps it, and serves data there."""
-    return status.get("domain") != domain, age
-
-
-def _age(metadata: Object) -> tuple[str, str]:
-    """Order of facilities that want the same thing: the first to be made has it."""
-    return metadata.get("creationTimestamp") or "", metadata["name"]
+    return status.get("domain") != domain, since
