@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 from panosc_dev import addons, processes
 from panosc_dev.cluster import LocalCluster
-from support.cluster import Demo, ToGateway
+from support.cluster import GATEWAY_PORT, Demo, ToGateway
 
 CATALOGUE = "https://catalogue.aurora.panosc.localhost"
 
@@ -39,6 +40,16 @@ def gateway(name: str) -> dict[str, Any]:
     }
 
 
+def refusals(demo: Demo) -> list[int]:
+    """The errors of new connections to the gateway's ports, 0 for none."""
+    errors = []
+    for port in addons.node_ports(GATEWAY_PORT).values():
+        with socket.socket() as connection:
+            connection.settimeout(5)
+            errors.append(connection.connect_ex((demo.cluster.link.inner, port)))
+    return errors
+
+
 def test_a_gateway_gets_its_address_before_the_endpoints_are_known(demo: Demo) -> None:
     slices = (
         "--namespace",
@@ -53,7 +64,8 @@ def test_a_gateway_gets_its_address_before_the_endpoints_are_known(demo: Demo) -
     demo.kubectl("wait", "--for=condition=Programmed", "gateway/early", "--timeout=30s")
     demo.kubectl("delete", "gateway", "early")
     # The node takes a moment to know the endpoints again; other tests are not to notice.
-    demo.eventually(lambda: demo.get(f"{CATALOGUE}/").status_code, until=lambda code: code == 200, seconds=30)
+    # (Connections that were open before are kept all the while.)
+    demo.eventually(lambda: refusals(demo), until=lambda errors: not any(errors), seconds=60)
 
 
 def test_plain_http_leads_to_the_same_address_by_https(demo: Demo) -> None:
