@@ -1,6 +1,7 @@
 """Certificate authorities of the installation's own, which services trust beside those of their image.
 
-The operator's namespace has them in a ConfigMap; each facility's namespace gets a copy, which its pods mount.
+The operator's namespace has them in a ConfigMap, which the login mounts; each facility's namespace gets a
+copy for its pods.
 """
 
 from panosc_operator.engine.desired import Desired, digest
@@ -14,8 +15,8 @@ TRUST_CONFIG = "panosc-trust"
 BUNDLE = "ca.crt"
 """Key with the certificates, in PEM format."""
 
-_DIRECTORY = "/etc/panosc/trust"
-_VOLUME = "trust"
+TRUST_DIRECTORY = "/etc/panosc/trust"
+TRUST_VOLUME = "trust"
 
 
 async def read_bundle(settings: Settings, reader: Reader) -> str | None:
@@ -57,16 +58,21 @@ def trust_revision(settings: Settings, reader: Reader, namespace: str | None) ->
 
 
 def trust_volumes(settings: Settings) -> list[Object]:
-    """Volumes of a pod that trusts the authorities."""
-    return [config_volume(_VOLUME, TRUST_CONFIG)] if settings.trust_config_map else []
+    """Volumes of a facility's pod that trusts the authorities."""
+    return [trust_volume(TRUST_CONFIG)] if settings.trust_config_map else []
+
+
+def trust_volume(config_map_name: str) -> Object:
+    """A pod's volume with the authorities of a ConfigMap."""
+    return config_volume(TRUST_VOLUME, config_map_name)
 
 
 def trust_mounts(settings: Settings) -> dict[str, str]:
     """Paths by volume, for a container of such a pod."""
-    return {_VOLUME: _DIRECTORY} if settings.trust_config_map else {}
+    return {TRUST_VOLUME: TRUST_DIRECTORY} if settings.trust_config_map else {}
 
 
 def trust_environment(settings: Settings) -> dict[str, str]:
     """Environment of such a container. OpenSSL then reads this file instead of one that Debian does not have,
     and the image's own authorities from its folder of certificates as ever."""
-    return {"SSL_CERT_FILE": f"{_DIRECTORY}/{BUNDLE}"} if settings.trust_config_map else {}
+    return {"SSL_CERT_FILE": f"{TRUST_DIRECTORY}/{BUNDLE}"} if settings.trust_config_map else {}

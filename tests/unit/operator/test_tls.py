@@ -139,3 +139,34 @@ def test_plain_http_leads_to_https_where_there_is_a_port_for_it(
     changes: dict[str, Any], redirects: bool
 ) -> None:
     assert settings(**changes).redirects is redirects
+
+
+def test_the_login_trusts_the_authorities_for_its_upstream_providers() -> None:
+    federation: Object = {
+        "apiVersion": "panosc.eu/v1alpha1",
+        "kind": "Federation",
+        "metadata": {"name": "panosc", "uid": "w", "resourceVersion": "9", "generation": 1},
+        "spec": {
+            "displayName": "PaNOSC",
+            "identifierScope": "panosc.eu",
+            "entitlementNamespace": "geant:panosc.eu",
+        },
+    }
+
+    def pod(*others: Object) -> Object:
+        changes: dict[str, Any] = {"trust_config_map": "ours"}
+        planned = kind_of(federation, **changes).plan(observe(federation, others, **changes)) or []
+        (template,) = (d.manifest["spec"]["template"] for d in planned if d.type.kind == "Deployment")
+        found: Object = template
+        return found
+
+    def volumes(template: Object) -> list[str]:
+        return [volume["name"] for volume in template["spec"]["volumes"]]
+
+    assert volumes(pod()) == volumes(pod(bundle("DER?"))) == ["tmp", "data"]
+    trusting = pod(bundle(CERTIFICATE))
+    assert {"name": "trust", "configMap": {"name": "ours"}} in trusting["spec"]["volumes"]
+    (container,) = trusting["spec"]["containers"]
+    assert {"name": "KC_TRUSTSTORE_PATHS", "value": "/etc/panosc/trust/ca.crt"} in container["env"]
+    assert {"name": "trust", "mountPath": "/etc/panosc/trust"} in container["volumeMounts"]
+    assert pod(bundle(CERTIFICATE * 2))["metadata"] != trusting["metadata"]

@@ -21,6 +21,7 @@ from panosc_operator.kinds.relations import (
     login_host,
     namespace_of,
 )
+from panosc_operator.kinds.trust import bundle_objection, read_bundle
 from panosc_operator.settings import Settings
 
 CLIENT_SECRET_KEY = "clientSecret"  # noqa: S105 - a name
@@ -48,6 +49,8 @@ class Observation:
     """Whether Keycloak still answers."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """By component: what a pod that fails says."""
+    trust_bundle: str | None = None
+    """Authorities of the installation's own, as PEM; None without any that can be used."""
     former: Object = field(default_factory=dict)
     """The status that was last written."""
 
@@ -100,6 +103,7 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     own = _account(administrator, "client-secret")
     if own is not None:
         wish = realm(federation, settings, own, logins, accounts)
+    bundle = await read_bundle(settings, reader)
     key = Key(GROUP, federation.info.kind, None, name)
     report, current = reader.services.latest(key)
     return Observation(
@@ -112,6 +116,8 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
         realm=wish,
         report=report,
         report_is_current=current,
+        # What is wrong with them, each Facility says.
+        trust_bundle=None if bundle_objection(settings, bundle) else bundle,
         former=former_status(reader, federation),
         failures=await failures(reader, federation, ("keycloak", "postgresql")),
     )

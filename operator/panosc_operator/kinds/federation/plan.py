@@ -31,6 +31,7 @@ from panosc_operator.kinds.federation.observe import Observation
 from panosc_operator.kinds.federation.realm import OPERATOR
 from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import LOGIN, LOGIN_ADMINISTRATOR, REALM
+from panosc_operator.kinds.trust import BUNDLE, TRUST_DIRECTORY, TRUST_VOLUME, trust_volume
 
 DATABASE = "keycloak"
 DATABASE_NAME = f"{LOGIN}-postgres"
@@ -66,8 +67,9 @@ def plan(observed: Observation) -> list[Desired] | None:
         deployment(
             login,
             LOGIN,
-            pod([_container(observed)], [{"name": "data", "emptyDir": {}}]),
+            pod([_container(observed)], [{"name": "data", "emptyDir": {}}, *_trust_volumes(observed)]),
             replicas=spec.replicas,
+            config=observed.trust_bundle,
             restart_on=(DATABASE_NAME,),
         ),
         service(login, LOGIN, API_PORT),
@@ -123,9 +125,11 @@ def _container(observed: Observation) -> Object:
         settings.image_keycloak,
         settings.image_pull_policy,
         requirements=resources("100m", "512Mi", memory_limit="1Gi"),
-        mounts={"data": _DATA},
+        mounts={"data": _DATA, **({TRUST_VOLUME: TRUST_DIRECTORY} if observed.trust_bundle else {})},
         environment={
             **database,
+            # For upstream providers with a certificate of such an authority.
+            **({"KC_TRUSTSTORE_PATHS": f"{TRUST_DIRECTORY}/{BUNDLE}"} if observed.trust_bundle else {}),
             "KC_HOSTNAME": settings.url_of(observed.host),
             # Services in the cluster read its keys by its Service's name.
             "KC_HOSTNAME_BACKCHANNEL_DYNAMIC": "true",
@@ -147,6 +151,11 @@ def _container(observed: Observation) -> Object:
         livenessProbe=http_probe("/health/live", MANAGEMENT_PORT, period=10, failures=3),
         readinessProbe=http_probe("/health/ready", MANAGEMENT_PORT, period=5, failures=2),
     )
+
+
+def _trust_volumes(observed: Observation) -> list[Object]:
+    name = observed.settings.trust_config_map
+    return [trust_volume(name)] if observed.trust_bundle and name else []
 
 
 def _key(secret: str, key: str) -> Object:
