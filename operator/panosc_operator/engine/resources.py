@@ -94,5 +94,7 @@ CLUSTER_ROLE_BINDING = ResourceType(
 )
 GATEWAY = ResourceType("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
 HTTP_ROUTE = ResourceType("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
-REFERENCE_GRANT = ResourceType("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants")
+BACKEND_TRAFFIC_POLICY = ResourceType(
+    "gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy", "backendtrafficpolicies"
+)
 SECURITY_POLICY = ResourceType("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy", "securitypolicies")

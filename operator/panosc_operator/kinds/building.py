@@ -14,6 +14,7 @@ from panosc_operator.api.meta import (
 )
 from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.resources import (
+    BACKEND_TRAFFIC_POLICY,
     CONFIG_MAP,
     DEPLOYMENT,
     GATEWAY,
@@ -274,6 +275,22 @@ def gateway(part: Part, name: str, hostname: str, secret: str, settings: Setting
         GATEWAY,
         {"metadata": metadata, "spec": {"gatewayClassName": settings.gateway_class, "listeners": listeners}},
     )
+
+
+def rate_limits(part: Part, gateway_name: str, settings: Settings) -> list[Desired]:
+    """What stops an address that sends more requests to a Gateway's hosts than it may; each pod of it
+    counts by itself."""
+    if not settings.gateway_requests_per_second:
+        return []
+    limit = {"requests": settings.gateway_requests_per_second, "unit": "Second"}
+    rules = [
+        # An address of its own for each that falls into it.
+        {"clientSelectors": [{"sourceCIDR": {"type": "Distinct", "value": network}}], "limit": limit}
+        for network in ("0.0.0.0/0", "::/0")
+    ]
+    target = {"group": GATEWAY.group, "kind": GATEWAY.kind, "name": gateway_name}
+    spec = {"targetRefs": [target], "rateLimit": {"type": "Local", "local": {"rules": rules}}}
+    return [Desired(BACKEND_TRAFFIC_POLICY, {"metadata": part.metadata(gateway_name), "spec": spec})]
 
 
 def redirect(part: Part, hostname: str, settings: Settings, *, gateway_name: str = GATEWAY_NAME) -> Desired:

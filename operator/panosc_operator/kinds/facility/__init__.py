@@ -8,6 +8,7 @@ from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.api.dataarchive import DataArchive
 from panosc_operator.engine.kind import Kind, Watch
 from panosc_operator.engine.resources import (
+    BACKEND_TRAFFIC_POLICY,
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
@@ -45,6 +46,7 @@ def describe(settings: Settings) -> Kind:
             LIMIT_RANGE,
             NETWORK_POLICY,
             GATEWAY,
+            BACKEND_TRAFFIC_POLICY,
             SECURITY_POLICY,
             HTTP_ROUTE,
         ),

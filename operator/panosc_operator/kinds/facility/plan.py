@@ -21,7 +21,6 @@ from panosc_operator.engine.resources import (
     labels_of,
 )
 from panosc_operator.kinds.building import (
-    API_PORT,
     FACILITY_CONFIG,
     GATEWAY_NAME,
     LOGOUT_PATH,
@@ -29,12 +28,12 @@ from panosc_operator.kinds.building import (
     Part,
     config_map,
     gateway,
+    rate_limits,
     redirect,
 )
 from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
 from panosc_operator.kinds.relations import (
-    LOGIN,
     LOGIN_SECRET,
     REALM,
     audience_of,
@@ -103,6 +102,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         *(_login(observed, observed.federation, part) if observed.federation and spec.aai is None else []),
         *scrape_policies(observed, part),
         gateway(part, GATEWAY_NAME, hosts, observed.certificate_name, settings),
+        *rate_limits(part, GATEWAY_NAME, settings),
         *([redirect(part, hosts, settings)] if settings.redirects else []),
     ]
 
@@ -232,16 +232,8 @@ def _login(observed: Observation, federation: Federation, part: Part) -> list[De
         "authorizationEndpoint": f"{address}/auth",
         "endSessionEndpoint": f"{address}/logout",
         # The gateway asks for tokens within the cluster, whatever certificate the login shows to people.
+        # Not by `backendRefs`: Envoy Gateway closes all routes of a policy whose backend has no ready pod.
         "tokenEndpoint": f"{login_url(observed.settings)}/realms/{REALM}/protocol/openid-connect/token",
-        "backendRefs": [
-            {
-                "group": "",
-                "kind": "Service",
-                "name": LOGIN,
-                "namespace": observed.settings.namespace,
-                "port": API_PORT,
-            }
-        ],
     }
     oidc = {
         "provider": provider,

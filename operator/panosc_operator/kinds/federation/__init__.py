@@ -9,13 +9,13 @@ from panosc_operator.clients.keycloak import KeptRealm
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Kind, Watch
 from panosc_operator.engine.resources import (
+    BACKEND_TRAFFIC_POLICY,
     DEPLOYMENT,
     GATEWAY,
     HTTP_ROUTE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
-    REFERENCE_GRANT,
     SECRET,
     SERVICE,
     STATEFUL_SET,
@@ -40,10 +40,10 @@ def describe(settings: Settings) -> Kind:
             DEPLOYMENT,
             SERVICE,
             GATEWAY,
+            BACKEND_TRAFFIC_POLICY,
             HTTP_ROUTE,
             NETWORK_POLICY,
             POD_DISRUPTION_BUDGET,
-            REFERENCE_GRANT,
         ),
         observe=partial(observe, settings),
         plan=plan,

@@ -37,8 +37,6 @@ class Observation:
     """An earlier Federation of the cluster."""
     facilities: tuple[str, ...] = ()
     """Names of the facilities that use the login."""
-    namespaces: tuple[str, ...] = ()
-    """Namespaces of all facilities that may use it."""
     missing_secrets: Mapping[str, str] = field(default_factory=dict)
     """By identity provider: the Secret that is not there, or lacks its key."""
     realm: Realm | None = field(default=None, repr=False)
@@ -111,7 +109,6 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
         settings,
         rival=first.name if first and first.name != name else None,
         facilities=tuple(logins),
-        namespaces=tuple(sorted(map(namespace_of, members))),
         missing_secrets=missing,
         realm=wish,
         report=report,

@@ -4,7 +4,7 @@ from typing import Any
 
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import Desired
-from panosc_operator.engine.resources import REFERENCE_GRANT, SECRET, SECURITY_POLICY, Object
+from panosc_operator.engine.resources import SECRET, Object
 from panosc_operator.kinds.building import (
     API_PORT,
     OUTSIDE,
@@ -22,6 +22,7 @@ from panosc_operator.kinds.building import (
     pods_of_facilities,
     pods_with,
     ports,
+    rate_limits,
     redirect,
     resources,
     route,
@@ -75,6 +76,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         service(login, LOGIN, API_PORT),
         *([disruption_budget(login, LOGIN)] if spec.replicas > 1 else []),
         gateway(login, LOGIN, host, f"{LOGIN}-tls", settings),
+        *rate_limits(login, LOGIN, settings),
         *([redirect(login, host, settings, gateway_name=LOGIN)] if settings.redirects else []),
         route(
             login,
@@ -84,19 +86,7 @@ def plan(observed: Observation) -> list[Desired] | None:
             gateway_name=LOGIN,
         ),
     ]
-    if settings.has_sessions and observed.namespaces:
-        objects.append(_grant(observed, login))
     return [*objects, *_fences(observed, login, database)]
-
-
-def _grant(observed: Observation, part: Part) -> Desired:
-    """Facilities' policies may lead the gateway to the login, which is in another namespace."""
-    sources = [
-        {"group": SECURITY_POLICY.group, "kind": SECURITY_POLICY.kind, "namespace": namespace}
-        for namespace in observed.namespaces
-    ]
-    spec = {"from": sources, "to": [{"group": "", "kind": "Service", "name": LOGIN}]}
-    return Desired(REFERENCE_GRANT, {"metadata": part.metadata(LOGIN), "spec": spec})
 
 
 def _account(part: Part) -> Desired:
