@@ -177,18 +177,33 @@ class _Keeper:
         self.changed.append("the attributes of people")
 
     async def _keep_first_login(self) -> None:
-        """Keycloak's own flow, without the step by which a letter to an address is proof enough."""
-        name = self.realm.first_login
+        """A copy of Keycloak's own flow, whose steps are as declared; Refused if it lacks one."""
+        name, wanted = self.realm.first_login, self.realm.first_login_steps
         flows = await self._call("GET", self._path("authentication", "flows"))
         if all(flow["alias"] != name for flow in flows):
             origin = self._path("authentication", "flows", quote("first broker login"), "copy")
             await self._call("POST", origin, {"newName": name})
             self.changed.append(f"the flow {name} was not there")
         path = self._path("authentication", "flows", quote(name), "executions")
+        present = set()
         for step in await self._call("GET", path):
-            if step.get("providerId") == "idp-email-verification" and step["requirement"] != "DISABLED":
-                await self._call("PUT", path, {**step, "requirement": "DISABLED"})
-                self.changed.append("links of accounts by e-mail")
+            # A copy's flows within the flow have its name before theirs.
+            what = step.get("providerId") or step["displayName"].removeprefix(f"{name} ")
+            present.add(what)
+            if what not in wanted:
+                await self._call(
+                    "DELETE", self._path("authentication", "executions", step["id"]), missing=True
+                )
+                self.changed.append(f"step {what} of first logins")
+            elif step["requirement"] != wanted[what]:
+                await self._call("PUT", path, {**step, "requirement": wanted[what]})
+                self.changed.append(f"whether first logins need {what}")
+        lacking = sorted(wanted.keys() - present)
+        if lacking:
+            raise Refused(
+                f"the flow {name} lacks {', '.join(lacking)}: rename it in the console under Authentication, "
+                "and a new one is made"
+            )
 
     async def _keep_scopes(self) -> dict[str, str]:
         """Client scopes and their mappers; the ids of all by name."""

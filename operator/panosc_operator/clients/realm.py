@@ -56,6 +56,8 @@ class Realm:
     """Of people, beside Keycloak's own, as its user profile has them."""
     first_login: str
     """Name of the flow of first logins through an upstream provider."""
+    first_login_steps: Mapping[str, str]
+    """Its steps, each REQUIRED, ALTERNATIVE, CONDITIONAL or DISABLED; others have no place there."""
     scopes: Mapping[str, Scope]
     clients: Mapping[str, Application] = field(repr=False)
     upstreams: Mapping[str, Upstream] = field(repr=False)

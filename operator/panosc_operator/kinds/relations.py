@@ -19,6 +19,7 @@ LOGIN_ADMINISTRATOR = f"{LOGIN}-administrator"
 LOGIN_SECRET = "panosc-login"  # noqa: S105 - a name
 """Name of the Secret, in a facility's namespace, of its client there."""
 REALM = "panosc"
+AUDIENCE_PREFIX = "facility-"
 
 
 def type_of(model: type[Resource]) -> ResourceType:
@@ -141,7 +142,7 @@ def issuer(federation: Federation, settings: Settings) -> str:
 
 def audience_of(facility: str) -> str:
     """What tokens of the federation's login for a facility are issued for, and the name of its client."""
-    return f"facility-{facility}"
+    return f"{AUDIENCE_PREFIX}{facility}"
 
 
 def read_federation(cache: Cache) -> Federation | None:

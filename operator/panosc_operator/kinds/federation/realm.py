@@ -13,7 +13,14 @@ from panosc_operator.api.federation import IdentityProvider
 from panosc_operator.clients.realm import Application, Body, Realm, Scope, Upstream
 from panosc_operator.engine.desired import digest
 from panosc_operator.kinds.building import CALLBACK_PATH
-from panosc_operator.kinds.relations import REALM, audience_of, domain_of, login_host, login_url
+from panosc_operator.kinds.relations import (
+    AUDIENCE_PREFIX,
+    REALM,
+    audience_of,
+    domain_of,
+    login_host,
+    login_url,
+)
 from panosc_operator.settings import Settings
 
 OPERATOR = "panosc-operator"
@@ -21,6 +28,28 @@ OPERATOR = "panosc-operator"
 COMMAND_LINE = "panosc-cli"
 """Client of the program `panosc`, which has no secret."""
 FIRST_LOGIN = "panosc first broker login"
+FIRST_LOGIN_STEPS = {
+    # Keycloak's own, but for the letter to an address: both logins are the only proof. Anything else, such as
+    # a step that links by itself, would open one person's account to another.
+    "idp-review-profile": "REQUIRED",
+    "User creation or linking": "REQUIRED",
+    "idp-create-user-if-unique": "ALTERNATIVE",
+    "Handle Existing Account": "ALTERNATIVE",
+    "idp-confirm-link": "REQUIRED",
+    "Account verification options": "REQUIRED",
+    "idp-email-verification": "DISABLED",
+    "Verify Existing Account by Re-authentication": "ALTERNATIVE",
+    "idp-username-password-form": "REQUIRED",
+    "First broker login - Conditional 2FA": "CONDITIONAL",
+    "conditional-user-configured": "REQUIRED",
+    "conditional-credential": "REQUIRED",
+    "auth-otp-form": "ALTERNATIVE",
+    "webauthn-authenticator": "DISABLED",
+    "auth-recovery-authn-code-form": "DISABLED",
+    "First Broker Login - Conditional Organization": "CONDITIONAL",
+    "idp-add-organization-member": "REQUIRED",
+}
+"""By what Keycloak calls a step."""
 ADMINISTRATORS = "/federation/role=admin"
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -30,6 +59,7 @@ _EVERYWHERE = {
     "userinfo.token.claim": "true",
     "introspection.token.claim": "true",
 }
+_IN_TOKENS = {**_EVERYWHERE, "userinfo.token.claim": "false", "introspection.token.claim": "false"}
 _ON_REQUEST = {**_EVERYWHERE, "id.token.claim": "false", "access.token.claim": "false"}
 """In the answers to whoever has the token, not in the token, as the EOSC AAI Architecture has it."""
 _ATTRIBUTES = {
@@ -87,6 +117,7 @@ def realm(
         settings=_settings(federation, settings),
         attributes=tuple(_attribute(name, several) for name, (_, several, _) in _ATTRIBUTES.items()),
         first_login=FIRST_LOGIN,
+        first_login_steps=FIRST_LOGIN_STEPS,
         scopes=scopes,
         clients=clients,
         upstreams=upstreams,
@@ -109,8 +140,9 @@ def _settings(federation: Federation, settings: Settings) -> Body:
         "duplicateEmailsAllowed": False,
         "bruteForceProtected": True,
         "permanentLockout": False,
-        # Services verify tokens by themselves: whoever is shut out is so when the token ends.
-        "accessTokenLifespan": 5 * _MINUTE,
+        # Services verify tokens by themselves: whoever is shut out is so when the token ends, and who is in goes
+        # on for as long while the login is away.
+        "accessTokenLifespan": 10 * _MINUTE,
         "ssoSessionIdleTimeout": 2 * _HOUR,
         "ssoSessionMaxLifespan": 12 * _HOUR,
         "eventsEnabled": True,
@@ -124,10 +156,14 @@ def _identity(federation: Federation, host: str) -> Scope:
     names = {"namespace": spec.entitlement_namespace, "authority": host}
     mappers = {
         "identifier": _mapper("panosc-identifier", {"scope": spec.identifier_scope, **_EVERYWHERE}),
+        # Tokens, which cookies keep, say what is of use to whom they are for; older peers ask for the third.
         **{
-            claim: _mapper("panosc-entitlements", {**names, "claim.name": claim, **where})
-            # Older peers ask for the second. Tokens, which cookies keep, need not say it twice.
-            for claim, where in (("entitlements", _EVERYWHERE), ("eduperson_entitlement", _ON_REQUEST))
+            name: _mapper("panosc-entitlements", {**names, "claim.name": claim, **where})
+            for name, claim, where in (
+                ("entitlements", "entitlements", {**_IN_TOKENS, "audience.prefix": AUDIENCE_PREFIX}),
+                ("all entitlements", "entitlements", _ON_REQUEST),
+                ("eduperson_entitlement", "eduperson_entitlement", _ON_REQUEST),
+            )
         },
         **{
             claim: _mapper(

@@ -4,7 +4,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.keycloak.models.ClientModel;
+import org.keycloak.models.ClientScopeModel;
 import org.keycloak.models.ClientSessionContext;
 import org.keycloak.models.GroupModel;
 import org.keycloak.models.KeycloakSession;
@@ -24,7 +29,10 @@ public final class EntitlementsMapper extends ClaimMapper {
     public static final String ID = "panosc-entitlements";
     static final String NAMESPACE = "namespace";
     static final String AUTHORITY = "authority";
+    static final String AUDIENCE_PREFIX = "audience.prefix";
 
+    /** Group of those who administer all facilities. */
+    private static final String FEDERATION = "federation";
     private static final String ROLE = "role=";
     private static final String UNRESERVED =
             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -34,6 +42,8 @@ public final class EntitlementsMapper extends ClaimMapper {
         List<ProviderConfigProperty> properties = new ArrayList<>();
         properties.add(text(NAMESPACE, "Namespace", "What stands between urn: and :group:."));
         properties.add(text(AUTHORITY, "Authority", "Host that vouches for the groups, after the #."));
+        properties.add(text(AUDIENCE_PREFIX, "Audience prefix", "With scopes of this prefix, says the groups "
+                + "that the rest of their names names, and " + FEDERATION + ", with all below; all if empty."));
         OIDCAttributeMapperHelper.addTokenClaimNameConfig(properties);
         OIDCAttributeMapperHelper.addIncludeInTokensConfig(properties, EntitlementsMapper.class);
         return List.copyOf(properties);
@@ -64,7 +74,9 @@ public final class EntitlementsMapper extends ClaimMapper {
             KeycloakSession keycloak, ClientSessionContext context) {
         String before = "urn:" + mapper.getConfig().get(NAMESPACE) + ":group";
         String after = "#" + mapper.getConfig().get(AUTHORITY);
+        Set<String> roots = roots(mapper.getConfig().get(AUDIENCE_PREFIX), context);
         List<String> entitlements = session.getUser().getGroupsStream()
+                .filter(group -> roots.isEmpty() || roots.contains(root(group)))
                 .map(group -> before + path(group) + after)
                 .sorted()
                 .toList();
@@ -72,6 +84,32 @@ public final class EntitlementsMapper extends ClaimMapper {
             token.getOtherClaims().put(
                     mapper.getConfig().get(OIDCAttributeMapperHelper.TOKEN_CLAIM_NAME), entitlements);
         }
+    }
+
+    /** Outermost groups that a token of these scopes is about; none for all. */
+    private static Set<String> roots(String prefix, ClientSessionContext context) {
+        if (prefix == null || prefix.isEmpty()) {
+            return Set.of();
+        }
+        // The client itself is among them.
+        Set<String> roots = context.getClientScopesStream()
+                .filter(scope -> !(scope instanceof ClientModel))
+                .map(ClientScopeModel::getName)
+                .filter(name -> name.startsWith(prefix))
+                .map(name -> name.substring(prefix.length()))
+                .collect(Collectors.toCollection(HashSet::new));
+        if (!roots.isEmpty()) {
+            roots.add(FEDERATION);
+        }
+        return roots;
+    }
+
+    private static String root(GroupModel group) {
+        GroupModel outermost = group;
+        while (outermost.getParent() != null) {
+            outermost = outermost.getParent();
+        }
+        return outermost.getName();
     }
 
     private static String path(GroupModel innermost) {
