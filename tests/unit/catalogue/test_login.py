@@ -1,6 +1,8 @@
 """Who sees which data, by role and state, over HTTP with tokens from a real Keycloak."""
 
+import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,6 +173,54 @@ def test_the_matrix(catalogue: tuple[str, Catalogue], who: str | None) -> None:
     assert asked.seen(who) == (ways if expected else set())
 
 
+@pytest.mark.parametrize("who", [None, "member", "admin"])
+def test_harvests_and_plans_are_of_what_is_public_whoever_asks(
+    catalogue: tuple[str, Catalogue], who: str | None
+) -> None:
+    state, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+    listed = asked.client.get("/oai?verb=ListRecords&metadataPrefix=oai_dc", headers=headers)
+    assert ("Run" in listed.text) == (state in PUBLIC), listed.text
+    for pid, is_shown in (("d/1", state in PUBLIC), ("doc", state != "proprietary")):
+        identifier = next(
+            (one for one in re.findall("<identifier>(.*?)</identifier>", listed.text) if one.endswith(pid)),
+            None,
+        )
+        assert (identifier is not None) == is_shown or state == "withdrawn"
+    plan = asked.client.get("/dmp/doc?format=html", headers=headers)
+    assert (plan.status_code == 200) == (state != "proprietary")
+    assert "secret sample" not in plan.text
+
+
+HIDDEN = (
+    "/api/Datasets/{}",
+    "/api/Datasets/{}/files",
+    "/api/Datasets/{}/files/count",
+    "/datasets/{}",
+    "/datasets/{}?format=bibtex",
+    "/internal/datasets/{}/files",
+)
+
+
+@pytest.mark.parametrize("who", [None, "nobody", "member of another proposal", "staff of another instrument"])
+@pytest.mark.parametrize("path", HIDDEN)
+def test_what_is_hidden_is_answered_as_what_is_not_there(
+    catalogue: tuple[str, Catalogue], path: str, who: str | None
+) -> None:
+    state, asked = catalogue
+    if state in PUBLIC or (state == "withdrawn" and path.startswith("/datasets/")):
+        return  # shown, or as a tombstone
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+    hidden, missing = (asked.client.get(path.format(f"d%2F{one}"), headers=headers) for one in "19")
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.text == missing.text.replace("d/9", "d/1").replace("d%2F9", "d%2F1")
+    own = {"date", "x-request-id"}
+    for one in (hidden, missing):
+        for name in own & one.headers.keys():
+            del one.headers[name]
+    assert hidden.headers == missing.headers
+
+
 def test_pages_greet_who_is_logged_in_and_let_others_log_in(catalogue: tuple[str, Catalogue]) -> None:
     _, asked = catalogue
     page = asked.client.get("/search?q=run&sort=title")
@@ -225,6 +275,44 @@ def test_what_is_under_embargo_is_not_called_public(catalogue: tuple[str, Catalo
     assert [one["isPublic"] for one in found] == ([] if state == "withdrawn" else [state in PUBLIC])
 
 
+def test_search_page_and_table_say_what_is_under_embargo(catalogue: tuple[str, Catalogue]) -> None:
+    state, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens['admin']}"}
+    page = asked.client.get("/search", headers=headers).text
+    (*_, line) = asked.client.get("/search", params={"format": "csv"}, headers=headers).text.splitlines()
+    if state == "withdrawn":
+        assert "badge" not in page
+    else:
+        assert ('class="badge open"' in page, ",open," in line) == (state in PUBLIC, state in PUBLIC)
+        assert ('class="badge closed"' in page) == (state not in PUBLIC)
+
+
+@pytest.mark.parametrize("who", [None, *PEOPLE])
+def test_administrators_of_the_facility_decide_and_nobody_else(
+    catalogue: tuple[str, Catalogue], who: str | None
+) -> None:
+    _, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+    for path in ("/policy", "/policy/log", "/policy/documents/doc", "/policy/datasets/d/1"):
+        answer = asked.client.get(path, headers=headers)
+        assert answer.status_code == {None: 401, "admin": 200}.get(who, 403), answer.text
+    decision = {
+        "action": "setLicense",
+        "document": "doc",
+        "license": "CC0-1.0" if who == "admin" else "CC-BY-4.0",
+        "requestedBy": "Ada Marsh",
+        "grantedBy": "User Office",
+        "reason": "as agreed",
+    }
+    answer = asked.client.post("/policy/decisions", json=decision, headers=headers)
+    assert answer.status_code == {None: 401, "admin": 200}.get(who, 403), answer.text
+    if who == "admin":
+        (entry,) = asked.client.get("/policy/log", headers=headers).json()["entries"]
+        payload = asked.tokens[who].split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
+        assert (entry["grantedBy"], entry["decidedBy"]) == ("User Office", subject)
+
+
 def test_who_is_named_elsewhere_belongs_to_no_proposal(
     login: keycloak.Server, database_url: str, tmp_path: Path
 ) -> None:
@@ -257,7 +345,7 @@ def test_what_the_staff_decides_is_kept_by_nobody(catalogue: tuple[str, Catalogu
 def test_answers_for_somebody_are_kept_for_nobody_else(catalogue: tuple[str, Catalogue]) -> None:
     _, asked = catalogue
     answer = asked.client.get("/api/Datasets", headers={"Authorization": f"Bearer {asked.tokens['member']}"})
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "no-store"
     assert "Authorization" in answer.headers["Vary"]
     assert "Authorization" in asked.client.get("/api/Datasets").headers["Vary"]
 

@@ -174,7 +174,7 @@ def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:
         release=release,
         size=item.get("size"),
         license=item.get("license") or document.get("license") or "",
-        is_open=dataset or (release is not None and release <= now),
+        is_open=item["isPublic"] if dataset else release is not None and release <= now,
     )
 
 

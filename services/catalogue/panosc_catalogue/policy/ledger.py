@@ -24,11 +24,13 @@ _UPDATE = {
 }
 
 _RECORD = """
-INSERT INTO policy_log (kind, pid, aspect, before, after, requested_by, granted_by, reason)
-VALUES (%(kind)s, %(pid)s, %(aspect)s, %(before)s, %(after)s, %(requested_by)s, %(granted_by)s, %(reason)s)
+INSERT INTO policy_log (kind, pid, aspect, before, after, requested_by, granted_by, decided_by,
+    reason)
+VALUES (%(kind)s, %(pid)s, %(aspect)s, %(before)s, %(after)s, %(requested_by)s, %(granted_by)s,
+    %(decided_by)s, %(reason)s)
 """
 
-_ENTRY = "id, decided_at, kind, pid, aspect, before, after, requested_by, granted_by, reason"
+_ENTRY = "id, decided_at, kind, pid, aspect, before, after, requested_by, granted_by, decided_by, reason"
 
 LOG = f"""
 SELECT {_ENTRY} FROM policy_log
@@ -60,6 +62,7 @@ class Entry:
     after: Value
     requested_by: str
     granted_by: str
+    decided_by: str
     reason: str
 
     def document(self) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Entry:
             "after": self.after,
             "requestedBy": self.requested_by,
             "grantedBy": self.granted_by,
+            "decidedBy": self.decided_by,
             "reason": self.reason,
         }
 
@@ -80,13 +84,15 @@ class Entry:
 async def decide(
     connection: psycopg.AsyncConnection[Any],
     decision: AnyDecision,
+    decided_by: str,
     policy: DataPolicy,
     parameters: dict[str, Any],
 ) -> bool:
     """Let a decision hold, within the caller's transaction; returns whether that changed anything.
 
-    The same decision again changes nothing and is not logged again. `parameters` are those of MONTHS and
-    CLOCK. Raises NotThere, Refused.
+    `decided_by` is who sent it, as `web.administrator` knows them. The same decision again changes nothing
+    and is not logged again. `parameters` are those of MONTHS and CLOCK.
+    Raises NotThere, Refused.
     """
     kind, pid = decision.subject
     arguments = {**parameters, "pid": pid}
@@ -109,6 +115,7 @@ async def decide(
             "aspect": aspect,
             "before": _json(before),
             "after": _json(value),
+            "decided_by": decided_by,
             **decision.model_dump(include={"requested_by", "granted_by", "reason"}),
         },
     )

@@ -16,7 +16,8 @@ SECURITY = {
     "administrator": {
         "type": "http",
         "scheme": "bearer",
-        "description": "The token in the Secret `<catalogue>-administrator`",
+        "description": "An access token of an administrator of the facility, or the token in the Secret "
+        "`<catalogue>-administrator`",
     }
 }
 _REFERENCES = "#/components/schemas/{model}"
@@ -27,7 +28,8 @@ _INSTANT_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
 _REFUSALS = {
     400: "A parameter is wrong",
-    401: "The request has not the administrator's token",
+    401: "The request has no token that is taken",
+    403: "Who asks is no administrator of the facility",
     404: "The catalogue has no such record, or it is not public",
     409: "What holds now does not allow the decision",
     413: f"The decision has more than {MAX_BODY_BYTES} bytes",
@@ -139,9 +141,23 @@ _ENTRY = {
         "after": {"type": ["string", "boolean", "null"]},
         "requestedBy": _TEXT,
         "grantedBy": _TEXT,
+        "decidedBy": {
+            **_TEXT,
+            "description": "The login's identifier of who sent it, or that it was the token",
+        },
         "reason": _TEXT,
     },
-    "required": ["id", "decidedAt", "aspect", "before", "after", "requestedBy", "grantedBy", "reason"],
+    "required": [
+        "id",
+        "decidedAt",
+        "aspect",
+        "before",
+        "after",
+        "requestedBy",
+        "grantedBy",
+        "decidedBy",
+        "reason",
+    ],
     "oneOf": [{"required": ["document"]}, {"required": ["dataset"]}],
     "additionalProperties": False,
 }
@@ -185,7 +201,7 @@ def _parameter(name: str, description: str, *, in_path: bool = False, **schema: 
 def _asked(identifier: str, summary: str, answer: str, parameters: list[Schema], *refusals: int) -> Schema:
     """What the staff asks with its token."""
     content = {"application/json": {"schema": _reference(answer)}}
-    refused = _refused(*refusals, 401, 503)
+    refused = _refused(*refusals, 401, 403, 503)
     refused["401"]["headers"] = _CHALLENGE
     return {
         "operationId": identifier,

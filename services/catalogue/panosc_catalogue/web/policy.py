@@ -1,4 +1,4 @@
-"""The staff's interface to the data policy: `/policy`, behind the administrator's token.
+"""The interface of the facility's administrators to the data policy: `/policy`.
 
 Decisions hold from the next request on: search, counts, files and archives all ask the same rule.
 """
@@ -48,22 +48,22 @@ class _Answers:
 
     async def policy(self, request: Request) -> Response:
         """`GET /policy`: the facility's data policy that is in force."""
-        administrator.check(request, self._token_file)
+        await self._administrator(request)
         return _answer(self._site.policy.current().model_dump(mode="json", by_alias=True))
 
     async def document(self, request: Request) -> Response:
         """`GET /policy/documents/{pid}`: what holds of a proposal, and on whose word."""
-        administrator.check(request, self._token_file)
+        await self._administrator(request)
         return _answer(await self._state("document", request.path_params["pid"]))
 
     async def dataset(self, request: Request) -> Response:
         """`GET /policy/datasets/{pid}`: what holds of a dataset, and on whose word."""
-        administrator.check(request, self._token_file)
+        await self._administrator(request)
         return _answer(await self._state("dataset", request.path_params["pid"]))
 
     async def log(self, request: Request) -> Response:
         """`GET /policy/log?pid=&after=&limit=`: all that was ever decided, oldest first."""
-        administrator.check(request, self._token_file)
+        await self._administrator(request)
         query = request.query_params
         limit = page_limit(query, default=100, maximum=MAX_ENTRIES)
         after = query.get("after", "0")
@@ -77,14 +77,14 @@ class _Answers:
 
     async def decide(self, request: Request) -> Response:
         """`POST /policy/decisions`: let a decision hold; the same again changes nothing."""
-        administrator.check(request, self._token_file)
+        decided_by = await self._administrator(request)
         decision = _decision(await _body(request))
         policy = self._site.policy.current()
         parameters = {"embargo_months": policy.embargo.months, "clock": self._site.clock()}
         kind, pid = decision.subject
         try:
             async with self._site.database.writing() as connection:
-                changed = await ledger.decide(connection, decision, policy, parameters)
+                changed = await ledger.decide(connection, decision, decided_by, policy, parameters)
         except ledger.NotThere as error:
             raise _unknown(kind, pid) from error
         except Refused as error:
@@ -95,6 +95,9 @@ class _Answers:
         except psycopg.DataError as error:
             raise Problem(422, f"PostgreSQL refuses a value: {error.diag.message_primary}") from error
         return _answer({"changed": changed, "state": await self._state(kind, pid)})
+
+    async def _administrator(self, request: Request) -> str:
+        return await administrator.identified(request, self._site, self._token_file)
 
     async def _state(self, kind: str, pid: str) -> dict[str, Any]:
         rows = await self._site.rows(SELECT[kind], {"pid": pid})

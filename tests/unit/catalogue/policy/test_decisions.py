@@ -305,6 +305,7 @@ def test_the_log_says_who_what_when_and_why_once(catalogue: Catalogue) -> None:
         "aspect": "extension",
         "before": None,
         "after": iso(EXTENDED),
+        "decidedBy": "administrator's token",
         **WORDS,
     }
     assert (second["before"], second["after"]) == (iso(EXTENDED), later)

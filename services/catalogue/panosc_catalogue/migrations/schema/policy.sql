@@ -11,6 +11,7 @@ CREATE TABLE policy_log (
     after jsonb,                            -- null: they do so again
     requested_by text NOT NULL,
     granted_by text NOT NULL,
+    decided_by text NOT NULL,               -- the login's identifier of who sent it, or that it was the token
     reason text NOT NULL
 );
 CREATE INDEX ON policy_log (kind, pid, aspect, id);
