@@ -23,8 +23,9 @@ class PersonalAnswers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.add_vary_header("Authorization")
-                if personal and "no-store" not in headers.get("Cache-Control", ""):
-                    headers["Cache-Control"] = "private, no-cache"
+                if personal:
+                    # Not even their own browser: many sit at one machine, one after the other.
+                    headers["Cache-Control"] = "no-store"
             await send(message)
 
         await self.app(scope, receive, mark)

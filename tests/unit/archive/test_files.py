@@ -345,7 +345,7 @@ class TestPersonal:
         assert answer.status_code == status
         kept = answer.headers.get_list("Cache-Control")
         if who:
-            assert kept == ["private, no-cache"]
+            assert kept == ["no-store"]
         elif status < 300:
             assert kept in (["no-cache"], [])
         (depends,) = answer.headers.get_list("Vary")

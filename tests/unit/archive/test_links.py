@@ -74,7 +74,7 @@ def test_who_has_a_link_needs_no_token(closed: Archive) -> None:
     assert (head.status_code, head.headers["Content-Length"]) == (200, "5000")
     whole = closed.get(url)
     assert (whole.status_code, whole.content) == (200, CONTENT)
-    assert whole.headers.get_list("Cache-Control") == ["private, no-cache"]
+    assert whole.headers.get_list("Cache-Control") == ["no-store"]
     rest = closed.get(url, headers={"Range": "bytes=1000-", "If-Range": whole.headers["ETag"]})
     assert (rest.status_code, rest.content) == (206, CONTENT[1000:])
     assert closed.get(url, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304

@@ -178,7 +178,7 @@ def test_bytes_by_a_token_are_those_of_the_file_and_kept_by_no_cache(facility: F
     headers = {"Authorization": f"Bearer {facility.tokens[MEMBER]}"}
     answer = facility.archive.get(f"/files/{EMBARGOED}", headers=headers)
     assert answer.content == (facility.root / EMBARGOED).read_bytes()
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "no-store"
     assert "Authorization" in answer.headers["Vary"]
 
 
