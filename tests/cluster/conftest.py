@@ -1,9 +1,12 @@
 """One cluster with the demonstration facility for all tests of a session."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
-from support.cluster import Demo, running_demo
+from panosc_dev import addons
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from support.cluster import GATEWAY_PORT, Demo, running_demo
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,3 +21,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def demo() -> Iterator[Demo]:
     with running_demo() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser(demo: Demo) -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "Chromium is not installed: `make test` installs it, or apt-get install chromium"
+    gateway = f"{demo.cluster.link.inner}:{addons.node_ports(GATEWAY_PORT)[GATEWAY_PORT]}"
+    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP *.panosc.localhost {gateway}"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without cookies."""
+    # That the certificates are by the authority is tested elsewhere; Chromium has a store of its own.
+    made = browser.new_context(ignore_https_errors=True)
+    made.set_default_timeout(60_000)
+    yield made
+    made.close()

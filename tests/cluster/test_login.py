@@ -1,57 +1,14 @@
 """What people see who log in by their browser, and that their session holds where it should and ends."""
 
 import json
-import re
-import shutil
-from collections.abc import Iterator
 
 import pytest
-from panosc_dev import accounts, addons
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from support.cluster import GATEWAY_PORT, Demo
+from playwright.sync_api import BrowserContext, expect
+from support.browser import ARCHIVE, CATALOGUE, LOGIN, hits, log_in, sign_in
+from support.cluster import Demo
 
-CATALOGUE = "https://catalogue.aurora.panosc.localhost"
-ARCHIVE = "https://archive.aurora.panosc.localhost"
-LOGIN = "https://login.panosc.localhost"
 CLOSED = "CH-2301"
 """Ada's proposal, under embargo."""
-
-
-@pytest.fixture(scope="module")
-def browser(demo: Demo) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "Chromium is not installed: `make test` installs it, or apt-get install chromium"
-    gateway = f"{demo.cluster.link.inner}:{addons.node_ports(GATEWAY_PORT)[GATEWAY_PORT]}"
-    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP *.panosc.localhost {gateway}"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    # That the certificates are by the authority is tested elsewhere; Chromium has a store of its own.
-    made = browser.new_context(ignore_https_errors=True)
-    made.set_default_timeout(60_000)
-    yield made
-    made.close()
-
-
-def log_in(page: Page, who: str) -> None:
-    """From a page of the catalogue to the login and back."""
-    page.get_by_role("link", name="Log in").click()
-    page.get_by_label("Username").fill(who)
-    page.locator("#password").fill(accounts.PASSWORD)
-    page.get_by_role("button", name="Sign In").click()
-    page.wait_for_url(f"{CATALOGUE}/**")
-
-
-def hits(page: Page) -> int:
-    """How many datasets the search page says there are."""
-    found = re.search(r"\d+", page.locator("#hits").inner_text())
-    assert found
-    return int(found[0])
 
 
 def test_a_member_logs_in_sees_their_data_downloads_it_and_logs_out(context: BrowserContext) -> None:
@@ -108,9 +65,7 @@ def test_a_wrong_password_opens_nothing(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(CATALOGUE)
     page.get_by_role("link", name="Log in").click()
-    page.get_by_label("Username").fill("ada")
-    page.locator("#password").fill("wrong")
-    page.get_by_role("button", name="Sign In").click()
+    sign_in(page, "ada", "wrong")
     expect(page.get_by_text("Invalid username or password").first).to_be_visible()
 
 
@@ -127,26 +82,9 @@ def test_what_is_keycloak_s_own_is_not_reached_from_outside(demo: Demo, path: st
 
 def test_what_is_changed_by_hand_is_put_back(demo: Demo) -> None:
     """By an administrator with the console, who means well."""
-    script = (
-        "kcadm.sh config credentials --server http://127.0.0.1:8080 --realm master --config /tmp/k "
-        '--client "$KC_BOOTSTRAP_ADMIN_CLIENT_ID" --secret "$KC_BOOTSTRAP_ADMIN_CLIENT_SECRET" && '
-        "kcadm.sh {} realms/panosc --config /tmp/k {}"
-    )
-
-    def kcadm(verb: str, options: str) -> str:
-        return demo.kubectl(
-            "exec",
-            "deployment/login",
-            "--namespace=panosc-system",
-            "--",
-            "sh",
-            "-c",
-            script.format(verb, options),
-        )
-
-    kcadm("update", "--set registrationAllowed=true")
+    demo.kcadm("update", "realms/panosc", "--set", "registrationAllowed=true")
     settings = demo.eventually(
-        lambda: json.loads(kcadm("get", "")),
+        lambda: json.loads(demo.kcadm("get", "realms/panosc")),
         until=lambda found: not found["registrationAllowed"],
         seconds=120,
     )

@@ -119,6 +119,18 @@ class Demo:
         shutil.copyfile(source, unfinished)
         unfinished.rename(destination)
 
+    def kcadm(self, *arguments: str) -> str:
+        """What Keycloak's own command line says in the login's pod, with the operator's account."""
+        log_in = (
+            "kcadm.sh config credentials --server http://127.0.0.1:8080 --realm master --config /tmp/k "
+            '--client "$KC_BOOTSTRAP_ADMIN_CLIENT_ID" --secret "$KC_BOOTSTRAP_ADMIN_CLIENT_SECRET"'
+        )
+        command = f'{log_in} && exec kcadm.sh "$@" --config /tmp/k'
+        return self.kubectl(
+            *("exec", "deployment/login", f"--namespace={deploy.NAMESPACE}", "--"),
+            *("sh", "-c", command, "sh", *arguments),
+        )
+
     def _object(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
         return found

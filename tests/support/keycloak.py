@@ -90,7 +90,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,  # the script starts Java, which is to stop with it
             )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if self.client.get(f"http://127.0.0.1:{self.management_port}/health/ready").is_success:

@@ -1,0 +1,77 @@
+"""The login away and back: who is in goes on, nothing opens, and its accounts come back from a backup."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from panosc_dev import deploy
+from playwright.sync_api import BrowserContext, expect
+from support.browser import CATALOGUE, hits, log_in
+from support.cluster import Demo
+
+DATABASE = ("exec", "--stdin", "statefulset/login-postgres", f"--namespace={deploy.NAMESPACE}", "--")
+_ACCOUNT = ("--host=/tmp", "--username=keycloak")
+
+
+def _suspend(demo: Demo, *, suspended: bool) -> None:
+    patch = json.dumps({"spec": {"suspend": suspended}})
+    demo.kubectl("patch", "federation", "panosc", "--type=merge", f"--patch={patch}")
+
+
+def _ready_pods(demo: Demo) -> str:
+    return demo.kubectl(
+        *("get", "deployment", "login", f"--namespace={deploy.NAMESPACE}"),
+        *("-o", "jsonpath={.status.readyReplicas}"),
+    )
+
+
+@contextmanager
+def login_away(demo: Demo) -> Iterator[None]:
+    """No pod of it runs, and the operator is told to leave that; afterwards it brings the login back."""
+    _suspend(demo, suspended=True)
+    demo.kubectl("scale", "deployment/login", "--replicas=0", f"--namespace={deploy.NAMESPACE}")
+    demo.eventually(lambda: _ready_pods(demo), until=lambda ready: not ready, seconds=60)
+    try:
+        yield
+    finally:
+        _suspend(demo, suspended=False)
+        demo.eventually(lambda: _ready_pods(demo), until=lambda ready: ready == "1", seconds=240)
+
+
+def test_who_is_in_goes_on_while_the_login_is_away_and_nothing_opens(
+    demo: Demo, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    page.goto(f"{CATALOGUE}/search")
+    public = hits(page)
+    log_in(page, "ada")
+    assert hits(page) == public + 2
+    with login_away(demo):
+        page.goto(f"{CATALOGUE}/search")
+        assert hits(page) == public + 2
+        forged = demo.get(f"{CATALOGUE}/api/Datasets/count", headers={"Authorization": "Bearer e30.e30.e30"})
+        assert forged.status_code in (401, 503)
+        assert demo.get(f"{CATALOGUE}/api/Datasets/count").json()["count"] == public
+        stranger = demo.get(f"{CATALOGUE}/login")
+        assert stranger.status_code == 503
+    page.goto(f"{CATALOGUE}/search")
+    assert hits(page) == public + 2, "nobody is asked again"
+    expect(page.get_by_text("Ada Marsh")).to_be_visible()
+
+
+def test_accounts_come_back_from_a_backup(demo: Demo, context: BrowserContext) -> None:
+    """By the commands of docs/how-to/federation.md."""
+    account = "users", "-r", "panosc", "-q", "username=ada", "--fields", "id"
+    before = demo.kcadm("get", *account)
+    dump = demo.kubectl(*DATABASE, "pg_dump", *_ACCOUNT, "--clean", "--if-exists", "keycloak")
+    demo.kcadm("delete", f"users/{json.loads(before)[0]['id']}", "-r", "panosc")
+    assert json.loads(demo.kcadm("get", *account)) == []
+    with login_away(demo):
+        restore = ("psql", *_ACCOUNT, "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "keycloak")
+        demo.kubectl(*DATABASE, *restore, stdin=dump)
+    assert demo.eventually(lambda: demo.kcadm("get", *account), until=bool, seconds=60) == before
+    page = context.new_page()
+    page.goto(f"{CATALOGUE}/search")
+    public = hits(page)
+    log_in(page, "ada")
+    assert hits(page) == public + 2

@@ -1,0 +1,155 @@
+"""People who log in through an identity provider elsewhere, as they meet it in Chromium."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from panosc_dev import accounts, deploy
+from playwright.sync_api import BrowserContext, Page, expect
+from support import upstream
+from support.browser import CATALOGUE, hits, sign_in
+from support.cluster import Demo
+from support.upstream import ADA, IMPOSTOR, NORA, Person
+
+PROVIDER = {
+    "name": upstream.NAMESPACE,
+    "displayName": "Umbrella",
+    "issuer": upstream.ISSUER,
+    "clientId": upstream.CLIENT,
+    "credentialsSecret": "umbrella-client",
+    "verifiesEmail": True,
+    "claims": {"orcid": "orcid"},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def provider(demo: Demo) -> Iterator[None]:
+    """The federation offers it, and the demonstration's other tests do not see it."""
+    upstream.start(demo)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "umbrella-client", "namespace": deploy.NAMESPACE},
+        "stringData": {"clientSecret": upstream.SECRET},
+    }
+    demo.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(secret))
+    _offer(demo, [PROVIDER])
+    demo.kubectl("wait", "--for=condition=IdentityProvidersReady", "federation/panosc", "--timeout=150s")
+    yield
+    _offer(demo, [])
+    demo.kubectl("delete", "namespace", upstream.NAMESPACE)
+
+
+def _offer(demo: Demo, providers: list[dict[str, Any]]) -> None:
+    patch = json.dumps({"spec": {"identityProviders": providers}})
+    demo.kubectl("patch", "federation", "panosc", "--type=merge", f"--patch={patch}")
+
+
+def _come_through_it(page: Page, who: Person) -> None:
+    """From a page of the catalogue to the provider, and back as far as the login lets them."""
+    page.get_by_role("link", name="Log in").click()
+    page.get_by_role("link", name="Umbrella").click()
+    page.wait_for_url(f"{upstream.ISSUER}/**")
+    sign_in(page, who.name, upstream.PASSWORD)
+
+
+def _claims(demo: Demo, who: str) -> dict[str, Any]:
+    """What the login says about an account to the catalogue's pages."""
+
+    def ask(path: str, **query: str) -> Any:
+        asked = [word for key, value in query.items() for word in ("-q", f"{key}={value}")]
+        return json.loads(demo.kcadm("get", path, "-r", "panosc", *asked))
+
+    (account,) = ask("users", username=who, exact="true")
+    (client,) = ask("clients", clientId="facility-aurora")
+    example = f"clients/{client['id']}/evaluate-scopes/generate-example-access-token"
+    found: dict[str, Any] = ask(example, userId=account["id"], scope="openid")
+    return found
+
+
+def test_somebody_new_comes_through_it_and_leaves_both(demo: Demo, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"{CATALOGUE}/search?sort=title")
+    public = hits(page)
+    _come_through_it(page, NORA)
+    page.wait_for_url(f"{CATALOGUE}/search?sort=title")
+    expect(page.get_by_text("Nora Vidal")).to_be_visible()
+    assert hits(page) == public, "an account alone opens nothing"
+
+    said = _claims(demo, NORA.name)
+    assert said["sub"] == said["voperson_id"]
+    assert said["sub"].endswith("@panosc.localhost")
+    assert said["orcid"] == NORA.orcid
+    assert said["eduperson_assurance"] == ["https://refeds.org/assurance/IAP/medium"]
+
+    page.get_by_role("link", name="Log out").click()
+    page.wait_for_url(f"{CATALOGUE}/**")
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    # Whoever comes next to this browser has to say who they are, there as well.
+    page.get_by_role("link", name="Log in").click()
+    page.get_by_role("link", name="Umbrella").click()
+    expect(page.get_by_label("Username")).to_be_visible()
+
+
+def test_an_account_is_linked_by_both_logins_and_is_one_from_then_on(
+    demo: Demo, context: BrowserContext
+) -> None:
+    before = _claims(demo, "ada")["sub"]
+    page = context.new_page()
+    page.goto(f"{CATALOGUE}/search")
+    public = hits(page)
+    _come_through_it(page, ADA)
+    page.get_by_role("button", name="Add to existing account").click()
+    expect(page.get_by_label("Username")).to_have_value("ada")
+    page.locator("#password").fill(accounts.PASSWORD)
+    page.get_by_role("button", name="Sign In").click()
+    page.wait_for_url(f"{CATALOGUE}/**")
+    expect(page.get_by_text("Ada Marsh")).to_be_visible()
+    assert hits(page) == public + 2, "she sees what she saw by her other account"
+    assert _claims(demo, "ada")["sub"] == before
+
+    page.get_by_role("link", name="Log out").click()
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    _come_through_it(page, ADA)
+    page.wait_for_url(f"{CATALOGUE}/**")
+    assert hits(page) == public + 2, "without being asked again"
+
+
+def test_somebody_else_s_address_is_no_way_into_their_account(demo: Demo, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(CATALOGUE)
+    _come_through_it(page, IMPOSTOR)
+    page.get_by_role("button", name="Add to existing account").click()
+    page.locator("#password").fill(upstream.PASSWORD)
+    page.get_by_role("button", name="Sign In").click()
+    expect(page.get_by_text("Invalid username or password").first).to_be_visible()
+    assert "orcid" not in _claims(demo, "chiara")
+    page.goto(f"{CATALOGUE}/search")
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+
+
+def test_a_provider_that_is_taken_out_is_no_longer_offered_and_its_people_come_back_with_it(
+    demo: Demo, context: BrowserContext
+) -> None:
+    _offer(demo, [])
+
+    def offered() -> bool:
+        page = context.new_page()
+        page.goto(CATALOGUE)
+        page.get_by_role("link", name="Log in").click()
+        expect(page.get_by_label("Username")).to_be_visible()
+        shown = page.get_by_role("link", name="Umbrella").is_visible()
+        page.close()
+        return shown
+
+    demo.eventually(offered, until=lambda shown: not shown, seconds=120)
+    before = _claims(demo, NORA.name)["sub"]
+    _offer(demo, [PROVIDER])
+    demo.eventually(offered, until=bool, seconds=120)
+    page = context.new_page()
+    page.goto(CATALOGUE)
+    _come_through_it(page, NORA)
+    page.wait_for_url(f"{CATALOGUE}/**")
+    expect(page.get_by_text("Nora Vidal")).to_be_visible()
+    assert _claims(demo, NORA.name)["sub"] == before
