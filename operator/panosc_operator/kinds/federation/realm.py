@@ -140,8 +140,8 @@ def _settings(federation: Federation, settings: Settings) -> Body:
         "duplicateEmailsAllowed": False,
         "bruteForceProtected": True,
         "permanentLockout": False,
-        # Services verify tokens by themselves: whoever is shut out is so when the token ends, and who is in goes
-        # on for as long while the login is away.
+        # Services verify tokens by themselves: whoever is shut out is so when the token ends, and who is in
+        # goes on for as long while the login is away.
         "accessTokenLifespan": 10 * _MINUTE,
         "ssoSessionIdleTimeout": 2 * _HOUR,
         "ssoSessionMaxLifespan": 12 * _HOUR,
