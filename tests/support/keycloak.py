@@ -174,6 +174,8 @@ def realm(name: str, audience: str, claims: Mapping[str, Mapping[str, Any]]) -> 
                 "clientId": who,
                 "secret": SECRET,
                 "serviceAccountsEnabled": True,
+                # None of Keycloak's own that says something of addresses, too.
+                "defaultClientScopes": ["basic"],
                 "protocolMappers": [
                     _mapper("oidc-audience-mapper", "audience", {"included.custom.audience": audience}),
                     *(

@@ -1,7 +1,6 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -12,29 +11,38 @@ from panosc_common.signed import Link
 from panosc_common.tokens import Verifier
 from starlette.requests import Request
 
+from panosc_catalogue.query.model import CLOCK
 from panosc_catalogue.query.settled import PUBLIC, Viewer
 from panosc_catalogue.records import PUBLICATION, instrument_pid, made_identifier
 from panosc_catalogue.settings import Facility
 
 Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
 
-# A proposal is theirs by an entitlement with its number, or as its source names their ORCID iD. Whom files
-# name does not count, as whoever writes one could name themselves; nor do authors of publications.
-_OWN = """
+# A proposal is theirs by an entitlement with its number, as its source names their ORCID iD, or by its team.
+# Whom files name does not count, as whoever writes one could name themselves; nor do authors of publications.
+_OWN = f"""
+WITH own AS (
+    SELECT p.id FROM document p
+    WHERE p.type !~* %(publication)s AND (p.pid = ANY(%(proposals)s::text[]) OR p.id IN (
+        SELECT m.document_id FROM person n JOIN member m ON m.person_id = n.id
+        WHERE n.key = ANY(%(persons)s::text[]) AND m.dataset_id IS NULL
+    ))
+), joined AS (
+    SELECT p.id, p.pid, max(t.said_by) AS said_by
+    FROM teams_of(%(name)s, %(identities)s::text[], %(publication)s, {CLOCK}) t
+    JOIN document p ON p.id = team_document(%(name)s, t.proposal)
+    WHERE p.type !~* %(publication)s AND p.id NOT IN (SELECT id FROM own)
+    GROUP BY p.id, p.pid
+)
 SELECT
-    ARRAY(
-        SELECT p.id FROM document p
-        WHERE p.type !~* %(publication)s AND (p.pid = ANY(%(proposals)s::text[]) OR p.id IN (
-            SELECT m.document_id FROM person n JOIN member m ON m.person_id = n.id
-            WHERE n.key = %(person)s AND m.dataset_id IS NULL
-        ))
-    ),
+    ARRAY(SELECT id FROM own UNION ALL SELECT id FROM joined),
+    (SELECT coalesce(jsonb_object_agg(pid, said_by), '{{}}') FROM joined),
     ARRAY(
         SELECT i.id FROM instrument i
         WHERE i.name = ANY(%(instruments)s::text[]) AND i.facility = %(facility)s
         OR i.pid = ANY(%(instrument_pids)s::text[])
     )
-"""
+"""  # noqa: S608 -- our own expression
 
 
 class Login:
@@ -55,15 +63,23 @@ class Login:
             return PUBLIC
         asking = access.principal(await self._verifier.claims(token))
         granted = access.grants(asking, self._namespace, self._facility.name)
-        return replace(await self._granted(granted, asking.subject, rows), name=asking.name)
+        return await self._granted(granted, asking.subject, rows, asking.name)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:
         """What a signed link shows: as much of what whoever had it signed may see as it says."""
         return await self._granted(access.granted(link.reasons), link.subject, rows)
 
-    async def _granted(self, granted: Grants, subject: str, rows: Rows) -> Viewer:
-        ((documents, instruments),) = await rows(_OWN, self._named(granted))
-        return Viewer(tuple(sorted(documents)), tuple(sorted(instruments)), granted.everything, subject)
+    async def _granted(self, granted: Grants, subject: str, rows: Rows, name: str = "") -> Viewer:
+        ((documents, teams, instruments),) = await rows(_OWN, self._named(granted))
+        return Viewer(
+            tuple(sorted(documents)),
+            tuple(sorted(instruments)),
+            granted.everything,
+            subject,
+            name,
+            teams,
+            granted,
+        )
 
     def _named(self, granted: Grants) -> dict[str, Any]:
         facility = self._facility
@@ -74,7 +90,9 @@ class Login:
                 for number in granted.proposals
                 for pid in (number, made_identifier(f"{facility.name}:{number}"))
             ],
-            "person": f"orcid:{granted.orcid.upper()}" if granted.orcid else None,
+            "identities": list(granted.identities),
+            "persons": [one for one in granted.identities if one.startswith("orcid:")],
+            "name": facility.name,
             "instruments": list(granted.instruments),
             "instrument_pids": [instrument_pid(facility.name, name) for name in granted.instruments],
             "facility": facility.label,

@@ -20,6 +20,7 @@ from panosc_catalogue.query.early import found
 from panosc_catalogue.query.settled import PUBLIC, Viewer, settled
 from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import CatalogueConfig, PolicyFile
+from panosc_catalogue.teams.book import Book, Rows
 
 Clock = Callable[[], datetime | None]
 
@@ -57,6 +58,10 @@ class Site:
     async def linked_by(self, link: Link) -> "Site":
         """The catalogue as a signed link shows it; without a login it grants nothing any more."""
         return replace(self, viewer=await self.login.signer(link, self.rows)) if self.login else self
+
+    def book(self, rows: Rows) -> Book:
+        """The facility's teams as whoever asks meets them; `rows` gives the rows of statements."""
+        return Book(rows, self.config.facility.name, self.viewer, self.clock())
 
     async def record(self, request: Request, statements: Callable[[], Iterable[Statement]]) -> None:
         """Have written down which datasets an answer shows that are not public; each is named by a statement.

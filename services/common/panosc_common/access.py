@@ -11,6 +11,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
     urn:<namespace>:group:<facility>:staff                    staff of all its instruments
     urn:<namespace>:group:<facility>:instruments:<name>       staff of one instrument
     urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal
+    urn:<namespace>:group:<facility>:role=user-office         names the people of proposals, sees no data
     urn:<namespace>:group:federation:role=admin               administrator of the federation
 """
 
@@ -22,7 +23,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from panosc_common import entitlements
+from panosc_common import entitlements, identity
 from panosc_common.catalogue import ServiceAddress
 from panosc_common.entitlements import Entitlement
 from panosc_common.model import Document
@@ -75,7 +76,8 @@ class Principal:
     subject: str
     name: str = ""
     """What they are called, for themselves to read."""
-    orcid: str = ""
+    identities: frozenset[str] = frozenset()
+    """By what they are known for certain, as `identity` writes it."""
     entitlements: frozenset[Entitlement] = frozenset()
 
 
@@ -85,7 +87,7 @@ def principal(claims: Mapping[str, Any]) -> Principal:
     return Principal(
         subject=str(claims["sub"]),
         name=str(claims.get("name") or claims.get("preferred_username") or ""),
-        orcid=str(claims.get("orcid") or "").removeprefix("https://orcid.org/"),
+        identities=identity.identities(claims),
         entitlements=frozenset(filter(None, map(entitlements.parse, given))),
     )
 
@@ -96,12 +98,14 @@ class Grants:
 
     proposals: frozenset[str] = frozenset()
     """Numbers of the proposals that are theirs by entitlement."""
-    orcid: str = ""
-    """Theirs are also the proposals that name this ORCID iD."""
+    identities: frozenset[str] = frozenset()
+    """Theirs are also the proposals whose source or team names one of these."""
     instruments: frozenset[str] = frozenset()
     """Names of the instruments whose staff they are."""
     staff: bool = False
     admin: bool = False
+    user_office: bool = False
+    """Whether they say who is on which proposal, which shows them no data."""
 
     @property
     def everything(self) -> "Role | None":
@@ -115,15 +119,19 @@ def grants(asking: Principal, namespace: str, facility: str) -> Grants:
     """What the principal may see of `facility`; groups of other namespaces and facilities say nothing."""
     below = [one for one in asking.entitlements if one.namespace == namespace and one.groups[0] == facility]
 
+    def has_role(role: str) -> bool:
+        return any(one.satisfies(Entitlement(namespace, (facility,), role)) for one in below)
+
     def named(group: str) -> frozenset[str]:
         return frozenset(one.groups[2] for one in below if len(one.groups) > 2 and one.groups[1] == group)
 
     return Grants(
         proposals=named("proposals"),
-        orcid=asking.orcid,
+        identities=asking.identities,
         instruments=named("instruments"),
         staff=any(one.groups[1:2] == ("staff",) for one in below),
-        admin=any(one.satisfies(Entitlement(namespace, (facility,), "admin")) for one in below),
+        admin=has_role("admin"),
+        user_office=has_role("user-office"),
     )
 
 
@@ -143,15 +151,21 @@ class Reason(Document, frozen=True):
     """As whom."""
     of: str = ""
     """Of which proposal (its pid) or instrument (its name), where the role is of one."""
+    by: str = ""
+    """On whose word, where that is neither the login's nor the proposal's source's."""
 
     def __str__(self) -> str:
-        return f"{self.role} {self.of}".rstrip()
+        said = f" ({self.by})" if self.by else ""
+        return f"{self.role} {self.of}".rstrip() + said
 
 
-def reason(member_of: str | None, staff_of: str | None, everything: Role | None) -> Reason:
-    """The narrowest of the grounds on which somebody sees a dataset, as the rule in SQL names them."""
+def reason(member_of: str | None, staff_of: str | None, everything: Role | None, by: str = "") -> Reason:
+    """The narrowest of the grounds on which somebody sees a dataset, as the rule in SQL names them.
+
+    `by`: on whose word they are a member of the proposal.
+    """
     if member_of is not None:
-        return Reason(role=Role.MEMBER, of=member_of)
+        return Reason(role=Role.MEMBER, of=member_of, by=by)
     if staff_of is not None:
         return Reason(role=Role.INSTRUMENT_STAFF, of=staff_of)
     if everything is None:

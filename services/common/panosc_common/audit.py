@@ -1,4 +1,4 @@
-"""The audit log: who saw which data before they were public, and why.
+"""The audit log: who saw which data before they were public, and why; who changed whose data they are.
 
 One JSON object a line on standard output, which services use for nothing else: it is only appended to, and
 shipped by the cluster's log pipeline, out of reach of whoever could change a service's own tables. A record
@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from panosc_common.access import Reason
 from panosc_common.problem import Problem
 
 EVENT = "access before release"
+CHANGE = "team changed"
 MAX_DATASETS = 100
 """Datasets that a record names; of more it has the number."""
 _STANDARD_OUTPUT = 1
@@ -77,20 +78,44 @@ async def record(request: Request, sight: Sight, **what: Any) -> None:
     """
     if not sight.reasons:
         return
-    line = orjson.dumps(
+    await _write(
+        request,
+        EVENT,
+        sight.subject,
+        "who sees data before their release is written down, which is not possible now; try again in a "
+        "moment, or without a token for what is public",
         {
-            "timestamp": datetime.now(UTC),
-            "event": EVENT,
-            "subject": sight.subject,
             "reasons": sight.why(),
             "datasets": sorted(sight.datasets)[:MAX_DATASETS],
             "datasetCount": len(sight.datasets),
+            **({"link": sight.link} if sight.link else {}),
+            **what,
+        },
+    )
+
+
+async def change(request: Request, subject: str, **what: Any) -> None:
+    """Write down that `subject` is about to change who belongs to a proposal; `what` says how.
+
+    Raises Problem (503) if that is not possible: nothing may be changed then.
+    """
+    refusal = "who changes a team is written down, which is not possible now; try again in a moment"
+    await _write(request, CHANGE, subject, refusal, what)
+
+
+async def _write(
+    request: Request, event: str, subject: str | None, refusal: str, what: Mapping[str, Any]
+) -> None:
+    line = orjson.dumps(
+        {
+            "timestamp": datetime.now(UTC),
+            "event": event,
+            "subject": subject,
             "method": request.method,
             "route": getattr(request.scope.get("route"), "path", None),
             # Without the query, which may hold a signature.
             "path": request.scope["path"],
             "requestId": request_id(request),
-            **({"link": sight.link} if sight.link else {}),
             **what,
         },
         option=orjson.OPT_APPEND_NEWLINE,
@@ -100,12 +125,7 @@ async def record(request: Request, sight: Sight, **what: Any) -> None:
         await asyncio.to_thread(_append, line)
     except OSError as error:
         log.error("audit log cannot be written", why=str(error))
-        raise Problem(
-            503,
-            "who sees data before their release is written down, which is not possible now; try again in a "
-            "moment, or without a token for what is public",
-            headers={"Retry-After": "10"},
-        ) from error
+        raise Problem(503, refusal, headers={"Retry-After": "10"}) from error
 
 
 def request_id(request: Request) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import jwt
 import psycopg
 import pytest
 from panosc_catalogue import store
@@ -39,6 +40,18 @@ PEOPLE = {
     "staff": ["facility:staff"],
     "admin": ["facility:role=admin"],
     "federation admin": ["federation:role=admin"],
+    "user office": ["facility:role=user-office"],
+    "principal investigator": [],
+    "pushed by ORCID": [],
+    "pushed by identifier": [],
+    "pushed by e-mail": [],
+    "with the same e-mail, unverified": [],
+    "with a similar e-mail": [],
+    "with an ORCID that is no longer named": [],
+    "invited by e-mail": [],
+    "invited, which is over": [],
+    "invited, and removed": [],
+    "invited by who leads no more": [],
 }
 CLAIMS: dict[str, dict[str, Any]] = {
     who: {"entitlements": [f"urn:{NAMESPACE}:group:{group}" for group in groups]}
@@ -46,7 +59,24 @@ CLAIMS: dict[str, dict[str, Any]] = {
 }
 CLAIMS["member by the source"]["orcid"] = ORCID
 CLAIMS["member"]["name"] = "Ada Marsh"
-INSIDERS = {"member by the source", "member", "staff of the instrument", "staff", "admin"}
+CLAIMS["principal investigator"]["orcid"] = "0000-0001-5109-3700"
+CLAIMS["pushed by ORCID"]["orcid"] = "https://orcid.org/0000-0002-1694-233X"
+CLAIMS["pushed by e-mail"] |= {"email": "Kai@Example.org", "email_verified": True}
+CLAIMS["with the same e-mail, unverified"] |= {"email": "kai@example.org", "email_verified": False}
+CLAIMS["with a similar e-mail"] |= {"email": "\N{KELVIN SIGN}ai@example.org", "email_verified": True}
+CLAIMS["with an ORCID that is no longer named"]["orcid"] = "0000-0001-2345-6789"
+CLAIMS["invited by e-mail"] |= {"email": "ben@example.org", "email_verified": True}
+CLAIMS["invited, which is over"] |= {"email": "cy@example.org", "email_verified": True}
+CLAIMS["invited, and removed"] |= {"email": "dee@example.org", "email_verified": True}
+CLAIMS["invited by who leads no more"] |= {"email": "eve@example.org", "email_verified": True}
+BY_TEAM = {
+    "principal investigator": "user office",
+    "pushed by ORCID": "user office",
+    "pushed by identifier": "user office",
+    "pushed by e-mail": "user office",
+    "invited by e-mail": "principal investigator",
+}
+INSIDERS = {"member by the source", "member", "staff of the instrument", "staff", "admin", *BY_TEAM}
 STATES = {
     "open": (RELEASE, ""),
     "under embargo": (RELEASE - timedelta(seconds=1), ""),
@@ -91,6 +121,39 @@ class Catalogue:
             "proposal's page": "/datasets/d/1" in ask("/documents/doc").text,
         }
         return {name for name, is_seen in ways.items() if is_seen}
+
+    def change(self, who: str, method: str, path: str, **given: Any) -> Any:
+        """What somebody's change of a team is answered with."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+        answer = self.client.request(method, path, json=given or None, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def team(self) -> None:
+        """Have the proposal's team as `BY_TEAM` says, with some who were in it and are no more."""
+        identifier = jwt.decode(self.tokens["pushed by identifier"], options={"verify_signature": False})[
+            "sub"
+        ]
+        leader, former = {"orcid": "0000-0001-5109-3700"}, {"orcid": "0000-0001-2345-6789"}
+        members = [
+            {"role": "principal investigator", **leader},
+            {"role": "co-investigator", "orcid": "0000-0002-1694-233x", "email": "nobody@example.org"},
+            {"role": "co-investigator", "identifier": identifier},
+            {"role": "local contact", "email": "kAI@example.ORG"},
+        ]
+        path = "/teams/doc"
+        self.change("user office", "PUT", path, members=[{"role": "principal investigator", **former}])
+        self.change(
+            "with an ORCID that is no longer named", "POST", f"{path}/members", email="eve@example.org"
+        )
+        self.change("user office", "PUT", path, members=members)
+        for email in ("cy@example.org", "dee@example.org", "Ben@example.org"):
+            told = self.change("principal investigator", "POST", f"{path}/members", email=email)
+        ids = {one["email"]: one["id"] for one in told["team"]["members"]}
+        self.change("principal investigator", "DELETE", f"{path}/members/{ids['dee@example.org']}")
+        self.connection.execute(
+            "UPDATE team_member SET until = '2020-01-01Z' WHERE id = %s", (ids["cy@example.org"],)
+        )
 
 
 ALL = {
@@ -160,6 +223,7 @@ def catalogue(
     now, change = STATES[request.param]
     url, folder = server.url(server.create(template)), tmp_path_factory.mktemp("files")
     with catalogue_of(login, url, folder, now, proposal("doc", "d/1")) as catalogue:
+        catalogue.team()
         catalogue.connection.execute(change or "SELECT 1")
         yield request.param, catalogue
 
@@ -382,6 +446,7 @@ REASONS = {
     "staff of the instrument": "staff of instrument I",
     "staff": "staff of the facility",
     "admin": "administrator of the facility",
+    **{who: f"member of proposal doc ({said_by})" for who, said_by in BY_TEAM.items()},
 }
 
 

@@ -1,5 +1,6 @@
 """What somebody may see, by the claims of their token."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,12 @@ NAMESPACE = "geant:panosc.eu"
 
 def granted(*groups: str, claim: str = "entitlements", **claims: Any) -> Grants:
     said = {"sub": "x", claim: [f"urn:{NAMESPACE}:group:{group}" for group in groups], **claims}
-    return grants(principal(said), NAMESPACE, "esrf")
+    return by_groups(said)
+
+
+def by_groups(claims: dict[str, Any]) -> Grants:
+    """What these claims grant, but for who it is."""
+    return replace(grants(principal(claims), NAMESPACE, "esrf"), identities=frozenset())
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,7 @@ def granted(*groups: str, claim: str = "entitlements", **claims: Any) -> Grants:
     [
         ("esrf:role=admin", Grants(admin=True)),
         ("esrf:role=admin#login.example.org", Grants(admin=True)),
+        ("esrf:role=user-office", Grants(user_office=True)),
         ("esrf:staff", Grants(staff=True)),
         ("esrf:staff:detectors", Grants(staff=True)),
         ("esrf:instruments:BM%2018", Grants(instruments=frozenset({"BM 18"}))),
@@ -28,6 +35,9 @@ def granted(*groups: str, claim: str = "entitlements", **claims: Any) -> Grants:
         ("esrf", Grants()),
         ("esrf:proposals", Grants()),
         ("esrf:users:role=admin", Grants()),
+        ("esrf:users:role=user-office", Grants()),
+        ("esrf:user-office", Grants()),
+        ("ill:role=user-office", Grants()),
         ("esrf:role=guest", Grants()),
         ("ill:role=admin", Grants()),
         ("ESRF:role=admin", Grants()),
@@ -41,7 +51,7 @@ def test_groups(group: str, expected: Grants) -> None:
 
 def test_another_namespace_says_nothing() -> None:
     said = {"sub": "x", "entitlements": ["urn:geant:other.eu:group:esrf:role=admin"]}
-    assert grants(principal(said), NAMESPACE, "esrf") == Grants()
+    assert by_groups(said) == Grants()
 
 
 def test_one_entitlement_may_come_without_a_list() -> None:
@@ -52,12 +62,14 @@ def test_one_entitlement_may_come_without_a_list() -> None:
 @pytest.mark.parametrize("orcid", ["0000-0002-1825-0097", "https://orcid.org/0000-0002-1825-0097"])
 def test_who_it_is(orcid: str) -> None:
     said = principal({"sub": "x@example.org", "orcid": orcid})
-    assert (said.subject, said.orcid) == ("x@example.org", "0000-0002-1825-0097")
+    assert said.subject == "x@example.org"
+    assert said.identities == {"identifier:x@example.org", "orcid:0000-0002-1825-0097"}
+    assert grants(said, NAMESPACE, "esrf").identities == said.identities
 
 
 @pytest.mark.parametrize("value", [None, 1, {"a": 1}, ["nonsense", 7, "urn:x"]])
 def test_claims_of_another_form_grant_nothing(value: Any) -> None:
-    assert grants(principal({"sub": "x", "entitlements": value}), NAMESPACE, "esrf") == Grants()
+    assert by_groups({"sub": "x", "entitlements": value}) == Grants()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,16 @@ def test_the_narrowest_ground_is_the_reason(
     grounds: tuple[str | None, str | None, Role | None], text: str
 ) -> None:
     assert str(reason(*grounds)) == text
+
+
+def test_a_reason_tells_on_whose_word() -> None:
+    told = reason("HC-4123", None, None, "user office")
+    assert str(told) == "member of proposal HC-4123 (user office)"
+    assert access.granted([told]) == Grants(proposals=frozenset({"HC-4123"}))
+
+
+def test_who_names_the_people_of_proposals_sees_no_data() -> None:
+    assert granted("esrf:role=user-office").everything is None
 
 
 def test_nothing_is_seen_without_a_reason() -> None:

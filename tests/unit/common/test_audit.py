@@ -5,7 +5,7 @@ import os
 
 import pytest
 from panosc_common.access import Reason, Role
-from panosc_common.audit import Sight, record, together
+from panosc_common.audit import Sight, change, record, together
 from panosc_common.problem import EXCEPTION_HANDLERS
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -65,6 +65,27 @@ def test_many_datasets_are_counted(capfd: pytest.CaptureFixture[str]) -> None:
     shown(together(Sight("x", frozenset({MEMBER}), frozenset({str(number)})) for number in range(500)))
     told = json.loads(capfd.readouterr().out)
     assert (len(told["datasets"]), told["datasetCount"]) == (100, 500)
+
+
+def test_a_change_of_a_team_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    async def put(request: Request) -> Response:
+        await change(request, "office@example.org", action="push", proposal="HC-4123")
+        return PlainTextResponse("done")
+
+    app = Starlette(routes=[Route("/teams/{proposal}", put, methods=["PUT"])])
+    TestClient(app).put("/teams/HC-4123?email=ada@example.org", headers={"X-Request-Id": "42"})
+    told = json.loads(capfd.readouterr().out)
+    assert told.pop("timestamp").endswith("+00:00")
+    assert told == {
+        "event": "team changed",
+        "subject": "office@example.org",
+        "method": "PUT",
+        "route": "/teams/{proposal}",
+        "path": "/teams/HC-4123",
+        "requestId": "42",
+        "action": "push",
+        "proposal": "HC-4123",
+    }
 
 
 def test_nothing_is_shown_while_it_cannot_be_recorded() -> None:

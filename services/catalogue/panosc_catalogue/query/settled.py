@@ -1,11 +1,12 @@
 """What the catalogue itself decides about every statement, written into its text."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from panosc_common import access
-from panosc_common.access import Reason, Role
+from panosc_common.access import Grants, Reason, Role
 from panosc_common.policy import DataPolicy
 from psycopg.sql import Literal
 
@@ -26,6 +27,10 @@ class Viewer:
     """Who it is, as the login says; None where nobody said."""
     name: str = ""
     """What they are called."""
+    teams: Mapping[str, str] = field(default_factory=dict)
+    """On whose word proposals are theirs alone that they belong to by a team, by pid."""
+    grants: Grants = field(default_factory=Grants)
+    """What their token says, as it is; a signed link what its signer's said."""
 
     @property
     def is_public(self) -> bool:
@@ -34,7 +39,7 @@ class Viewer:
 
     def reason(self, member_of: str | None, staff_of: str | None) -> Reason:
         """Why they see a dataset that is not public; the arguments are columns of visible_dataset."""
-        return access.reason(member_of, staff_of, self.everything)
+        return access.reason(member_of, staff_of, self.everything, self.teams.get(member_of or "", ""))
 
 
 PUBLIC = Viewer()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from panosc_catalogue.query.model import MODELS, Kind, Model
-from panosc_catalogue.web import grammar, openapi_policy
+from panosc_catalogue.web import grammar, openapi_policy, openapi_teams
 
 _KINDS: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": ["string", "null"]},
@@ -77,13 +77,14 @@ _DESCRIPTION = (
     "The PaNOSC search API. What is public is shown: of documents their description, of datasets everything "
     "once their embargo has ended, and before that to whom a token names as theirs. Paths ignore case; pids "
     "may be percent-encoded or not. Beside it, what the facility's staff asks and decides about embargoes "
-    "and licences, and data management plans."
+    "and licences, teams of proposals, and data management plans."
 )
 _TAGS = [
     {"name": "Datasets"},
     {"name": "Documents"},
     {"name": "Instruments"},
     {"name": openapi_policy.STAFF, "description": "For the facility's staff: embargoes and licences"},
+    {"name": openapi_teams.TEAMS, "description": "Who belongs to a proposal, with an access token"},
     {"name": openapi_policy.PLANS, "description": "Of public proposals, from policy and record"},
 ]
 
@@ -115,7 +116,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "PaNOSC catalogue", "version": "1.0.0", "description": _DESCRIPTION},
         "tags": _TAGS,
-        "paths": paths | openapi_policy.paths(),
+        "paths": paths | openapi_policy.paths() | openapi_teams.paths(),
         "components": {
             "securitySchemes": _LOGIN | openapi_policy.SECURITY,
             "schemas": {
@@ -123,6 +124,7 @@ def document() -> dict[str, Any]:
                 **grammar.schemas(),
                 "Error": _ERROR,
                 **openapi_policy.schemas(),
+                **openapi_teams.schemas(),
             },
         },
     }

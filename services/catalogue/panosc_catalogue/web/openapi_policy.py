@@ -3,12 +3,21 @@
 from typing import Any
 
 from panosc_common.policy import DataPolicy
-from panosc_common.problem import MEDIA_TYPE as PROBLEM
 
 from panosc_catalogue.policy.decisions import DECISION
+from panosc_catalogue.web.openapi_parts import (
+    INSTANT,
+    INSTANT_OR_NULL,
+    REFERENCES,
+    TEXT,
+    TEXT_OR_NULL,
+    Schema,
+    object_of,
+    parameter,
+    reference,
+    refused,
+)
 from panosc_catalogue.web.policy import MAX_BODY_BYTES, MAX_ENTRIES
-
-Schema = dict[str, Any]
 
 STAFF = "Data policy"
 PLANS = "Data management plans"
@@ -20,11 +29,6 @@ SECURITY = {
         "`<catalogue>-administrator`",
     }
 }
-_REFERENCES = "#/components/schemas/{model}"
-_TEXT: Schema = {"type": "string"}
-_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
-_INSTANT: Schema = {"type": "string", "format": "date-time"}
-_INSTANT_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
 _REFUSALS = {
     400: "A parameter is wrong",
@@ -42,19 +46,18 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "Release a dataset at once": {"action": "release", "dataset": "pid"},
     "Give data another licence": {"action": "setLicense", "document": "pid", "license": "CC0-1.0"},
 }
-_CHALLENGE = {"WWW-Authenticate": {"schema": _TEXT, "required": True}}
 
 
 def paths() -> Schema:
     """The paths of both."""
-    of_pid = [_parameter("pid", "Pid of the record, percent-encoded or not", in_path=True, minLength=1)]
+    of_pid = [parameter("pid", "Pid of the record, percent-encoded or not", in_path=True, minLength=1)]
     entries = [
-        _parameter("pid", "Pid of a proposal or dataset: decisions about this one only"),
-        _parameter("after", "`next` of the page before", type="integer", minimum=0, maximum=10**18 - 1),
-        _parameter("limit", "Entries at most", type="integer", minimum=1, maximum=MAX_ENTRIES, default=100),
+        parameter("pid", "Pid of a proposal or dataset: decisions about this one only"),
+        parameter("after", "`next` of the page before", type="integer", minimum=0, maximum=10**18 - 1),
+        parameter("limit", "Entries at most", type="integer", minimum=1, maximum=MAX_ENTRIES, default=100),
     ]
     examples = {name: {"value": example | _WORDS} for name, example in _EXAMPLES.items()}
-    content = {"application/json": {"schema": _reference("Decision"), "examples": examples}}
+    content = {"application/json": {"schema": reference("Decision"), "examples": examples}}
     return {
         "/policy": {"get": _asked("showPolicy", "The data policy in force", "DataPolicy", [])},
         "/policy/documents/{pid}": {
@@ -77,55 +80,41 @@ def paths() -> Schema:
 
 def schemas() -> dict[str, Schema]:
     """The schemas that the paths refer to."""
-    decision = DECISION.json_schema(ref_template=_REFERENCES)
-    policy = DataPolicy.model_json_schema(mode="serialization", ref_template=_REFERENCES)
+    decision = DECISION.json_schema(ref_template=REFERENCES)
+    policy = DataPolicy.model_json_schema(mode="serialization", ref_template=REFERENCES)
     return {
         **decision.pop("$defs"),
         **policy.pop("$defs"),
         "Decision": decision,
         "DataPolicy": policy,
         "Holds": _HOLDS,
-        "License": _object(id=_TEXT_OR_NULL, name=_TEXT, url=_TEXT_OR_NULL),
-        "Log": _object(
-            entries={"type": "array", "items": _reference("Entry")},
+        "License": object_of(id=TEXT_OR_NULL, name=TEXT, url=TEXT_OR_NULL),
+        "Log": object_of(
+            entries={"type": "array", "items": reference("Entry")},
             next={"type": ["integer", "null"], "description": "What to give as `after`; null on the last"},
         ),
         "Entry": _ENTRY,
-        "Decided": _object(changed={"type": "boolean"}, state=_reference("Holds")),
-        "Plan": _object(dmp={"type": "object"}),
+        "Decided": object_of(changed={"type": "boolean"}, state=reference("Holds")),
+        "Plan": object_of(dmp={"type": "object"}),
         "Problem": _PROBLEM,
     }
-
-
-def _reference(name: str) -> Schema:
-    return {"$ref": _REFERENCES.format(model=name)}
 
 
 def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _object(**properties: Schema) -> Schema:
-    """An object with all these properties and no other."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
 _PROBLEM: Schema = {
     "type": "object",
     "description": "Problem details (RFC 9457); field, value and remedy where one value is the reason",
     "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
+        "type": TEXT,
+        "title": TEXT,
         "status": {"type": "integer"},
-        "detail": _TEXT,
-        "field": _TEXT,
+        "detail": TEXT,
+        "field": TEXT,
         "value": {},
-        "remedy": _TEXT,
+        "remedy": TEXT,
     },
     "required": ["type", "title", "status", "detail"],
 }
@@ -133,19 +122,19 @@ _ENTRY = {
     "type": "object",
     "properties": {
         "id": {"type": "integer"},
-        "decidedAt": _INSTANT,
-        "document": {**_TEXT, "description": "Pid of the proposal that was decided about"},
-        "dataset": {**_TEXT, "description": "Pid of the dataset that was decided about"},
+        "decidedAt": INSTANT,
+        "document": {**TEXT, "description": "Pid of the proposal that was decided about"},
+        "dataset": {**TEXT, "description": "Pid of the dataset that was decided about"},
         "aspect": {"enum": ["extension", "release", "proprietary", "license"]},
         "before": {"type": ["string", "boolean", "null"]},
         "after": {"type": ["string", "boolean", "null"]},
-        "requestedBy": _TEXT,
-        "grantedBy": _TEXT,
+        "requestedBy": TEXT,
+        "grantedBy": TEXT,
         "decidedBy": {
-            **_TEXT,
+            **TEXT,
             "description": "The login's identifier of who sent it, or that it was the token",
         },
-        "reason": _TEXT,
+        "reason": TEXT,
     },
     "required": [
         "id",
@@ -161,62 +150,53 @@ _ENTRY = {
     "oneOf": [{"required": ["document"]}, {"required": ["dataset"]}],
     "additionalProperties": False,
 }
-_HOLDS = _object(
+_HOLDS = object_of(
     kind={"enum": ["document", "dataset"]},
-    pid=_TEXT,
-    title=_TEXT,
-    proposal={**_TEXT_OR_NULL, "description": "Pid of the proposal that decides"},
-    experimentEnd=_INSTANT_OR_NULL,
-    embargoEnd={**_INSTANT_OR_NULL, "description": "By source and policy alone"},
-    extendableUntil=_INSTANT_OR_NULL,
-    extendedUntil=_INSTANT_OR_NULL,
-    releasedAt=_INSTANT_OR_NULL,
+    pid=TEXT,
+    title=TEXT,
+    proposal={**TEXT_OR_NULL, "description": "Pid of the proposal that decides"},
+    experimentEnd=INSTANT_OR_NULL,
+    embargoEnd={**INSTANT_OR_NULL, "description": "By source and policy alone"},
+    extendableUntil=INSTANT_OR_NULL,
+    extendedUntil=INSTANT_OR_NULL,
+    releasedAt=INSTANT_OR_NULL,
     openedBySource={"type": "boolean"},
-    releaseDate={**_INSTANT_OR_NULL, "description": "When the data become public, all in all"},
+    releaseDate={**INSTANT_OR_NULL, "description": "When the data become public, all in all"},
     proprietary={"type": "boolean"},
-    license=_reference("License"),
-    metadataLicense=_reference("License"),
-    rawDataKeptUntil=_INSTANT_OR_NULL,
+    license=reference("License"),
+    metadataLicense=reference("License"),
+    rawDataKeptUntil=INSTANT_OR_NULL,
     datasets=_NUMBER,
     publicDatasets=_NUMBER,
-    provenance=_object(source=_TEXT_OR_NULL, originId=_TEXT_OR_NULL, fetchedAt=_INSTANT),
+    provenance=object_of(source=TEXT_OR_NULL, originId=TEXT_OR_NULL, fetchedAt=INSTANT),
     decisions={
         "type": "object",
         "description": "By aspect, the decision that holds",
-        "additionalProperties": _or_null(_reference("Entry")),
+        "additionalProperties": _or_null(reference("Entry")),
     },
 )
 
 
-def _parameter(name: str, description: str, *, in_path: bool = False, **schema: Any) -> Schema:
-    return {
-        "name": name,
-        "in": "path" if in_path else "query",
-        "required": in_path,
-        "description": description,
-        "schema": _TEXT | schema,
-    }
-
-
 def _asked(identifier: str, summary: str, answer: str, parameters: list[Schema], *refusals: int) -> Schema:
     """What the staff asks with its token."""
-    content = {"application/json": {"schema": _reference(answer)}}
-    refused = _refused(*refusals, 401, 403, 503)
-    refused["401"]["headers"] = _CHALLENGE
+    content = {"application/json": {"schema": reference(answer)}}
     return {
         "operationId": identifier,
         "summary": summary,
         "tags": [STAFF],
         "security": [{name: []} for name in SECURITY],
         "parameters": parameters,
-        "responses": {"200": {"description": summary, "content": content}, **refused},
+        "responses": {
+            "200": {"description": summary, "content": content},
+            **refused(_REFUSALS, *refusals, 401, 403, 503),
+        },
     }
 
 
 def _plan(of_pid: list[Schema]) -> Schema:
-    form = _parameter("format", "Absent: as `Accept` says", enum=["html", "json"])
+    form = parameter("format", "Absent: as `Accept` says", enum=["html", "json"])
     summary = "A public proposal's data management plan"
-    plan = {"application/json": {"schema": _reference("Plan")}, "text/html": {"schema": _TEXT}}
+    plan = {"application/json": {"schema": reference("Plan")}, "text/html": {"schema": TEXT}}
     standard = "https://github.com/RDA-DMP-Common/RDA-DMP-Common-Standard"
     return {
         "operationId": "showPlan",
@@ -228,15 +208,8 @@ def _plan(of_pid: list[Schema]) -> Schema:
         "tags": [PLANS],
         "parameters": [*of_pid, form],
         "responses": {
-            "200": {"description": summary, "content": plan, "headers": {"ETag": {"schema": _TEXT}}},
+            "200": {"description": summary, "content": plan, "headers": {"ETag": {"schema": TEXT}}},
             "304": {"description": "The client has the answer already"},
-            **_refused(400, 404, 503),
+            **refused(_REFUSALS, 400, 404, 503),
         },
-    }
-
-
-def _refused(*statuses: int) -> dict[str, Schema]:
-    content = {PROBLEM: {"schema": _reference("Problem")}}
-    return {
-        str(status): {"description": _REFUSALS[status], "content": content} for status in sorted(statuses)
     }

@@ -20,7 +20,8 @@ from panosc_catalogue.policy.decisions import DECISION, AnyDecision, Refused
 from panosc_catalogue.policy.report import report
 from panosc_catalogue.policy.subject import SELECT, of_row
 from panosc_catalogue.site import Site
-from panosc_catalogue.web import administrator
+from panosc_catalogue.web import administrator, origin
+from panosc_catalogue.web.body import body_of
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ENTRIES = 1000
@@ -78,7 +79,7 @@ class _Answers:
     async def decide(self, request: Request) -> Response:
         """`POST /policy/decisions`: let a decision hold; the same again changes nothing."""
         decided_by = await self._administrator(request)
-        decision = _decision(await _body(request))
+        decision = _decision(await body_of(request, MAX_BODY_BYTES, "a decision", "shorten the reason"))
         policy = self._site.policy.current()
         parameters = {"embargo_months": policy.embargo.months, "clock": self._site.clock()}
         kind, pid = decision.subject
@@ -97,6 +98,7 @@ class _Answers:
         return _answer({"changed": changed, "state": await self._state(kind, pid)})
 
     async def _administrator(self, request: Request) -> str:
+        origin.check(request)
         return await administrator.identified(request, self._site, self._token_file)
 
     async def _state(self, kind: str, pid: str) -> dict[str, Any]:
@@ -105,15 +107,6 @@ class _Answers:
             raise _unknown(kind, pid)
         latest = await self._site.rows(ledger.LATEST, {"kind": kind, "pid": pid})
         return report(of_row(rows[0], self._site.policy.current()), (ledger.Entry(*row) for row in latest))
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Problem(413, f"a decision has at most {MAX_BODY_BYTES} bytes: shorten the reason")
-    return bytes(body)
 
 
 def _decision(body: bytes) -> AnyDecision:

@@ -7,7 +7,7 @@ from alembic import op
 revision = "initial"
 down_revision = None
 
-SUBJECTS = ("records", "ingest", "sources", "policy", "visibility", "oai", "identifiers", "search")
+SUBJECTS = ("records", "ingest", "sources", "policy", "visibility", "teams", "oai", "identifiers", "search")
 
 
 def upgrade() -> None:

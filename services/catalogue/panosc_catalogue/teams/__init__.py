@@ -1,0 +1,1 @@
+"""Who belongs to a proposal: as the user office says, and whom its principal investigators invite."""

@@ -1,0 +1,31 @@
+"""Whether a page of ours sent a request that changes something.
+
+Browsers send a session's cookie along whatever page sends the request, also one of another host of the
+facility, where people's own files are shown; only who sent it tells the difference. All browsers say so by
+themselves, and no page can make them lie. What says nothing is no browser, and has no cookie.
+https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
+"""
+
+from urllib.parse import urlsplit
+
+from panosc_common.problem import Problem
+from starlette.requests import Request
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def check(request: Request) -> None:
+    """Raise Problem (403) for a change that the page of another host sent."""
+    if request.method in _SAFE:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        is_ours = site == "same-origin"
+    else:
+        # Browsers of before 2023, and those that come by plain HTTP.
+        origin = request.headers.get("Origin")
+        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
+    if not is_ours:
+        raise Problem(
+            403, "another site's page sent this: use the form on the proposal's page of this catalogue"
+        )
