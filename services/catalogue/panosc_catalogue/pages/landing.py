@@ -22,6 +22,8 @@ from panosc_catalogue.query.early import early
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.syntax import Filter
 from panosc_catalogue.site import Site
+from panosc_catalogue.teams.book import Roster
+from panosc_catalogue.teams.people import team_of
 
 GONE = 410
 
@@ -71,10 +73,20 @@ class Landing:
             await self.site.record(request, lambda: [_shown(kind, pid)])
             found = await details.find(self.site, self.archives, description)
         if form is formats.HTML:
-            return self._page(request, description, found)
+            return self._page(request, description, found, await self._team(description))
         return await self._machine(request, form, description, found)
 
-    def _page(self, request: Request, description: Description, found: Details) -> Response:
+    async def _team(self, description: Description) -> Roster | None:
+        """The proposal's team, for whom it concerns."""
+        if description.kind != "documents" or self.site.viewer.subject is None:
+            return None
+        team = team_of(self.site.config.facility.name, description.pid)
+        roster = await self.site.book(self.site.rows).roster(team)
+        return roster if roster and roster.document == description.pid else None
+
+    def _page(
+        self, request: Request, description: Description, found: Details, team: Roster | None
+    ) -> Response:
         item = words.csl_item(description)
         withdrawn = description.state == "withdrawn"
         return self.pages.page(
@@ -92,6 +104,7 @@ class Landing:
             formats=[(form, signposting.form_url(description, form)) for form in formats.METADATA],
             address_list=signposting.form_url(description, formats.FILE_LIST),
             json_ld=self._json_ld(description, found),
+            team=team,
         )
 
     def _json_ld(self, description: Description, found: Details) -> dict[str, Any]:
