@@ -330,6 +330,28 @@ def test_names_and_addresses_are_said_everywhere(
     assert said[where][claim] == expected
 
 
+def test_whoever_changes_their_address_proves_it_anew(server: keycloak.Server, kept: Realm) -> None:
+    """Teams name people by addresses that are verified: nobody makes somebody else's their own."""
+    ben = _person(server, "ben", [])
+    known = server.admin("GET", f"/panosc/users/{ben}")
+    server.admin("PUT", f"/panosc/users/{ben}", {**known, "emailVerified": True})
+    console = {"clientId": "console", "secret": keycloak.SECRET, "directAccessGrantsEnabled": True}
+    scopes = {"defaultClientScopes": ["panosc", "basic", "roles", "email"]}
+    server.admin("POST", "/panosc/clients", console | scopes)
+    form = {"client_id": "console", "client_secret": keycloak.SECRET, "scope": "openid"}
+    form |= {"grant_type": "password", "username": "ben", "password": keycloak.PASSWORD}
+    before = server.token("panosc", **form)
+    answer = server.client.post(
+        f"{server.issuer('panosc')}/account",
+        json={"username": "ben", "firstName": "Ben", "lastName": "Example", "email": "pi@example.org"},
+        headers={"Authorization": f"Bearer {before}", "Accept": "application/json"},
+    )
+    assert answer.is_success, answer.text
+    after = _decoded(server.token("panosc", **form))
+    assert _decoded(before)["email_verified"] is True
+    assert (after["email"], after["email_verified"]) == ("pi@example.org", False)
+
+
 def test_the_home_organisation_is_said_to_who_asks_with_the_token(
     said: Mapping[str, Mapping[str, Any]],
 ) -> None:

@@ -79,6 +79,7 @@ PUBLIC_PREFIXES = (
     "/oai",
     "/policy",
     "/static",
+    "/teams",
 )
 """What of the service people and programs outside reach; the rest is for the archive and for probes."""
 

@@ -245,7 +245,7 @@ def _groups(facilities: Iterable[str]) -> Iterable[str]:
     yield ADMINISTRATORS
     for facility in facilities:
         yield f"/{facility}"
-        for name in ("role=admin", "staff", "instruments", "proposals"):
+        for name in ("role=admin", "role=user-office", "staff", "instruments", "proposals"):
             yield f"/{facility}/{name}"
 
 
