@@ -27,5 +27,5 @@ def check(request: Request) -> None:
         is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
     if not is_ours:
         raise Problem(
-            403, "another site's page sent this: use the form on the proposal's page of this catalogue"
+            403, "another site's page sent this: send it from a page of this catalogue, or by a program"
         )
