@@ -71,6 +71,7 @@ PUBLIC_PREFIXES = (
     *map("".join, product("/", "aA", "pP", "iI")),
     "/docs",
     "/openapi.json",
+    "/.well-known/oauth-protected-resource",
     "/search",
     "/documents",
     "/datasets",

@@ -28,7 +28,7 @@ from panosc_catalogue.revalidation import revalidated
 from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
 from panosc_catalogue.site import Clock, Site
-from panosc_catalogue.web import explorer, internal, openapi, policy, search, teams
+from panosc_catalogue.web import explorer, internal, openapi, policy, resource, search, teams
 
 
 def _now() -> None:
@@ -98,6 +98,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             *oai.routes(site, upkeep),
             *explorer.routes(site),
             *internal.routes(site, settings.link_keys),
+            *resource.routes(config),
             *policy.routes(site, settings.administrator_token_file),
             *teams.routes(site),
             *dmp.routes(site, templates),
