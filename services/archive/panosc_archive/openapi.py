@@ -56,6 +56,9 @@ _SLICE_ANSWERS = {
 }
 
 _LINK = _parameter("link", "Of a signed link: opens this address alone, for a time, in place of a token")
+_DIGEST = _parameter(
+    "Want-Repr-Digest", "`sha-256=1`: tell the file's SHA-256 (RFC 9530), if known", "header"
+)
 _SIGN = {
     "summary": "An address that opens one file, folder or bundle for a time, for programs that cannot log in",
     "description": "Whoever has the address sees what whoever had it signed sees there, until it expires, as "
@@ -114,7 +117,7 @@ DOCUMENT: dict[str, Any] = {
         "/files/{path}": _operation(
             "A file's bytes, or a directory's entries",
             "application/octet-stream",
-            [_PATH, _AFTER, _LIMIT, _LINK],
+            [_PATH, _AFTER, _LIMIT, _LINK, _DIGEST],
             _206="The parts asked for with `Range`",
             _304="The client's copy is current",
             _403=_NOT_TAKEN,

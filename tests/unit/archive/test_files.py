@@ -1,5 +1,6 @@
 """`/files`: bytes, ranges, conditions and listings, sent by the service itself and by nginx."""
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -311,9 +312,14 @@ def test_hash_is_listed_while_it_belongs_to_the_content(archive: Archive) -> Non
         manifest.accept(entry, state, sha256)
     (listed,) = archive.get("/files/hashed/").json()["entries"]
     assert listed["sha256"] == sha256
+    want = {"Want-Repr-Digest": "sha-256=1", "Range": "bytes=0-1"}
+    told = archive.get("/files/hashed/x.h5", headers=want).headers["repr-digest"]
+    assert told == f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
+    assert "repr-digest" not in archive.get("/files/hashed/x.h5").headers
     file.write_bytes(b"changed since")
     (listed,) = archive.get("/files/hashed/").json()["entries"]
     assert "sha256" not in listed
+    assert "repr-digest" not in archive.get("/files/hashed/x.h5", headers=want).headers
 
 
 def test_the_catalogue_was_always_asked_as_agreed(archive: Archive) -> None:
