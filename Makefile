@@ -32,7 +32,7 @@ test: ## Run every test, on a cluster of its own [LEVELS='unit apiserver cluster
 check: venv ## Check format, lint, types and the direction of imports
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
-	.venv/bin/mypy -p panosc_common -p panosc_operator -p panosc_catalogue -p panosc_archive -p panosc_dev -p panosc_demo -p panosc_panet
+	.venv/bin/mypy -p panosc_common -p panosc_operator -p panosc_catalogue -p panosc_archive -p panosc_cli -p panosc_dev -p panosc_demo -p panosc_panet
 	.venv/bin/mypy tests
 	.venv/bin/lint-imports
 

@@ -44,7 +44,7 @@ class Image:
 
 
 def _service(name: str, folder: str, debian_packages: str = "") -> Image:
-    members = ("operator", "services/archive", "services/catalogue")
+    members = ("operator", "services/archive", "services/catalogue", "cli")
     lock = ("pyproject.toml", "uv.lock", *(f"{member}/pyproject.toml" for member in members))
     return Image(
         name,

@@ -1,0 +1,1 @@
+"""The command `panosc` for a scientist's own machine; it knows the services by HTTP alone."""

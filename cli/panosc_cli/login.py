@@ -1,0 +1,240 @@
+"""Logging in by device code (RFC 8628), renewing what that gives, and logging out (RFC 7009)."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+
+import httpx2
+from oauthlib.oauth2 import DeviceClient, OAuth2Error
+from pydantic import BaseModel
+
+from panosc_cli import web
+from panosc_cli.catalogue import Catalogue
+from panosc_cli.failures import Failure, NotAllowed
+from panosc_cli.sessions import Session, Sessions
+
+CLIENT = "panosc-cli"
+"""The name of this program at every login."""
+RENEWED_BEFORE_SECONDS = 30.0
+"""An access token with less time left is renewed before it is used."""
+SLOWER_SECONDS = 5.0
+"""By how much the login wants to be asked less often when it says so (RFC 8628, section 3.5)."""
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Endpoints(BaseModel):
+    """Where a login is asked what (OpenID Connect Discovery 1.0, RFC 8414)."""
+
+    issuer: str
+    token_endpoint: str
+    device_authorization_endpoint: str | None = None
+    revocation_endpoint: str | None = None
+    userinfo_endpoint: str | None = None
+
+
+class Code(BaseModel):
+    """What somebody has to enter where to log in."""
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str | None = None
+    expires_in: float
+    interval: float = SLOWER_SECONDS
+
+
+class Person(BaseModel, extra="allow"):
+    """Who is logged in, as the login says."""
+
+    sub: str
+    name: str = ""
+    entitlements: list[str] = []
+
+
+async def endpoints(client: httpx2.AsyncClient, issuer: str) -> Endpoints:
+    """What the login at an address says of itself. Raises Failure."""
+    _check(issuer)
+    told = await web.document(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration", Endpoints)
+    if told.issuer != issuer:
+        raise Failure(f"the login at {issuer} calls itself {told.issuer}: tell the facility")
+    for _, address in told:
+        if address:
+            _check(address)
+    return told
+
+
+async def log_in(client: httpx2.AsyncClient, catalogue: Catalogue, show: Callable[[Code], None]) -> Session:
+    """The session of whoever enters the code that is shown. Raises Failure."""
+    if not catalogue.logins:
+        raise Failure(f"{catalogue.address} has no login: what it shows is public")
+    for address in (catalogue.address, *catalogue.archives):
+        _check(address)
+    issuer = catalogue.logins[0]
+    where = await endpoints(client, issuer)
+    if where.device_authorization_endpoint is None:
+        raise Failure(f"the login at {issuer} has no device codes: ask the facility to allow them")
+    form = {"client_id": CLIENT, "scope": " ".join(["openid", *catalogue.scopes])}
+    answer = await web.answered(client, where.device_authorization_endpoint, method="POST", form=form)
+    code = web.understood(Code, answer)
+    show(code)
+    tokens = await _entered(client, where, code)
+    return _session(catalogue, issuer, tokens)
+
+
+async def _entered(client: httpx2.AsyncClient, where: Endpoints, code: Code) -> "Tokens":
+    """The tokens, as soon as somebody has entered the code."""
+    interval, until = code.interval, time.monotonic() + code.expires_in
+    form = DeviceClient(CLIENT).prepare_request_body(code.device_code, include_client_id=True)
+    while time.monotonic() + interval < until:
+        await asyncio.sleep(interval)
+        try:
+            return await _tokens(client, where, form)
+        except OAuth2Error as error:
+            match error.error:
+                case "authorization_pending":
+                    pass
+                case "slow_down":
+                    interval += SLOWER_SECONDS
+                case "expired_token":
+                    break
+                case "access_denied":
+                    raise NotAllowed("the login was refused in the browser") from error
+                case _:
+                    raise NotAllowed(
+                        f"the login at {where.issuer} gives no tokens: {_said(error)}"
+                    ) from error
+        except httpx2.TransportError:
+            interval *= 2
+    raise NotAllowed(f"nobody entered the code {code.user_code} in time: log in again")
+
+
+class Tokens(BaseModel):
+    """What the token endpoint gives."""
+
+    access_token: str
+    refresh_token: str | None = None
+    expires_in: float = 300
+    refresh_expires_in: float | None = None
+    """Keycloak's word for how long the login lasts if it is not used."""
+
+
+async def _tokens(client: httpx2.AsyncClient, where: Endpoints, form: str) -> Tokens:
+    """Raises OAuth2Error for what the login refuses."""
+    answer = await client.post(where.token_endpoint, content=form, headers=_FORM)
+    if answer.status_code >= 500:
+        await web.check(answer)
+    told = DeviceClient(CLIENT).parse_request_body_response(answer.text)
+    return Tokens.model_validate(told)
+
+
+def _session(catalogue: Catalogue, issuer: str, tokens: Tokens) -> Session:
+    if tokens.refresh_token is None:
+        raise Failure(f"the login at {issuer} gives no refresh token: ask the facility to allow them")
+    now = time.time()
+    return Session(
+        catalogue=catalogue.address,
+        facility=catalogue.name,
+        issuer=issuer,
+        archives=[web.origin(address) for address in catalogue.archives],
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        logged_in=now,
+        expires=now + tokens.expires_in,
+        ends=now + tokens.refresh_expires_in if tokens.refresh_expires_in else None,
+    )
+
+
+async def renewed(client: httpx2.AsyncClient, session: Session) -> Session:
+    """The session with a new access token. Raises NotAllowed if the login has ended."""
+
+    async def attempt() -> Tokens:
+        return await _tokens(client, where, form)
+
+    where = await endpoints(client, session.issuer)
+    form = DeviceClient(CLIENT).prepare_refresh_body(refresh_token=session.refresh_token, client_id=CLIENT)
+    try:
+        tokens = await web.patiently(attempt)
+    except OAuth2Error as error:
+        raise NotAllowed(
+            f"your login at {session.facility} has ended ({_said(error)}): "
+            f"`panosc login {session.catalogue}`, or as the public `panosc logout {session.catalogue}`"
+        ) from error
+    now = time.time()
+    return session.model_copy(
+        update={
+            "access_token": tokens.access_token,
+            "refresh_token": tokens.refresh_token or session.refresh_token,
+            "expires": now + tokens.expires_in,
+            "ends": now + tokens.refresh_expires_in if tokens.refresh_expires_in else None,
+        }
+    )
+
+
+async def log_out(client: httpx2.AsyncClient, session: Session) -> None:
+    """Have the login take its refresh token back. Raises Failure."""
+    where = await endpoints(client, session.issuer)
+    if where.revocation_endpoint is None:
+        raise Failure(f"the login at {session.issuer} takes no tokens back: it ends by itself")
+    form = {"client_id": CLIENT, "token": session.refresh_token, "token_type_hint": "refresh_token"}
+    await web.answered(client, where.revocation_endpoint, method="POST", form=form)
+
+
+async def person(client: httpx2.AsyncClient, session: Session) -> Person:
+    """Who is logged in. Raises Failure."""
+    where = await endpoints(client, session.issuer)
+    if where.userinfo_endpoint is None:
+        raise Failure(f"the login at {session.issuer} does not say who is logged in")
+    headers = {"Authorization": f"Bearer {session.access_token}"}
+    return web.understood(Person, await web.answered(client, where.userinfo_endpoint, headers=headers))
+
+
+class Bearer(httpx2.Auth):
+    """Sends the access token of a session to its catalogue and archives, to nobody else, and renews it."""
+
+    def __init__(self, sessions: Sessions, session: Session) -> None:
+        self._sessions = sessions
+        self._session = session
+        self._hosts = {session.catalogue, *session.archives}
+        self._renewing = asyncio.Lock()
+
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """Add the token; one that is refused is renewed, and tried once more."""
+        if web.origin(request.url) not in self._hosts:
+            yield request
+            return
+        session = await self.current()
+        request.headers["Authorization"] = f"Bearer {session.access_token}"
+        response = yield request
+        if response.status_code == 401:
+            session = await self._renewed(session)
+            request.headers["Authorization"] = f"Bearer {session.access_token}"
+            yield request
+
+    async def current(self) -> Session:
+        """The session, with an access token that lasts for a request. Raises Failure."""
+        session = self._session
+        if session.expires - time.time() < RENEWED_BEFORE_SECONDS:
+            return await self._renewed(session)
+        return session
+
+    async def _renewed(self, old: Session) -> Session:
+        async with self._renewing:
+            # Another request, or another program, may have done it meanwhile.
+            known = self._sessions.of(old.catalogue) or self._session
+            if known.access_token == old.access_token or known.expires < time.time():
+                async with web.client() as client:
+                    known = await renewed(client, known)
+                self._sessions.keep(known)
+            self._session = known
+        return self._session
+
+
+def _check(address: str) -> None:
+    if not web.keeps_secrets(address):
+        raise Failure(f"{address} is no https:// address: anybody in between could read your login")
+
+
+def _said(error: OAuth2Error) -> str:
+    return web.printable(error.description or str(error.error))

@@ -1,0 +1,195 @@
+"""The command line: `panosc login|logout|whoami|search`.
+
+Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import httpx2
+import typer
+
+from panosc_cli import catalogue as catalogues
+from panosc_cli import login, search, sessions, web
+from panosc_cli.failures import INTERRUPTED, Failure, Misused, NotAllowed
+from panosc_cli.sessions import Session
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Search the catalogues of photon and neutron facilities.",
+    epilog="Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.",
+)
+
+CatalogueOption = Annotated[
+    str | None,
+    typer.Option(
+        "--catalogue",
+        "-c",
+        envvar="PANOSC_CATALOGUE",
+        help="Address of the catalogue; else the one that you logged in to last.",
+        show_default=False,
+    ),
+]
+CatalogueArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="Address of the catalogue; else the one that you logged in to last.", show_default=False
+    ),
+]
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        app()
+    except Failure as error:
+        print(f"panosc: {error}", file=sys.stderr)
+        sys.exit(error.status)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        print("panosc: interrupted", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except httpx2.TransportError as error:
+        raise Failure(f"the connection failed: {error or type(error).__name__}") from error
+    except OSError as error:
+        raise Failure(f"{error.filename or 'this machine'}: {error.strerror or error}") from error
+
+
+@app.command("login")
+def log_in(
+    catalogue: Annotated[str, typer.Argument(help="Address of a catalogue, or of a page of it.")],
+) -> None:
+    """Log in to a facility, in a browser on this or another machine."""
+
+    async def work() -> None:
+        async with web.client() as client:
+            told = await catalogues.described(client, catalogue)
+            session = await login.log_in(client, told, show)
+            sessions.kept().keep(session)
+            who = await login.person(client, session)
+        print(f"Logged in to {_facility(session)} as {web.printable(who.name or who.sub)}.")
+
+    def show(code: login.Code) -> None:
+        print(
+            f"Open {web.printable(code.verification_uri)} and enter the code {web.printable(code.user_code)}"
+        )
+        if code.verification_uri_complete:
+            print(f"or open {web.printable(code.verification_uri_complete)}")
+        print("Waiting …", flush=True)
+
+    _run(work())
+
+
+@app.command("logout")
+def log_out(catalogue: CatalogueArgument = None) -> None:
+    """Have the login take its tokens back, and delete them here."""
+
+    async def work() -> None:
+        session = _logged_in(catalogue)
+        # They are deleted whatever the login says.
+        sessions.kept().forget(session.catalogue)
+        async with web.client() as client:
+            await login.log_out(client, session)
+        print(f"Logged out of {_facility(session)}.")
+
+    _run(work())
+
+
+@app.command()
+def whoami(catalogue: CatalogueArgument = None) -> None:
+    """Show who is logged in, to what they belong, and for how long."""
+
+    async def work() -> None:
+        session = await login.Bearer(sessions.kept(), _logged_in(catalogue)).current()
+        async with web.client() as client:
+            who = await login.person(client, session)
+        shown = [
+            ("name", who.name),
+            ("identifier", who.sub),
+            ("facility", _facility(session)),
+            ("login", session.issuer),
+            *(("entitlement", one) for one in sorted(who.entitlements)),
+            ("ends", f"{_time(session.ends)}, unless it is used before" if session.ends else ""),
+        ]
+        for label, value in shown:
+            if value:
+                print(f"{label:<12}{web.printable(value)}")
+
+    _run(work())
+
+
+@app.command("search")
+def find(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Words that must be found; after `--`, -WORD excludes one.", show_default=False),
+    ] = None,
+    technique: Annotated[
+        str | None, typer.Option(help="Of this technique, or a kind of it.", show_default=False)
+    ] = None,
+    instrument: Annotated[str | None, typer.Option(help="Of this instrument.", show_default=False)] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", help="Of this day (UTC) or later.", formats=["%Y-%m-%d"])
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", help="Of this day (UTC) or before.", formats=["%Y-%m-%d"])
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Datasets at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    catalogue: CatalogueOption = None,
+) -> None:
+    """Search for datasets: the best come first, without words the latest."""
+    wanted = search.Wanted(
+        words or (), technique, instrument, first.date() if first else None, last.date() if last else None
+    )
+
+    async def work() -> None:
+        where = _catalogue(catalogue)
+        if where is None:
+            raise Misused("name the catalogue: --catalogue, the variable PANOSC_CATALOGUE, or `panosc login`")
+        async with _client_for(where) as client:
+            listed = [one async for one in search.found(client, where, wanted, limit)]
+        for line in map(search.line, listed) if as_json else search.table(listed):
+            print(line)
+
+    _run(work())
+
+
+def _client_for(address: str | None) -> httpx2.AsyncClient:
+    """A client that shows who is logged in to those who may know."""
+    kept = sessions.kept()
+    session = kept.taking(web.origin(address)) if address else None
+    return web.client(login.Bearer(kept, session) if session else None)
+
+
+def _catalogue(given: str | None) -> str | None:
+    """The catalogue that is asked."""
+    if given:
+        return web.origin(given)
+    latest = sessions.kept().latest()
+    return latest.catalogue if latest else None
+
+
+def _logged_in(catalogue: str | None) -> Session:
+    kept = sessions.kept()
+    session = kept.of(web.origin(catalogue)) if catalogue else kept.latest()
+    if session is None:
+        raise NotAllowed(f"nobody is logged in: `panosc login {catalogue or 'https://…'}`")
+    return session
+
+
+def _facility(session: Session) -> str:
+    return f"{web.printable(session.facility)} ({session.catalogue})"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "minutes").replace("+00:00", " UTC")

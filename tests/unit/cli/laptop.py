@@ -1,0 +1,99 @@
+"""The program `panosc` on somebody's machine, and what they do in their browser."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from support import keycloak
+
+MEMBER, OTHER, PASSWORD = "ada", "otto", "only-in-this-test"
+
+
+@dataclass(frozen=True)
+class Facility:
+    catalogue: str
+    archive: str
+    root: Path
+    """Of the archive's files."""
+    login: keycloak.Server
+
+
+@dataclass
+class Laptop:
+    """A machine with nothing on it but the program."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state/panosc/logins"
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        program = Path(sys.executable).with_name("panosc")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PANOSC_")}
+        environment |= {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "NO_PROXY": "*"}
+        return subprocess.Popen(
+            [program, *arguments],
+            cwd=self.home,
+            env=environment | self.environment | more,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, **more) as process:
+            out, err = process.communicate(given, timeout=120)
+            assert "Traceback" not in err, err
+            return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def done(self, *arguments: str, **more: str) -> str:
+        """What it prints, where it has to go well."""
+        ended = self.run(*arguments, **more)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def log_in(self, facility: Facility, who: str = MEMBER) -> str:
+        with self.start("login", facility.catalogue) as process:
+            assert process.stdout
+            told = "".join(process.stdout.readline() for _ in range(3))
+            (address,) = re.findall(r"open (http\S+user_code=\S+)", told)
+            try:
+                enter(address, who)
+            except BaseException:
+                process.kill()
+                raise
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+            return told + out
+
+
+def enter(address: str, who: str, *, button: str = "accept") -> None:
+    """What somebody does in a browser at the address: log in, and let the program have its way."""
+
+    def as_if_secure(_: httpx2.Response) -> None:
+        for cookie in browser.cookies.jar:
+            cookie.secure = False  # this Keycloak speaks HTTP, on the loopback, where browsers don't mind
+
+    hooks = {"response": [as_if_secure]}
+    with httpx2.Client(follow_redirects=True, timeout=60, trust_env=False, event_hooks=hooks) as browser:
+        page = browser.get(address)
+        page = _submit(browser, page, {"username": who, "password": PASSWORD})
+        page = _submit(browser, page, {button: "1"})
+        assert page.is_success, page.text
+
+
+def _submit(browser: httpx2.Client, page: httpx2.Response, fields: Mapping[str, str]) -> httpx2.Response:
+    """Send the page's form."""
+    target = re.search(r'<form[^>]* action="([^"]+)"', page.text)
+    assert target, page.text
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+    return browser.post(page.url.join(html.unescape(target[1])), data={**hidden, **fields})
