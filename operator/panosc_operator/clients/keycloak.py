@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 MARK = "panosc.eu"
 """Attribute of what was made here, with what it was made from."""
-CALL_SECONDS = 10.0
+CALL_SECONDS = 30.0
 KEEP_SECONDS = 120.0
 INTERVAL_SECONDS = 60.0
 UNKEPT_INTERVAL_SECONDS = 10.0
