@@ -5,13 +5,14 @@ import os
 import signal
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx2
 import pytest
-from panosc_dev import addons, processes
+from panosc_dev import addons, authority, processes
 from panosc_dev.cluster import LocalCluster
 from support.cluster import GATEWAY_PORT, Demo, ToGateway
 
@@ -92,3 +93,25 @@ def test_a_catalogue_publishes_addresses_by_https_only(demo: Demo) -> None:
         assert answer.status_code == 200
         assert "http://catalogue.aurora" not in answer.text
         assert "http://catalogue.aurora" not in answer.headers.get("Link", "")
+
+
+def test_one_address_may_send_a_hundred_requests_a_second(demo: Demo) -> None:
+    host = CATALOGUE.removeprefix("https://")
+    port = addons.node_ports(GATEWAY_PORT)[GATEWAY_PORT]
+    trusting = ssl.create_default_context(cafile=authority.ensure(addons.DOMAIN).certificate)
+    asked = f"GET /openapi.json HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+
+    def answers(number: int) -> Counter[int]:
+        with ExitStack() as stack:
+            connections = []
+            for _ in range(number):
+                plain = socket.create_connection((demo.cluster.link.inner, port), timeout=60)
+                connections.append(stack.enter_context(trusting.wrap_socket(plain, server_hostname=host)))
+            for connection in connections:  # all are open by now, so that this takes a moment only
+                connection.sendall(asked)
+            return Counter(int(connection.recv(64).split()[1]) for connection in connections)
+
+    at_once = answers(300)
+    assert at_once.keys() == {200, 429}
+    assert at_once[200] >= 100
+    demo.eventually(lambda: answers(1), until=lambda found: found == {200: 1}, seconds=30)
