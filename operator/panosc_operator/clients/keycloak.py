@@ -201,8 +201,7 @@ class _Keeper:
         lacking = sorted(wanted.keys() - present)
         if lacking:
             raise Refused(
-                f"the flow {name} lacks {', '.join(lacking)}: rename it in the console under Authentication, "
-                "and a new one is made"
+                f"the flow {name} lacks {', '.join(lacking)}: add it again in the console's Authentication"
             )
 
     async def _keep_scopes(self) -> dict[str, str]:

@@ -123,12 +123,12 @@ def test_a_step_that_links_by_itself_is_taken_out(server: keycloak.Server, kept:
 def test_a_step_of_first_logins_that_is_gone_is_told(server: keycloak.Server, kept: Realm) -> None:
     (review,) = (one for one in _first_login(server, kept) if one.get("providerId") == "idp-review-profile")
     server.admin("DELETE", f"/panosc/authentication/executions/{review['id']}")
-    assert "lacks idp-review-profile: rename it" in keep(kept)["error"]
-    flow = server.admin("GET", "/panosc/authentication/flows")
-    (own,) = (one for one in flow if one["alias"] == kept.first_login)
-    server.admin("PUT", f"/panosc/authentication/flows/{own['id']}", {**own, "alias": "former"})
+    assert "lacks idp-review-profile: add it again" in keep(kept)["error"]
+    path = f"/panosc/authentication/flows/{quote(kept.first_login)}/executions/execution"
+    server.admin("POST", path, {"provider": "idp-review-profile"})
     assert "error" not in keep(kept)
-    assert "error" not in keep(kept)
+    (review,) = (one for one in _first_login(server, kept) if one.get("providerId") == "idp-review-profile")
+    assert review["requirement"] == "REQUIRED"
 
 
 def _client(server: keycloak.Server, name: str) -> dict[str, Any]:
