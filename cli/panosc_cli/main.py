@@ -1,27 +1,35 @@
-"""The command line: `panosc login|logout|whoami|search`.
+"""The command line: `panosc login|logout|whoami|search|get`.
 
 Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.
 """
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx2
 import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from panosc_cli import catalogue as catalogues
-from panosc_cli import login, search, sessions, web
+from panosc_cli import holdings, login, search, sessions, web
+from panosc_cli.download import download
 from panosc_cli.failures import INTERRUPTED, Failure, Misused, NotAllowed
+from panosc_cli.holdings import Remote
 from panosc_cli.sessions import Session
+from panosc_cli.transfer import Outcome, Result
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Search the catalogues of photon and neutron facilities.",
+    help="Search the catalogues of photon and neutron facilities, and download their data.",
     epilog="Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.",
 )
 
@@ -52,11 +60,11 @@ def main() -> None:
         sys.exit(error.status)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, None], interrupted: str = "interrupted") -> None:
     try:
         asyncio.run(work)
     except KeyboardInterrupt:
-        print("panosc: interrupted", file=sys.stderr)
+        print(f"panosc: {interrupted}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except httpx2.TransportError as error:
         raise Failure(f"the connection failed: {error or type(error).__name__}") from error
@@ -162,6 +170,85 @@ def find(
             print(line)
 
     _run(work())
+
+
+@app.command()
+def get(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="PIDs, or addresses of datasets or files; `-` reads them, or what `search --json` gives."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path(),
+    catalogue: CatalogueOption = None,
+) -> None:
+    """Download files; what is there and right is not fetched again, what came in part is gone on with."""
+
+    async def work() -> None:
+        where = _catalogue(catalogue)
+        failures: list[Failure] = []
+        for one in _named(what):
+            async with _client_for(one if "://" in one else where) as client:
+                try:
+                    remotes = await holdings.files(client, one, where)
+                    failures += await _download(client, holdings.placed(output, remotes))
+                except web.NotThere as error:
+                    failures.append(Failure(f"{error}; what is not public yet needs a login: `panosc login`"))
+                except Failure as error:
+                    failures.append(error)
+        for failure in failures:
+            print(f"panosc: {failure}", file=sys.stderr)
+        if failures:
+            raise typer.Exit(max(failure.status for failure in failures))
+
+    _run(work(), "interrupted; what has come is kept in *.part, and the same command goes on with it")
+
+
+async def _download(client: httpx2.AsyncClient, places: Mapping[Path, Remote]) -> list[Failure]:
+    """Fetch files, and tell each that is right; progress is for people only."""
+    outcomes = Counter[Outcome]()
+    unchecked = 0
+
+    def done(result: Result) -> None:
+        nonlocal unchecked
+        outcomes[result.outcome] += 1
+        unchecked += not result.is_checked
+        print(result.place, flush=True)
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    bar = Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        # Names go to where standard output goes, be it a file.
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    with bar:
+        shown = bar.add_task("Downloading", total=sum(one.size for one in places.values()))
+        failures = await download(client, places, done, lambda count: bar.advance(shown, count))
+    told = [f"{outcomes[one]} {one.value}" for one in Outcome if outcomes[one]]
+    if failures:
+        told.append(f"{len(failures)} failed")
+    if unchecked:
+        told.append(f"{unchecked} compared by size alone, as the archive does not know their SHA-256 yet")
+    print(f"panosc: {', '.join(told) or 'there are no files'}", file=sys.stderr)
+    return failures
+
+
+def _named(what: Iterable[str]) -> Iterator[str]:
+    """What is to be fetched; `-` stands for the lines of standard input."""
+    for one in what:
+        if one != "-":
+            yield one
+            continue
+        for line in filter(None, map(str.strip, sys.stdin)):
+            try:
+                yield search.Dataset.model_validate_json(line).pid if line.startswith("{") else line
+            except ValidationError as error:
+                raise Misused(f"{line[:80]} is neither a PID nor a line of `panosc search --json`") from error
 
 
 def _client_for(address: str | None) -> httpx2.AsyncClient:

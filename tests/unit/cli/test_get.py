@@ -1,0 +1,235 @@
+"""Downloads by the real program from a real archive, over lines that break."""
+
+import hashlib
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx2
+import pytest
+from unit.cli.conftest import EMBARGOED, LARGE, SMALL
+from unit.cli.laptop import OTHER, Facility, Laptop
+from unit.cli.line import Line, bad_line
+
+
+@pytest.fixture
+def line(laptop: Laptop) -> Iterator[Line]:
+    with bad_line() as line:
+        laptop.environment |= {"HTTP_PROXY": line.url, "NO_PROXY": "", "http_proxy": line.url, "no_proxy": ""}
+        yield line
+
+
+@pytest.fixture
+def home(laptop: Laptop, facility: Facility) -> Path:
+    laptop.environment["PANOSC_CATALOGUE"] = facility.catalogue
+    return laptop.home
+
+
+def pid_of(facility: Facility, path: str) -> str:
+    title = Path(path).stem
+    found = httpx2.get(f"{facility.catalogue}/api/Datasets", trust_env=False).json()
+    return str(next(one["pid"] for one in found if one["title"] == title))
+
+
+def same(home: Path, facility: Facility, path: str) -> bool:
+    return (home / path).read_bytes() == (facility.root / path).read_bytes()
+
+
+def leftovers(home: Path) -> set[str]:
+    return {str(file.relative_to(home)) for file in home.rglob("*.part*")}
+
+
+def test_a_dataset_comes_with_its_folders_and_is_not_fetched_twice(
+    laptop: Laptop, facility: Facility, home: Path
+) -> None:
+    pid = pid_of(facility, SMALL)
+    first = laptop.run("get", pid, "-o", "data")
+    assert (first.returncode, first.stdout, first.stderr) == (0, f"data/{SMALL}\n", "panosc: 1 fetched\n")
+    assert same(home / "data", facility, SMALL)
+    assert leftovers(home) == set()
+    assert laptop.run("get", pid, "-o", "data").stderr == "panosc: 1 there already\n"
+
+
+@pytest.mark.parametrize("kind", ["page", "archive", "file"])
+def test_addresses_do_as_well_as_pids(laptop: Laptop, facility: Facility, home: Path, kind: str) -> None:
+    pid = quote(pid_of(facility, SMALL), safe="")
+    del laptop.environment["PANOSC_CATALOGUE"]
+    addresses = {
+        "page": f"{facility.catalogue}/datasets/{pid}",
+        "archive": f"{facility.archive}/datasets/{pid}",
+        "file": f"{facility.archive}/files/{quote(SMALL)}",
+    }
+    (name,) = laptop.done("get", addresses[kind]).splitlines()
+    assert name == (Path(SMALL).name if kind == "file" else SMALL)
+    assert (home / name).read_bytes() == (facility.root / SMALL).read_bytes()
+
+
+def test_search_leads_to_get(laptop: Laptop, facility: Facility, home: Path) -> None:
+    found = laptop.done("search", "--json", "large")
+    assert [json.loads(line)["title"] for line in found.splitlines()] == ["large"]
+    assert laptop.run("get", "-", given=found).stdout == f"{LARGE}\n"
+    assert same(home, facility, LARGE)
+
+
+def test_a_line_that_breaks_is_gone_on_with(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    line.cuts = [1_000_000] * 7  # more often than there are attempts without progress
+    assert laptop.run("get", pid_of(facility, LARGE)).returncode == 0
+    assert same(home, facility, LARGE)
+    ranges = line.ranges()
+    assert ranges[0] is None
+    assert len(ranges) == 8
+    assert all(one and one.startswith("bytes=") and one != "bytes=0-" for one in ranges[1:])
+
+
+def test_a_command_that_was_interrupted_is_gone_on_with(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    line.slow = 0.05
+    pid = pid_of(facility, LARGE)
+    with laptop.start("get", pid) as process:
+        assert line.held.wait(30)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "interrupted; what has come is kept in *.part, and the same command goes on with it" in err
+    assert leftovers(home) == {f"{LARGE}.part", f"{LARGE}.part.etag"}
+    assert not (home / LARGE).exists()
+    had = (home / f"{LARGE}.part").stat().st_size
+    assert had > 0
+    line.slow, line.asked = 0.0, []
+    assert laptop.run("get", pid).returncode == 0
+    assert line.ranges() == [f"bytes={had}-"]
+    assert same(home, facility, LARGE)
+    assert leftovers(home) == set()
+
+
+def test_what_came_whole_but_was_not_named_is_not_fetched_again(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    answer = httpx2.head(f"{facility.archive}/files/{LARGE}", trust_env=False)
+    part = home / f"{LARGE}.part"
+    part.parent.mkdir(parents=True)
+    shutil.copy(facility.root / LARGE, part)
+    part.with_name(f"{part.name}.etag").write_text(answer.headers["ETag"])
+    assert laptop.run("get", pid_of(facility, LARGE)).returncode == 0
+    assert line.ranges() == [f"bytes={answer.headers['Content-Length']}-"]
+    assert same(home, facility, LARGE)
+
+
+def test_a_file_that_changed_between_two_attempts_is_begun_again(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    part = home / f"{LARGE}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"of an older state")
+    part.with_name(f"{part.name}.etag").write_text('"5-11"')
+    assert laptop.run("get", pid_of(facility, LARGE)).returncode == 0
+    assert line.ranges() == ["bytes=17-"]
+    assert same(home, facility, LARGE)
+
+
+def test_a_damaged_file_is_said_and_not_kept(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    line.damages = 1
+    pid = pid_of(facility, SMALL)
+    ended = laptop.run("get", pid)
+    right = hashlib.sha256((facility.root / SMALL).read_bytes()).hexdigest()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"but the archive says {right}" in ended.stderr
+    assert "1 failed" in ended.stderr
+    assert leftovers(home) == set()
+    assert not (home / SMALL).exists()
+    assert laptop.run("get", pid).returncode == 0
+    assert same(home, facility, SMALL)
+
+
+def test_another_file_at_the_place_is_left_alone(laptop: Laptop, facility: Facility, home: Path) -> None:
+    (home / SMALL).parent.mkdir(parents=True)
+    (home / SMALL).write_bytes(bytes((facility.root / SMALL).stat().st_size))
+    ended = laptop.run("get", pid_of(facility, SMALL))
+    assert ended.returncode == 1
+    assert "is there and differs from" in ended.stderr
+    assert not any((home / SMALL).read_bytes())
+
+
+def test_a_busy_archive_is_given_the_time_that_it_asks_for(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    line.busy = [(503, {"Retry-After": "1"}), (429, {"Retry-After": "1"}), (502, {})]
+    began = time.monotonic()
+    assert laptop.run("get", pid_of(facility, SMALL)).returncode == 0
+    assert time.monotonic() - began > 2
+    assert len(line.ranges()) == 4
+
+
+def test_an_archive_that_wants_to_be_left_for_long_is_left(
+    laptop: Laptop, facility: Facility, home: Path, line: Line
+) -> None:
+    line.busy = [(503, {"Retry-After": "3600"})]
+    ended = laptop.run("get", pid_of(facility, SMALL))
+    assert ended.returncode == 1
+    assert "(503)" in ended.stderr
+
+
+def test_what_is_under_embargo_needs_its_people(laptop: Laptop, facility: Facility, home: Path) -> None:
+    address = f"{facility.archive}/files/{EMBARGOED}"
+    ended = laptop.run("get", address)
+    assert ended.returncode == 1
+    assert "Not Found (404); what is not public yet needs a login" in ended.stderr
+    laptop.log_in(facility, OTHER)
+    assert laptop.run("get", address).returncode == 1
+    laptop.done("logout")
+    laptop.log_in(facility)
+    assert "embargoed" in laptop.done("search", "embargoed")
+    assert laptop.done("get", address) == "embargoed.nxs\n"
+    assert (home / "embargoed.nxs").read_bytes() == (facility.root / EMBARGOED).read_bytes()
+
+
+def test_a_token_that_ends_in_the_middle_is_renewed(laptop: Laptop, facility: Facility, home: Path) -> None:
+    laptop.log_in(facility)
+    (file,) = laptop.state.iterdir()
+    told = json.loads(file.read_text())
+    # One that this program takes for good, and the services don't.
+    file.write_text(json.dumps({**told, "access_token": told["access_token"][:-9] + "AAAAAAAAA"}))
+    assert laptop.done("get", f"{facility.archive}/files/{EMBARGOED}", "-o", "a") == "a/embargoed.nxs\n"
+    renewed = json.loads(file.read_text())
+    assert renewed["access_token"] != told["access_token"]
+    # One that has ended.
+    file.write_text(json.dumps({**renewed, "access_token": "gone", "expires": 0}))
+    assert laptop.done("get", f"{facility.archive}/files/{EMBARGOED}", "-o", "b") == "b/embargoed.nxs\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["get", "ftp://x/y"], 2, "must begin with https://"),
+        (["get", "esrf:x"], 2, "name the catalogue that has it"),
+        (["get", "{archive}/files/hc1/"], 2, "is a folder"),
+        (["get", "{archive}/hdf5/data"], 2, "is the address of neither"),
+        (["get", "-c", "{catalogue}", "esrf:nothing"], 1, "may not see it (404)"),
+        (["get", "-c", "{archive}", "esrf:nothing"], 1, "may not see it (404)"),
+        (["search", "x"], 2, "name the catalogue"),
+        (["search", "x", "-c", "{archive}"], 1, "there is nothing under this address"),
+        (["whoami"], 3, "nobody is logged in"),
+        (["logout"], 3, "nobody is logged in"),
+        (["login", "{archive}"], 1, "there is no catalogue at"),
+        (["login", "http://127.0.0.1:1"], 1, "does not answer"),
+        (["login", "catalogue.example.org"], 2, "must begin with https://"),
+    ],
+)
+def test_what_went_wrong_is_said_and_programs_are_told(
+    laptop: Laptop, facility: Facility, arguments: list[str], status: int, said: str
+) -> None:
+    given = [one.format(archive=facility.archive, catalogue=facility.catalogue) for one in arguments]
+    ended = laptop.run(*given)
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert said in ended.stderr
