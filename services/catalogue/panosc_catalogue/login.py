@@ -48,8 +48,17 @@ SELECT
 class Login:
     """Verifies the tokens of the facility's login, for one catalogue."""
 
-    def __init__(self, aai: access.Login, facility: Facility, client: httpx2.AsyncClient) -> None:
+    def __init__(
+        self,
+        aai: access.Login,
+        facility: Facility,
+        client: httpx2.AsyncClient,
+        *,
+        metadata: str | None = None,
+    ) -> None:
+        """`metadata`: where programs learn how to log in, which refusals tell (RFC 9728, section 5.1)."""
         self._verifier = Verifier(aai.issuer, aai.audience, client, keys=aai.keys)
+        self._metadata = metadata
         self._namespace = aai.entitlement_namespace
         self._facility = facility
 
@@ -58,10 +67,17 @@ class Login:
 
         Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
         """
-        token = _bearer(request)
-        if token is None:
-            return PUBLIC
-        asking = access.principal(await self._verifier.claims(token))
+        try:
+            token = _bearer(request)
+            if token is None:
+                return PUBLIC
+            asking = access.principal(await self._verifier.claims(token))
+        except Problem as refusal:
+            if self._metadata and (challenge := refusal.headers.get("WWW-Authenticate")):
+                separator = "," if "=" in challenge else ""
+                told = f'{challenge}{separator} resource_metadata="{self._metadata}"'
+                refusal.headers["WWW-Authenticate"] = told
+            raise
         granted = access.grants(asking, self._namespace, self._facility.name)
         return await self._granted(granted, asking.subject, rows, asking.name)
 

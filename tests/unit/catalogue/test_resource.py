@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from panosc_catalogue.web.app import create_app
 from unit.catalogue.service import get, serving, settings
 
@@ -38,6 +39,28 @@ def test_a_program_learns_the_login_its_scope_and_the_archives(database_url: str
         "scopes_supported": ["facility-aurora"],
         "bearer_methods_supported": ["header"],
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "challenge"),
+    [
+        (
+            "Bearer nonsense",
+            'Bearer error="invalid_token", error_description="it is no signed JSON Web Token", ',
+        ),
+        ("Basic YTpi", "Bearer "),
+    ],
+)
+def test_refusals_say_where_programs_learn_it(
+    database_url: str, tmp_path: Path, given: str, challenge: str
+) -> None:
+    (tmp_path / "catalogue.json").write_text(json.dumps({**CONFIGURATION, "aai": AAI}))
+    with serving(create_app(settings(database_url, tmp_path))) as client:
+        for path in ("/api/Datasets", "/search"):
+            answer = client.get(path, headers={"Authorization": given})
+            assert answer.status_code == 401
+            told = f'{challenge}resource_metadata="{HOST}{PATH}"'
+            assert answer.headers["WWW-Authenticate"] == told
 
 
 def test_without_a_login_it_names_none(database_url: str, tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     policy_file = PolicyFile(settings.policy_file)
     sealing = Sealing(database, policy_file, clock)
     http = httpx2.AsyncClient(trust_env=False, verify=trusted())
-    login = Login(config.aai, config.facility, http) if config.aai else None
+    metadata = f"{config.public_url.rstrip('/')}{resource.PATH}" if config.public_url else None
+    login = Login(config.aai, config.facility, http, metadata=metadata) if config.aai else None
     site = Site(database, policy_file, config, clock, sealing, login)
     templates = Pages(site)
     upkeep = Upkeep(site, settings.stamp_seconds)
