@@ -72,7 +72,7 @@ def declare(login: keycloak.Server) -> None:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def facility() -> Iterator[Facility]:
     base = Path(tempfile.mkdtemp(prefix="panosc-cli-"))
     base.chmod(0o755)  # nginx's workers are another user

@@ -1,9 +1,15 @@
-"""Downloads by the real program from a real archive, over lines that break."""
+"""The program `panosc` as people run it, at a real Keycloak, catalogue and archive, over lines that break.
+
+One file, as the servers take long to start.
+"""
 
 import hashlib
 import json
+import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +18,15 @@ from urllib.parse import quote
 import httpx2
 import pytest
 from unit.cli.conftest import EMBARGOED, LARGE, SMALL
-from unit.cli.laptop import OTHER, Facility, Laptop
+from unit.cli.laptop import OTHER, Facility, Laptop, enter
 from unit.cli.line import Line, bad_line
+
+PAGE = (Path(__file__).parents[3] / "docs/how-to/command-line.md").read_text(encoding="utf-8")
+COMMANDS = [
+    "\n".join(re.findall(r"^\$ (.*)", block, re.M))
+    for block in re.findall(r"```console\n(.*?)```", PAGE, re.S)
+]
+ADDRESSES = "export PANOSC_CATALOGUE=https://catalogue.esrf.example\n"
 
 
 @pytest.fixture
@@ -41,6 +54,82 @@ def same(home: Path, facility: Facility, path: str) -> bool:
 
 def leftovers(home: Path) -> set[str]:
     return {str(file.relative_to(home)) for file in home.rglob("*.part*")}
+
+
+def test_somebody_logs_in_by_device_code(laptop: Laptop, facility: Facility) -> None:
+    told = laptop.log_in(facility)
+    assert f"Logged in to ESRF ({facility.catalogue}) as Ada Marsh." in told
+    (file,) = laptop.state.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = dict(line.split(maxsplit=1) for line in laptop.done("whoami").splitlines())
+    assert shown["name"] == "Ada Marsh"
+    assert shown["identifier"].endswith("@panosc.example.org")
+    assert shown["entitlement"].startswith("urn:geant:panosc.example.org:group:esrf:proposals:hc2")
+    assert shown["login"] == facility.login.issuer("panosc")
+    assert shown["ends"].endswith("UTC, unless it is used before")
+
+
+def test_who_refuses_in_the_browser_is_not_logged_in(laptop: Laptop, facility: Facility) -> None:
+    with laptop.start("login", facility.catalogue) as process:
+        assert process.stdout
+        address = [process.stdout.readline() for _ in range(2)][1].split()[-1]
+        enter(address, "ada", button="cancel")
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (3, "panosc: the login was refused in the browser\n")
+    assert not laptop.state.exists()
+
+
+def test_logging_out_ends_the_login_and_forgets_it(laptop: Laptop, facility: Facility) -> None:
+    laptop.log_in(facility)
+    (file,) = laptop.state.iterdir()
+    told = json.loads(file.read_text())
+    assert laptop.done("logout") == f"Logged out of ESRF ({facility.catalogue}).\n"
+    assert list(laptop.state.iterdir()) == []
+    form = {"client_id": "panosc-cli", "grant_type": "refresh_token", "refresh_token": told["refresh_token"]}
+    answer = httpx2.post(f"{told['issuer']}/protocol/openid-connect/token", data=form, trust_env=False)
+    assert answer.json()["error"] == "invalid_grant"
+
+
+def test_a_login_that_has_ended_says_how_to_go_on(laptop: Laptop, facility: Facility) -> None:
+    laptop.log_in(facility)
+    (file,) = laptop.state.iterdir()
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "expires": 0, "refresh_token": "gone"}))
+    ended = laptop.run("search")
+    assert ended.returncode == 3
+    assert f"has ended (Invalid refresh token): `panosc login {facility.catalogue}`" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "titles"),
+    [
+        ([], ["large", "öpen"]),
+        (["--limit", "1"], ["large"]),
+        (["öpen"], ["öpen"]),
+        (["--from", "2015-07-01", "--to", "2015-07-01"], ["large"]),
+        (["--to", "2015-06-30"], ["öpen"]),
+        (["--instrument", "none of this name"], []),
+        (["--technique", "SAXS"], []),
+    ],
+    ids=str,
+)
+def test_what_is_looked_for_is_found(
+    laptop: Laptop, facility: Facility, arguments: list[str], titles: list[str]
+) -> None:
+    laptop.environment["PANOSC_CATALOGUE"] = facility.catalogue
+    lines = laptop.done("search", "--json", *arguments).splitlines()
+    assert [json.loads(line)["title"] for line in lines] == titles
+    header, *rows = laptop.done("search", *arguments).splitlines()
+    assert header.split() == ["PID", "DATE", "ACCESS", "TITLE"]
+    assert [row.split()[-2:] for row in rows] == [["public", title] for title in titles]
+
+
+def test_what_is_not_public_is_found_by_its_people_and_said_to_be_closed(
+    laptop: Laptop, facility: Facility
+) -> None:
+    laptop.log_in(facility)
+    (row,) = laptop.done("search", "embargoed").splitlines()[1:]
+    assert row.split()[-2:] == ["closed", "embargoed"]
 
 
 def test_a_dataset_comes_with_its_folders_and_is_not_fetched_twice(
@@ -233,3 +322,25 @@ def test_what_went_wrong_is_said_and_programs_are_told(
     ended = laptop.run(*given)
     assert (ended.returncode, ended.stdout) == (status, "")
     assert said in ended.stderr
+
+
+@pytest.mark.parametrize("commands", [one for one in COMMANDS if "login" not in one])
+def test_the_commands_do_what_they_say(facility: Facility, commands: str, tmp_path: Path) -> None:
+    script = (ADDRESSES + commands).replace("https://catalogue.esrf.example", facility.catalogue)
+    script = script.replace("https://archive.esrf.example", facility.archive)
+    script = script.replace("esrf:archive/…", pid_of(facility, LARGE))
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "NO_PROXY": "*",
+    }
+    shell = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(
+        shell, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "large" in done.stdout
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) == 3
