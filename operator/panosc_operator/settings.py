@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     """Whether the gateway logs people in and keeps their sessions, as Envoy Gateway does; only by HTTPS."""
 
     gateway_requests_per_second: Annotated[int, Field(ge=0)] = 100
-    """How many requests a second one address may send to a facility's hosts or to the login, as Envoy Gateway
-    limits them; 0: as many as it likes."""
+    """How many requests a second one address may send to each part of a facility's hosts or of the login, as
+    Envoy Gateway counts them; 0: as many as it likes."""
 
     dns_namespace: str = "kube-system"
     """Namespace of the cluster's DNS pods, which the facilities' pods may ask."""

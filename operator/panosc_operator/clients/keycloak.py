@@ -185,11 +185,17 @@ class _Keeper:
             await self._call("POST", origin, {"newName": name})
             self.changed.append(f"the flow {name} was not there")
         path = self._path("authentication", "flows", quote(name), "executions")
-        present = set()
-        for step in await self._call("GET", path):
+        steps = [
             # A copy's flows within the flow have its name before theirs.
-            what = step.get("providerId") or step["displayName"].removeprefix(f"{name} ")
-            present.add(what)
+            (one.get("providerId") or one["displayName"].removeprefix(f"{name} "), one)
+            for one in await self._call("GET", path)
+        ]
+        lacking = sorted(wanted.keys() - {what for what, _ in steps})
+        if lacking:
+            raise Refused(
+                f"the flow {name} lacks {', '.join(lacking)}: add it again in the console's Authentication"
+            )
+        for what, step in steps:
             if what not in wanted:
                 await self._call(
                     "DELETE", self._path("authentication", "executions", step["id"]), missing=True
@@ -198,11 +204,6 @@ class _Keeper:
             elif step["requirement"] != wanted[what]:
                 await self._call("PUT", path, {**step, "requirement": wanted[what]})
                 self.changed.append(f"whether first logins need {what}")
-        lacking = sorted(wanted.keys() - present)
-        if lacking:
-            raise Refused(
-                f"the flow {name} lacks {', '.join(lacking)}: add it again in the console's Authentication"
-            )
 
     async def _keep_scopes(self) -> dict[str, str]:
         """Client scopes and their mappers; the ids of all by name."""

@@ -278,8 +278,8 @@ def gateway(part: Part, name: str, hostname: str, secret: str, settings: Setting
 
 
 def rate_limits(part: Part, gateway_name: str, settings: Settings) -> list[Desired]:
-    """What stops an address that sends more requests to a Gateway's hosts than it may; each pod of it
-    counts by itself."""
+    """What stops an address that sends more requests to a Gateway's hosts than it may. Each of the gateway's
+    pods counts by itself, and each prefix of paths that a route names for itself."""
     if not settings.gateway_requests_per_second:
         return []
     limit = {"requests": settings.gateway_requests_per_second, "unit": "Second"}
