@@ -105,7 +105,6 @@ def test_what_is_missing_is_told(more: dict[str, Any], reason: str, words: str) 
 def test_only_facilities_that_are_what_they_say_are_members(changes: Object) -> None:
     world = [{**FACILITY, **changes}, OWN, ADMINISTRATOR, ACCOUNT]
     assert judged(federation(), world).status["facilities"] == []
-    assert observe(federation(), world).namespaces == ()
 
 
 def test_an_account_that_somebody_else_made_is_none() -> None:
