@@ -155,6 +155,15 @@ def _route(obj: Object, status: Object) -> Health:
     return _CURRENT
 
 
+def _attached_policy(obj: Object, status: Object) -> Health:
+    """What Envoy Gateway says for each thing that it attaches a policy to; there may be none yet."""
+    for ancestor in status.get("ancestors") or []:
+        accepted = conditions_of(ancestor).get("Accepted")
+        if accepted is not None and _is(accepted, "False"):
+            return _failed(accepted)
+    return _CURRENT
+
+
 def _all_true(status: Object, types: Iterable[str], generation: int | None) -> Health:
     conditions = conditions_of(status)
     for name in types:
@@ -194,4 +203,6 @@ _RULES: dict[str, Callable[[Object, Any], Health]] = {
     "Service": _service,
     "Gateway": _gateway,
     "HTTPRoute": _route,
+    "BackendTrafficPolicy": _attached_policy,
+    "SecurityPolicy": _attached_policy,
 }
