@@ -34,6 +34,10 @@ class QueryRefused(ValueError):
     """PostgreSQL refuses what the query asks for; the message says why."""
 
 
+class Locked(Busy):
+    """Somebody else changes the same."""
+
+
 class QueryTimeout(Busy):
     """The query took longer than a query may."""
 
@@ -128,12 +132,15 @@ class Database:
     async def writing(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """A connection in a transaction that may write; it is committed unless the block raises.
 
-        Nothing is repeated. Raises DatabaseUnavailable, QueryTimeout.
+        Nothing is repeated. Raises DatabaseUnavailable, QueryTimeout, and Locked where the block sets a
+        `lock_timeout`.
         """
         try:
             async with self._pool.connection() as connection, connection.transaction():
                 await connection.execute("SET TRANSACTION READ WRITE")
                 yield connection
+        except psycopg.errors.LockNotAvailable as error:
+            raise Locked("Somebody else changes the same now; try again in a moment") from error
         except psycopg.errors.QueryCanceled as error:
             raise QueryTimeout(f"The change took longer than {self.timeout_seconds:g} s") from error
         except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError) as error:

@@ -11,7 +11,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
     urn:<namespace>:group:<facility>:staff                    staff of all its instruments
     urn:<namespace>:group:<facility>:instruments:<name>       staff of one instrument
     urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal
-    urn:<namespace>:group:<facility>:role=user-office         names the people of proposals, sees no data
+    urn:<namespace>:group:<facility>:role=user-office         names people of proposals, also itself
     urn:<namespace>:group:federation:role=admin               administrator of the federation
 """
 
@@ -105,7 +105,7 @@ class Grants:
     staff: bool = False
     admin: bool = False
     user_office: bool = False
-    """Whether they say who is on which proposal, which shows them no data."""
+    """Whether they say who is on which proposal; shows them no data until they name themselves."""
 
     @property
     def everything(self) -> "Role | None":

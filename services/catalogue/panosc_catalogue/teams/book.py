@@ -5,7 +5,7 @@ one after the other, and an invitation is before a push or after it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,11 +52,21 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(proposal text, role text, name tex
 RETURNING id
 """
 _LEAVE = "DELETE FROM team_member WHERE id = ANY(%(ids)s::bigint[]) RETURNING id"
+# Else they would wake unseen once whoever gave them leads again.
+_LAPSE = f"""
+DELETE FROM team_member m WHERE m.proposal = ANY(%(teams)s::text[]) AND m.role = '{INVITED}' AND NOT {_HOLDS}
+RETURNING proposal, role, identities
+"""  # noqa: S608
 # With them goes who was invited by the same identity before, and whose time is over.
 _UNINVITE = f"""
 DELETE FROM team_member m WHERE m.proposal = %(team)s AND m.role = '{INVITED}'
-AND (m.identities && %(those)s::text[] OR NOT {_HOLDS}) RETURNING id
+AND (m.identities && %(those)s::text[] OR NOT {_HOLDS}) RETURNING role, identities
 """  # noqa: S608
+# Who is invited by two stays while one of them leads.
+_JOIN_IN = """
+UPDATE team_member SET invited_by = ARRAY(SELECT DISTINCT unnest(invited_by || %(identities)s::text[]))
+WHERE id = %(id)s AND NOT invited_by @> %(identities)s::text[] RETURNING id
+"""
 _INVITE = f"""
 INSERT INTO team_member (proposal, role, name, identities, invited_by, invited_at, until)
 VALUES (%(team)s, '{INVITED}', %(name)s, %(those)s::text[], %(identities)s::text[], {CLOCK}, %(until)s)
@@ -88,6 +98,12 @@ class Member:
     def for_log(self) -> dict[str, Any]:
         """Who it is, as the audit log has it."""
         return _for_log(self.role, self.identities)
+
+    def for_the_rest(self) -> "Member":
+        """What others of the team read: a name, or where there is none one identity, an ORCID iD first."""
+        known = [f"{kind}:{self.known_by[kind]}" for kind in identity.KINDS if kind in self.known_by]
+        shown = [] if self.name else known[:1]
+        return replace(self, identities=shown, invited_at=None, until=None)
 
 
 @dataclass(frozen=True)
@@ -125,11 +141,13 @@ class Book:
 
     async def roster(self, team: str) -> Roster | None:
         """A team, which may have nobody yet; None for whom it does not concern."""
-        parameters = self._with(team)
+        parameters = self._with(team=team)
         ((document, belongs, leads),) = await self.rows(_STANDING, parameters)
         if not (belongs or leads or self.viewer.everything or self.viewer.grants.user_office):
             return None
         members = [Member(*row) for row in await self.rows(_MEMBERS, parameters)]
+        if not (leads or self.viewer.everything or self.viewer.grants.user_office):
+            members = [one.for_the_rest() for one in members]
         return Roster(team, document, members, leads)
 
     async def lock(self, teams: Iterable[str]) -> None:
@@ -144,34 +162,38 @@ class Book:
             await self.rows(_LEAVE, {"ids": ids})
         if rows:
             await self.rows(_JOIN, {"rows": orjson.dumps(rows).decode()})
+        for team, role, identities in await self.rows(_LAPSE, self._with(teams=list(teams))):
+            changes.setdefault(team, Change()).removed.append(_for_log(role, identities))
         return changes
 
-    async def invite(self, roster: Roster, invitation: Invitation) -> bool:
-        """Invite somebody to a team, which is locked; whether that changes anything. Raises Refused."""
+    async def invite(self, roster: Roster, invitation: Invitation) -> Change | None:
+        """Invite somebody to a team, which is locked; None if that changes nothing. Raises Refused."""
         those = set(invitation.identities)
         if any(not one.is_invited and those & set(one.identities) for one in roster.members):
             raise Refused("they are in the team already, as the user office says: nothing is to be done")
         invited = [one for one in roster.members if one.is_invited]
         told = (invitation.identities, invitation.name, invitation.until)
-        if any((one.identities, one.name, one.until) == told for one in invited):
-            return False
+        added = [_for_log(INVITED, invitation.identities)]
+        for one in invited:
+            if (one.identities, one.name, one.until) == told:
+                is_new = await self.rows(_JOIN_IN, self._with(id=one.id))
+                return Change(added) if is_new else None
         others = [one for one in invited if not those & set(one.identities)]
         if len(others) >= MAX_INVITED:
             raise Refused(f"{MAX_INVITED} people are invited already: remove one who needs it no longer")
         parameters = self._with(
-            roster.proposal, those=invitation.identities, name=invitation.name, until=invitation.until
+            team=roster.proposal, those=invitation.identities, name=invitation.name, until=invitation.until
         )
-        await self.rows(_UNINVITE, parameters)
+        removed = [_for_log(*row) for row in await self.rows(_UNINVITE, parameters)]
         await self.rows(_INVITE, parameters)
-        return True
+        return Change(added, removed)
 
     async def remove(self, member: Member) -> None:
         """Take somebody out of a team, which is locked."""
         await self.rows(_LEAVE, {"ids": [member.id]})
 
-    def _with(self, team: str, **values: Any) -> dict[str, Any]:
+    def _with(self, **values: Any) -> dict[str, Any]:
         return {
-            "team": team,
             "facility": self.facility,
             "identities": sorted(self.viewer.grants.identities),
             "documents": list(self.viewer.documents),

@@ -23,8 +23,18 @@ MAX_INVITED = 50
 MAX_PROPOSAL = 300
 _ONE_LINE = r"^[^\u0000-\u001f\u007f]+$"
 
+
+def _is_no_address_of_people(proposal: str) -> str:
+    """Below `/members` of its address a team has its people: a proposal called so could not be told apart."""
+    if "/members/" in f"{proposal}/":
+        raise ValueError("it has /members in it")
+    return proposal
+
+
 Proposal = Annotated[
-    str, StringConstraints(pattern=r"^[!-~]+( [!-~]+)*$", min_length=1, max_length=MAX_PROPOSAL)
+    str,
+    StringConstraints(pattern=r"^[!-~]+( [!-~]+)*$", min_length=1, max_length=MAX_PROPOSAL),
+    AfterValidator(_is_no_address_of_people),
 ]
 
 
@@ -39,7 +49,8 @@ class TeamRole(StrEnum):
 INVITED = "invited"
 """What everybody else in a team is."""
 REMEDIES = {
-    "proposal": f"give its number or pid, ASCII on one line, {MAX_PROPOSAL} characters at most",
+    "proposal": f"give its number or pid, ASCII on one line, {MAX_PROPOSAL} characters at most, without "
+    "/members as a part",
     "role": f"give one of {', '.join(TeamRole)}",
     "name": "give it on one line, 200 characters at most, or leave it out",
     "orcid": "give an ORCID iD such as 0000-0002-1825-0097, whose last character is a check digit",

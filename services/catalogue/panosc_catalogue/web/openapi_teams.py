@@ -60,7 +60,12 @@ def paths() -> Schema:
             }
         },
         "/teams/{proposal}": {
-            "get": _operation("showTeam", "Who is in a team", "TeamState", [proposal]),
+            "get": {
+                **_operation("showTeam", "Who is in a team", "TeamState", [proposal]),
+                "description": "Its principal investigators, the facility's staff, administrators and the "
+                "user office read all of it; who else is in it reads names and roles, and of who has no name "
+                "one identity.",
+            },
             "put": {
                 **_operation("pushTeam", "Set a team", "TeamChanged", [proposal]),
                 "description": "For the user office. Who is not named is no longer in the team, the same "
@@ -69,6 +74,15 @@ def paths() -> Schema:
             },
         },
         "/teams/{proposal}/members": {
+            "get": {
+                "operationId": "backToTeam",
+                "summary": "To the proposal's page",
+                "description": "For browsers that log in again when they send its form.",
+                "tags": [TEAMS],
+                "security": [{"login": []}],
+                "parameters": [proposal],
+                "responses": {"303": _TO_ITS_PAGE, **refused(_REFUSALS, 401, 404, 422, 503)},
+            },
             "post": {
                 **_operation("invite", "Invite somebody to a team", "TeamChanged", [proposal], 409),
                 "description": f"{invite} {MAX_INVITATION_BYTES} bytes at most.",
@@ -78,7 +92,7 @@ def paths() -> Schema:
                         FORM: {"schema": _FORM},
                     }
                 ),
-            }
+            },
         },
         "/teams/{proposal}/members/{member}": {
             "delete": {
@@ -130,6 +144,7 @@ _FORM = {
         "remove": {"type": "string", "description": "Id of the member to remove"},
     },
 }
+_TO_ITS_PAGE = {"description": "To the proposal's page, in a browser"}
 
 
 def _body(content: Schema) -> Schema:
@@ -148,11 +163,7 @@ def _operation(
         "parameters": parameters,
         "responses": {
             "200": {"description": summary, "content": {JSON: {"schema": reference(answer)}}},
-            **(
-                {"303": {"description": "To the proposal's page, after a form"}}
-                if identifier == "invite"
-                else {}
-            ),
+            **({"303": _TO_ITS_PAGE} if identifier == "invite" else {}),
             **refused(_REFUSALS, *{*refusals, *changes, 401, 404, 422, 503}),
         },
     }

@@ -14,8 +14,11 @@ from starlette.requests import Request
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def check(request: Request) -> None:
-    """Raise Problem (403) for a change that the page of another host sent."""
+def check(request: Request, public_url: str | None) -> None:
+    """Raise Problem (403) for a change that the page of another host sent.
+
+    Or of another scheme, where the catalogue knows its own: a gateway may have ended TLS before it.
+    """
     if request.method in _SAFE:
         return
     site = request.headers.get("Sec-Fetch-Site")
@@ -24,7 +27,9 @@ def check(request: Request) -> None:
     else:
         # Browsers of before 2023, and those that come by plain HTTP.
         origin = request.headers.get("Origin")
-        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
+        scheme, _, host = (origin or "").partition("://")
+        own = (urlsplit(public_url).scheme if public_url else scheme, request.headers.get("Host"))
+        is_ours = origin is None or (scheme, host) == own
     if not is_ours:
         raise Problem(
             403, "another site's page sent this: send it from a page of this catalogue, or by a program"

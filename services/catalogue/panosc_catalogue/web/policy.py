@@ -27,7 +27,6 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_ENTRIES = 1000
 _ACTIONS = [get_args(model.model_fields["action"].annotation)[0] for model in get_args(AnyDecision)]
 _REMEDY = "docs/how-to/policy.md shows each decision with its fields"
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 def routes(site: Site, token_file: Path) -> list[BaseRoute]:
@@ -50,17 +49,17 @@ class _Answers:
     async def policy(self, request: Request) -> Response:
         """`GET /policy`: the facility's data policy that is in force."""
         await self._administrator(request)
-        return _answer(self._site.policy.current().model_dump(mode="json", by_alias=True))
+        return OrjsonResponse(self._site.policy.current().model_dump(mode="json", by_alias=True))
 
     async def document(self, request: Request) -> Response:
         """`GET /policy/documents/{pid}`: what holds of a proposal, and on whose word."""
         await self._administrator(request)
-        return _answer(await self._state("document", request.path_params["pid"]))
+        return OrjsonResponse(await self._state("document", request.path_params["pid"]))
 
     async def dataset(self, request: Request) -> Response:
         """`GET /policy/datasets/{pid}`: what holds of a dataset, and on whose word."""
         await self._administrator(request)
-        return _answer(await self._state("dataset", request.path_params["pid"]))
+        return OrjsonResponse(await self._state("dataset", request.path_params["pid"]))
 
     async def log(self, request: Request) -> Response:
         """`GET /policy/log?pid=&after=&limit=`: all that was ever decided, oldest first."""
@@ -74,7 +73,7 @@ class _Answers:
         rows = await self._site.rows(ledger.LOG, parameters)
         page = [ledger.Entry(*row) for row in rows[:limit]]
         following = page[-1].id if len(rows) > len(page) else None
-        return _answer({"entries": [entry.document() for entry in page], "next": following})
+        return OrjsonResponse({"entries": [entry.document() for entry in page], "next": following})
 
     async def decide(self, request: Request) -> Response:
         """`POST /policy/decisions`: let a decision hold; the same again changes nothing."""
@@ -95,10 +94,10 @@ class _Answers:
             ) from error
         except psycopg.DataError as error:
             raise Problem(422, f"PostgreSQL refuses a value: {error.diag.message_primary}") from error
-        return _answer({"changed": changed, "state": await self._state(kind, pid)})
+        return OrjsonResponse({"changed": changed, "state": await self._state(kind, pid)})
 
     async def _administrator(self, request: Request) -> str:
-        origin.check(request)
+        origin.check(request, self._site.config.public_url)
         return await administrator.identified(request, self._site, self._token_file)
 
     async def _state(self, kind: str, pid: str) -> dict[str, Any]:
@@ -138,7 +137,3 @@ def _unknown(kind: str, pid: str) -> Problem:
         value=pid,
         remedy=remedy,
     )
-
-
-def _answer(content: dict[str, Any]) -> Response:
-    return OrjsonResponse(content, headers=_NO_STORE)

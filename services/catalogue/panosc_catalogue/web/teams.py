@@ -41,7 +41,8 @@ MAX_INVITATION_BYTES = 8 * 1024
 MAX_TOLD = 100
 """Proposals that the record of a file names; of more it has the number."""
 JSON, CSV, FORM = "application/json", "text/csv", "application/x-www-form-urlencoded"
-_NO_STORE = {"Cache-Control": "no-store"}
+LOCK_SECONDS = 3
+"""Time after which a change is given up that another one of the same team keeps waiting."""
 _PROPOSAL: TypeAdapter[str] = TypeAdapter(Proposal)
 PROPOSAL_SCHEMA = _PROPOSAL.json_schema()
 _ANYTHING_ELSE = "docs/how-to/user-office.md shows each request with its fields"
@@ -54,6 +55,7 @@ def routes(site: Site) -> list[BaseRoute]:
     one = "/teams/{proposal:path}"
     return [
         Route("/teams", teams.push_sheet, methods=["POST"]),
+        Route(f"{one}/members", teams.back),
         Route(f"{one}/members", teams.invite, methods=["POST"]),
         Route(f"{one}/members/{{member}}", teams.remove, methods=["DELETE"]),
         Route(one, teams.show),
@@ -84,12 +86,16 @@ class _Asked:
 
     @asynccontextmanager
     async def writing(self, *teams: str) -> AsyncIterator[Book]:
-        """The same, to change these; nothing is if the block raises."""
+        """The same, to change these; nothing is if the block raises.
+
+        For who may change them, since it waits for whoever else does. Raises Problem (503) if that is long.
+        """
         async with self.site.database.writing() as connection:
 
             async def rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
                 return await (await connection.execute(sql, parameters)).fetchall()
 
+            await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             book = self.site.book(rows)
             await book.lock(teams)
             yield book
@@ -112,6 +118,31 @@ class _Asked:
             raise Problem(404, "there is no such team, or it is not yours to see")
         return roster
 
+    async def led(self, book: Book) -> Roster:
+        """The team of who may invite to it; raises Problem for others."""
+        roster = await self.roster(book)
+        if not roster.leads:
+            raise Problem(403, "its principal investigators invite to a team: ask one of them")
+        return roster
+
+    async def invited(self, book: Book, given: str) -> Member:
+        """Who has this id, for who may remove them; raises Problem for others."""
+        roster = await self.roster(book)
+        grants = self.site.viewer.grants
+        present = {str(one.id): one for one in roster.members}
+        if given not in present:
+            raise Problem(404, "nobody in the team has this id: GET /teams/<proposal> shows who has which")
+        member = present[given]
+        if not member.is_invited:
+            contact = self.site.config.facility.contact_email
+            whom = f"the user office ({contact})" if contact else "the user office"
+            raise Problem(
+                409, f"{whom} named them, and decides: ask it for a new list of the team without them"
+            )
+        if not (roster.leads or grants.admin or grants.user_office):
+            raise Problem(403, "its principal investigators remove who was invited: ask one of them")
+        return member
+
     async def state(self, book: Book) -> dict[str, Any]:
         """The team as it is shown; raises Problem as `roster`."""
         roster = await self.roster(book)
@@ -123,9 +154,9 @@ class _Asked:
             "members": [_member(one) for one in roster.members],
         }
 
-    async def told(self, action: str, **what: Any) -> None:
-        """Write down what is about to be changed."""
-        await audit.change(self.request, self.subject, action=action, **what)
+    async def told(self, action: str, *what: dict[str, Any]) -> None:
+        """Write down what is about to be changed, a line each."""
+        await audit.change(self.request, self.subject, *({"action": action, **one} for one in what))
 
 
 class _Teams:
@@ -135,7 +166,7 @@ class _Teams:
     async def show(self, request: Request) -> Response:
         """`GET /teams/{proposal}`: who is in the team."""
         asked = await self._asked(request)
-        return _answer(await asked.state(asked.book()))
+        return OrjsonResponse(await asked.state(asked.book()))
 
     async def push(self, request: Request) -> Response:
         """`PUT /teams/{proposal}`: the whole team; the same again changes nothing."""
@@ -150,9 +181,9 @@ class _Teams:
             raise _wrong(f"members.{position}.{kind}", value, why, remedy)
         async with asked.writing(team) as book:
             changes = await book.push({team: said.members})
-            await asked.told("push", proposal=team, **asdict(changes.get(team, Change())))
+            await asked.told("push", {"proposal": team, **asdict(changes.get(team, Change()))})
             state = await asked.state(book)
-        return _answer({"changed": bool(changes), "team": state})
+        return OrjsonResponse({"changed": bool(changes), "team": state})
 
     async def push_sheet(self, request: Request) -> Response:
         """`POST /teams`: the whole teams of all proposals that a CSV file names."""
@@ -168,10 +199,21 @@ class _Teams:
             raise Problem(422, detail, flaws=[flaw.document() for flaw in error.flaws]) from error
         async with asked.writing(*teams) as book:
             changes = await book.push(teams)
-            await asked.told("push", proposals=sorted(teams)[:MAX_TOLD], proposalCount=len(teams))
-            for team, change in sorted(changes.items()):
-                await asked.told("push", proposal=team, **asdict(change))
-        return _answer({"proposals": len(teams), "changed": sorted(changes)})
+            whole = {"proposals": sorted(teams)[:MAX_TOLD], "proposalCount": len(teams)}
+            each = ({"proposal": team, **asdict(changes[team])} for team in sorted(changes))
+            await asked.told("push", whole, *each)
+        return OrjsonResponse({"proposals": len(teams), "changed": sorted(changes)})
+
+    async def back(self, request: Request) -> Response:
+        """`GET /teams/{proposal}/members`: to the proposal's page.
+
+        Whose session has ended when they send the page's form comes here once they have logged in again.
+        """
+        asked = await self._asked(request)
+        state = await asked.state(asked.book())
+        if state["link"] is None:
+            raise Problem(404, "its proposal is still to come, and has no page yet")
+        return RedirectResponse(f"{state['link']}#team", 303)
 
     async def invite(self, request: Request) -> Response:
         """`POST /teams/{proposal}/members`: invite somebody; with the page's form also remove."""
@@ -180,23 +222,25 @@ class _Teams:
         content = await body_of(request, MAX_INVITATION_BYTES, "an invitation", "shorten the name")
         if kind == JSON:
             changed, state = await self._invited(asked, _parsed(Invitation, content))
-            return _answer({"changed": changed, "team": state})
+            return OrjsonResponse({"changed": changed, "team": state})
         form = _form(content)
         if "remove" in form:
             state = await self._removed(asked, form["remove"])
         else:
             _, state = await self._invited(asked, _of_form(form))
         # The landing page, as POST is not to be repeated by loading it again.
-        return RedirectResponse(f"{state['link'] or '/'}#team", 303, headers=_NO_STORE)
+        return RedirectResponse(f"{state['link'] or '/'}#team", 303)
 
     async def remove(self, request: Request) -> Response:
         """`DELETE /teams/{proposal}/members/{member}`: remove somebody who was invited."""
         asked = await self._asked(request)
-        return _answer({"changed": True, "team": await self._removed(asked, request.path_params["member"])})
+        return OrjsonResponse(
+            {"changed": True, "team": await self._removed(asked, request.path_params["member"])}
+        )
 
     async def _asked(self, request: Request) -> _Asked:
         """The request by whoever sent it. Raises Problem, also where nobody can be told from anybody else."""
-        origin.check(request)
+        origin.check(request, self._site.config.public_url)
         if self._site.login is None:
             raise Problem(404, "there are no teams here: the facility's services have no login")
         site = await self._site.asked_by(request)
@@ -213,38 +257,24 @@ class _Teams:
         now = self._site.clock() or datetime.now(UTC)
         if invitation.until and invitation.until <= now:
             raise _wrong("until", iso(invitation.until), "that is in the past")
+        await asked.led(asked.book())
         async with asked.writing(asked.team) as book:
-            roster = await asked.roster(book)
-            if not roster.leads:
-                raise Problem(403, "its principal investigators invite to a team: ask one of them")
+            roster = await asked.led(book)
             try:
-                changed = await book.invite(roster, invitation)
+                change = await book.invite(roster, invitation)
             except Refused as error:
                 raise Problem(409, str(error)) from error
-            if changed:
-                told = [identity.for_log(one) for one in invitation.identities]
-                await asked.told("invite", proposal=asked.team, invited=told, until=iso(invitation.until))
-            return changed, await asked.state(book)
+            if change:
+                what = {"proposal": asked.team, "invited": change.added[0]["identities"]}
+                what |= {"until": iso(invitation.until), "removed": change.removed}
+                await asked.told("invite", what)
+            return change is not None, await asked.state(book)
 
     async def _removed(self, asked: _Asked, given: str) -> dict[str, Any]:
+        await asked.invited(asked.book(), given)
         async with asked.writing(asked.team) as book:
-            roster = await asked.roster(book)
-            grants = asked.site.viewer.grants
-            present = {str(one.id): one for one in roster.members}
-            if given not in present:
-                raise Problem(
-                    404, "nobody in the team has this id: GET /teams/<proposal> shows who has which"
-                )
-            member = present[given]
-            if not member.is_invited:
-                contact = self._site.config.facility.contact_email
-                whom = f"the user office ({contact})" if contact else "the user office"
-                raise Problem(
-                    409, f"{whom} named them, and decides: ask it for a new list of the team without them"
-                )
-            if not (roster.leads or grants.admin or grants.user_office):
-                raise Problem(403, "its principal investigators remove who was invited: ask one of them")
-            await asked.told("remove", proposal=asked.team, removed=[member.for_log()])
+            member = await asked.invited(book, given)
+            await asked.told("remove", {"proposal": asked.team, "removed": [member.for_log()]})
             await book.remove(member)
             return await asked.state(book)
 
@@ -309,7 +339,3 @@ def _wrong(field: str, value: object, why: str, remedy: str | None = None) -> Pr
     told = remedy or REMEDIES[field]
     detail = ": ".join(filter(None, (field, why, told)))
     return Problem(422, detail, field=field, value=value, remedy=told)
-
-
-def _answer(content: dict[str, Any]) -> Response:
-    return OrjsonResponse(content, headers=_NO_STORE)

@@ -75,10 +75,10 @@ class Catalogue:
     def subject(self, who: str) -> str:
         return str(jwt.decode(self.tokens[who], options={"verify_signature": False})["sub"])
 
-    def add(self, *records: dict[str, Any]) -> None:
+    def add(self, *records: dict[str, Any], source: str = "beamlines") -> None:
         with self.connection.transaction():
             given = [DocumentRecord.model_validate(one) for one in records]
-            store.write(self.connection, given, store.Origin("beamlines"))
+            store.write(self.connection, given, store.Origin(source))
 
 
 DOCUMENT: dict[str, Any] = {

@@ -4,12 +4,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from panosc_catalogue.web.origin import check
+from panosc_common.problem import Problem
 from playwright.sync_api import Browser, sync_playwright
+from starlette.requests import Request
 from unit.catalogue.teams.conftest import DOCUMENT, LEADER, Catalogue
 
 BEN = {"role": "co-investigator", "email": "ben@example.org", "name": "Ben <b>Okri</b>"}
@@ -76,6 +80,7 @@ def test_what_is_wrong_is_told_on_a_page(catalogue: Catalogue, fields: dict[str,
         ({"Origin": "https://catalogue.facility.example.evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": ""}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Origin": ""}, 403),
     ],
     ids=str,
@@ -89,6 +94,35 @@ def test_pages_of_other_hosts_change_nothing(
     (member, *_) = catalogue.people()
     removal = catalogue.ask("pi", "DELETE", f"/teams/doc/members/{member['id']}", headers=headers)
     assert (removal.status_code == 403) == (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin", "is_ours"),
+    [
+        ("https://catalogue.example", "https://catalogue.example", True),
+        ("https://catalogue.example/", "http://catalogue.example", False),
+        (None, "http://catalogue.example", True),
+        (None, "http://catalogue.example:8080", False),
+    ],
+)
+def test_a_page_of_ours_is_of_the_scheme_that_is_known(
+    public_url: str | None, origin: str, is_ours: bool
+) -> None:
+    headers = [(b"host", b"catalogue.example"), (b"origin", origin.encode())]
+    request = Request({"type": "http", "method": "POST", "headers": headers})
+    with nullcontext() if is_ours else pytest.raises(Problem):
+        check(request, public_url)
+
+
+def test_who_logs_in_again_instead_of_sending_the_form_comes_to_the_page(catalogue: Catalogue) -> None:
+    """As the gateway leads them back to the address that the form was sent to."""
+    catalogue.push(LEADER)
+    answer = catalogue.ask("pi", "GET", "/teams/doc/members", headers=HTML)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/documents/doc#team")
+    assert catalogue.ask("nobody", "GET", "/teams/doc/members", headers=HTML).status_code == 404
+    # Its proposal is still to come.
+    catalogue.push(LEADER, proposal="none")
+    assert catalogue.ask("pi", "GET", "/teams/none/members", headers=HTML).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", ""])
@@ -110,7 +144,7 @@ def test_no_page_of_another_origin_may_read_or_send(catalogue: Catalogue) -> Non
     assert "Access-Control-Allow-Origin" not in answer.headers
     answer = catalogue.ask("pi", "GET", "/documents/doc", headers=HTML | asks)
     assert "Access-Control-Allow-Origin" not in answer.headers
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_others_of_the_team_see_it_without_a_form(catalogue: Catalogue) -> None:
@@ -119,6 +153,7 @@ def test_others_of_the_team_see_it_without_a_form(catalogue: Catalogue) -> None:
         shown = page(catalogue, who)
         assert "Ben &lt;b&gt;Okri&lt;/b&gt;" in shown
         assert 'method="post"' not in shown
+        assert ("ben@example.org" in shown) == (who not in ("ben", "member"))
     for stranger in (None, "nobody", "other pi", "instrument", "elsewhere"):
         assert "Okri" not in page(catalogue, stranger)
     # Whom the user office named, the page removes by nobody's word but its own.

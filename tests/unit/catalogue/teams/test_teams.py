@@ -5,8 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from panosc_catalogue.teams.people import MAX_INVITED, MAX_MEMBERS
+from panosc_common import audit
 from panosc_common.audit import CHANGE, EVENT
 from unit.catalogue.teams.conftest import CLAIMS, DOCUMENT, LEADER, OTHER_PI, PI, Catalogue
 
@@ -67,6 +69,17 @@ def test_a_team_is_of_one_document(catalogue: Catalogue) -> None:
     assert catalogue.invite("source pi", email="eve@example.org").status_code == 404
 
 
+def test_a_proposal_that_a_source_describes_is_before_one_that_a_file_names(catalogue: Catalogue) -> None:
+    catalogue.push(LEADER)
+    catalogue.connection.execute("INSERT INTO ingest_source (name, reading) VALUES ('files', '')")
+    other = {**DOCUMENT, "pid": "facility:doc", "datasets": [{"pid": "d/2", "title": "Run"}]}
+    catalogue.add(other, source="files")
+    assert catalogue.sees("pi")
+    assert catalogue.ask("pi", "GET", "/teams/doc").json()["document"] == "doc"
+    catalogue.add(other)
+    assert not catalogue.sees("pi")
+
+
 @pytest.mark.parametrize("who", [None, *CLAIMS])
 def test_who_may_do_what(catalogue: Catalogue, who: str | None) -> None:
     catalogue.push(LEADER, BEN, {"role": "local contact", "email": "lo@example.org"})
@@ -107,6 +120,25 @@ def test_who_leads_one_proposal_leads_no_other(catalogue: Catalogue) -> None:
     assert catalogue.sees("ben")
 
 
+def test_who_may_not_change_a_team_waits_for_nobody(catalogue: Catalogue) -> None:
+    """And holds no connection while somebody else changes it, as the user office's file does."""
+    catalogue.push(LEADER, BEN)
+    catalogue.invite(email="kai@example.org")
+    with psycopg.connect(catalogue.connection.info.dsn) as other:
+        other.execute("SELECT FROM team WHERE proposal = 'doc' FOR UPDATE")
+        begun = time.monotonic()
+        for who, status in (("nobody", 404), ("ben", 403)):
+            assert catalogue.invite(who, email="eve@example.org").status_code == status
+            kai = catalogue.people()[2]["id"]
+            assert catalogue.ask(who, "DELETE", f"/teams/doc/members/{kai}").status_code == status
+        assert time.monotonic() - begun < 2
+        waited = catalogue.invite(email="eve@example.org")
+        assert (waited.status_code, waited.headers["Retry-After"]) == (503, "2")
+        assert time.monotonic() - begun < 8
+        assert "somebody else" in waited.json()["detail"].lower()
+    assert catalogue.invite(email="eve@example.org").status_code == 200
+
+
 def test_who_is_invited_invites_nobody(catalogue: Catalogue) -> None:
     catalogue.push(LEADER)
     assert catalogue.invite(email="ben@example.org").status_code == 200
@@ -121,6 +153,70 @@ def test_who_no_longer_leads_leaves_no_door_open(catalogue: Catalogue) -> None:
     assert not catalogue.sees("ben")
     assert catalogue.invite(email="eve@example.org").status_code == 403
     assert len(catalogue.people()) == 1
+
+
+def test_invitations_of_who_no_longer_leads_end_for_good(
+    catalogue: Catalogue, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They do not wake when whoever gave them leads again."""
+    catalogue.push(LEADER)
+    catalogue.invite(email="ben@example.org")
+    catalogue.invite("source pi", email="kai@example.org")
+    recorded(capfd)
+    catalogue.push()
+    (told,) = recorded(capfd)
+    assert [one["role"] for one in told["removed"]] == ["principal investigator", "invited"]
+    assert catalogue.push(LEADER)["changed"] is True
+    assert not catalogue.sees("ben")
+    # The source names who gave this one.
+    assert [one["email"] for one in catalogue.people()] == [None, "kai@example.org"]
+
+
+def test_who_was_invited_by_two_stays_while_one_of_them_leads(
+    catalogue: Catalogue, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = {**LEADER, "orcid": OTHER_PI}
+    catalogue.push(LEADER, other)
+    assert catalogue.invite(email="ben@example.org").json()["changed"] is True
+    recorded(capfd)
+    assert catalogue.invite("other pi", email="ben@example.org").json()["changed"] is True
+    (told,) = recorded(capfd)
+    assert (told["subject"], told["removed"]) == (catalogue.subject("other pi"), [])
+    assert catalogue.invite("other pi", email="ben@example.org").json()["changed"] is False
+    assert catalogue.invite(email="ben@example.org").json()["changed"] is False
+    catalogue.push(other)
+    assert catalogue.sees("ben")
+    catalogue.push()
+    assert not catalogue.sees("ben")
+
+
+def test_whom_an_invitation_replaces_is_told(catalogue: Catalogue, capfd: pytest.CaptureFixture[str]) -> None:
+    catalogue.push(LEADER)
+    catalogue.invite(email="ben@example.org")
+    catalogue.invite(identifier="kai")
+    recorded(capfd)
+    catalogue.invite(email="ben@example.org", identifier="kai")
+    (told,) = recorded(capfd)
+    assert [one["role"] for one in told["removed"]] == ["invited", "invited"]
+    assert told["removed"][1]["identities"] == ["identifier:kai"]
+
+
+def test_the_rest_of_the_team_reads_names_and_roles_alone(catalogue: Catalogue) -> None:
+    catalogue.push({**LEADER, "email": "pi@example.org"}, {**BEN, "identifier": "ben-id"})
+    catalogue.invite(identifier="kai", name="Kai", until="2028-01-01T00:00:00Z")
+    nothing = {"orcid": None, "identifier": None, "email": None, "invitedAt": None, "until": None}
+    for who in ("ben", "member"):
+        shown = [{key: one[key] for key in one if key != "id"} for one in catalogue.people(who=who)]
+        assert shown == [
+            # Who has no name is called by something, of which an ORCID iD is public.
+            {"role": "principal investigator", "name": None, **nothing, "orcid": PI},
+            {"role": "co-investigator", "name": "Ben Okri", **nothing},
+            {"role": "invited", "name": "Kai", **nothing},
+        ]
+    for who in ("pi", "source pi", "staff", "office", "admin"):
+        pi, ben, kai = catalogue.people(who=who)
+        assert (pi["email"], ben["identifier"]) == ("pi@example.org", "ben-id")
+        assert (kai["identifier"], kai["until"]) == ("kai", "2028-01-01T00:00:00Z")
 
 
 def test_whom_the_office_named_needs_its_word(catalogue: Catalogue) -> None:
@@ -184,7 +280,7 @@ def test_what_is_wrong_changes_nothing(catalogue: Catalogue, members: list[Any],
 
 
 def test_other_names_of_proposals_are_refused(catalogue: Catalogue) -> None:
-    for name in ("d%00c", "d%09c", "%20doc", "d%C3%B6c", "x" * 301):
+    for name in ("d%00c", "d%09c", "%20doc", "d%C3%B6c", "x" * 301, "doc/members", "doc/members/1"):
         answer = catalogue.ask("office", "PUT", f"/teams/{name}", json={"members": []})
         assert (answer.status_code, answer.json()["field"]) == (422, "proposal")
 
@@ -247,6 +343,23 @@ def test_a_file_is_taken_as_a_whole_or_not_at_all(catalogue: Catalogue) -> None:
     assert "line 3, role: 'boss'" in answer.json()["detail"]
     assert catalogue.sees("ben")
     assert not catalogue.sees("pi")
+
+
+def test_a_file_names_no_team_as_the_address_of_people(catalogue: Catalogue) -> None:
+    answer = sheet(catalogue, "doc/members,co-investigator,,,x,")
+    (flaw,) = answer.json()["flaws"]
+    assert (answer.status_code, flaw["column"], flaw["value"]) == (422, "proposal", "doc/members")
+    assert "/members" in flaw["remedy"]
+
+
+def test_all_lines_of_a_file_are_one_write(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(audit, "_append", written.append)
+    assert sheet(catalogue, *(f"P-{n},co-investigator,,,p{n}," for n in range(20))).status_code == 200
+    (lines,) = written
+    told = [json.loads(line) for line in lines.splitlines()]
+    assert [one.get("proposal") for one in told] == [None, *sorted(f"P-{n}" for n in range(20))]
+    assert len({one["requestId"] for one in told}) == 1
 
 
 def test_every_change_is_told_and_no_address(catalogue: Catalogue, capfd: pytest.CaptureFixture[str]) -> None:

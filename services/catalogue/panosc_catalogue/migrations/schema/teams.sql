@@ -19,11 +19,13 @@ CREATE TABLE team_member (
 CREATE INDEX ON team_member (proposal);
 CREATE INDEX ON team_member USING gin (identities);
 
--- The one document that a team is of.
+-- The one document that a team is of: of two that are called so, rather the one that no NeXus file alone names, as
+-- whoever writes files could take the team over.
 CREATE FUNCTION team_document(facility text, team text) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (
-    SELECT id FROM document WHERE pid IN (facility || ':' || team, team) ORDER BY pid = team LIMIT 1
+    SELECT id FROM document WHERE pid IN (facility || ':' || team, team)
+    ORDER BY EXISTS (SELECT FROM ingest_source WHERE name = source), pid = team LIMIT 1
 );
 
 -- Whether somebody with these identities is a principal investigator of the team's proposal, as the user office says,
