@@ -69,7 +69,7 @@ def test_many_datasets_are_counted(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_change_of_a_team_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     async def put(request: Request) -> Response:
-        await change(request, "office@example.org", action="push", proposal="HC-4123")
+        await change(request, "office@example.org", {"action": "push", "proposal": "HC-4123"})
         return PlainTextResponse("done")
 
     app = Starlette(routes=[Route("/teams/{proposal}", put, methods=["PUT"])])
