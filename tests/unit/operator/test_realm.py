@@ -319,6 +319,12 @@ def test_entitlements_are_what_the_community_s_package_reads(said: Mapping[str, 
     )
 
 
+@pytest.mark.parametrize("where", EVERYWHERE)
+def test_who_has_a_token_learns_where_it_may_go(said: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    hosts = ["http://archive.aurora.panosc.localhost", "http://catalogue.aurora.panosc.localhost"]
+    assert said[where].get("panosc_services") == (hosts if where == "userinfo" else None)
+
+
 @pytest.mark.parametrize(
     ("claim", "expected"),
     [("name", "Ada Example"), ("given_name", "Ada"), ("email", "ada@example.org"), ("email_verified", False)],

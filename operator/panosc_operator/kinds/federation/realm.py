@@ -4,6 +4,7 @@ One realm for the whole community: who logs in once is known at every facility b
 with a login of its own names it in `spec.aai` instead, or is an upstream provider here.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -100,7 +101,7 @@ def realm(
     spec = federation.spec
     host = login_host(federation, settings)
     scopes = {"panosc": _identity(federation, host)}
-    scopes |= {audience_of(name): _audience(name) for name in logins}
+    scopes |= {audience_of(name): _audience(login, settings) for name, login in logins.items()}
     clients = {audience_of(name): _facility_client(login, settings) for name, login in logins.items()}
     clients[COMMAND_LINE] = _command_line(logins)
     upstreams = {
@@ -182,14 +183,34 @@ def _identity(federation: Federation, host: str) -> Scope:
     return Scope(mappers, default=True)
 
 
-def _audience(facility: str) -> Scope:
-    config = {
-        "included.custom.audience": audience_of(facility),
+def _audience(login: Login, settings: Settings) -> Scope:
+    audience = {
+        "included.custom.audience": audience_of(login.facility.metadata.name),
         "access.token.claim": "true",
         "introspection.token.claim": "true",
         "id.token.claim": "false",
     }
-    return Scope({"audience": _mapper("oidc-audience-mapper", config)})
+    # Any catalogue may name this scope; by this, programs know to which hosts its tokens go.
+    services = {
+        "claim.name": "panosc_services",
+        "claim.value": json.dumps(_hosts(login, settings)),
+        "jsonType.label": "JSON",
+        "userinfo.token.claim": "true",
+        "id.token.claim": "false",
+        "access.token.claim": "false",
+        "introspection.token.claim": "false",
+    }
+    mappers = {
+        "audience": _mapper("oidc-audience-mapper", audience),
+        "services": _mapper("oidc-hardcoded-claim-mapper", services),
+    }
+    return Scope(mappers)
+
+
+def _hosts(login: Login, settings: Settings) -> list[str]:
+    """Addresses of a facility's services."""
+    domain = domain_of(login.facility, settings.base_domain)
+    return [settings.url_of(f"{name}.{domain}") for name in login.residents]
 
 
 def _mapper(kind: str, config: Body) -> Body:
@@ -197,8 +218,7 @@ def _mapper(kind: str, config: Body) -> Body:
 
 
 def _facility_client(login: Login, settings: Settings) -> Application:
-    domain = domain_of(login.facility, settings.base_domain)
-    hosts = [settings.url_of(f"{name}.{domain}") for name in login.residents]
+    hosts = _hosts(login, settings)
     return Application(
         {
             "name": login.facility.spec.display_name,
