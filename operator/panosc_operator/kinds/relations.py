@@ -170,5 +170,6 @@ def login_of(facility: Facility, federation: Federation | None, settings: Settin
         sessions=settings.has_sessions,
         issuer=issuer(federation, settings),
         audience=audience_of(facility.metadata.name),
+        scope=audience_of(facility.metadata.name),
         entitlement_namespace=federation.spec.entitlement_namespace,
     )

@@ -62,6 +62,9 @@ class Aai(Document):
 class Login(Aai):
     """The login as services know it."""
 
+    scope: str | None = None
+    """The scope by which programs get tokens with the audience; None: nobody knows whether there is one."""
+
     keys: ServiceAddress | None = None
     """Where its keys are, for services beside it; None: where its `.well-known/openid-configuration` says."""
 

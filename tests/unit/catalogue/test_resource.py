@@ -25,8 +25,15 @@ AAI = {
 }
 
 
-def test_a_program_learns_the_login_its_scope_and_the_archives(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "catalogue.json").write_text(json.dumps({**CONFIGURATION, "aai": AAI}))
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({"scope": "facility-aurora"}, {"scopes_supported": ["facility-aurora"]}), ({}, {})],
+    ids=["of a Federation", "of its own"],
+)
+def test_a_program_learns_the_login_its_scope_and_the_archives(
+    database_url: str, tmp_path: Path, more: dict[str, str], told: dict[str, list[str]]
+) -> None:
+    (tmp_path / "catalogue.json").write_text(json.dumps({**CONFIGURATION, "aai": AAI | more}))
     with serving(create_app(settings(database_url, tmp_path))) as client:
         answer = client.get(PATH)
     assert answer.headers["content-type"] == "application/json"
@@ -36,8 +43,8 @@ def test_a_program_learns_the_login_its_scope_and_the_archives(database_url: str
         "resource_name": "Aurora",
         "panosc_archives": [ARCHIVE],
         "authorization_servers": ["https://login.example.org/realms/panosc"],
-        "scopes_supported": ["facility-aurora"],
         "bearer_methods_supported": ["header"],
+        **told,
     }
 
 

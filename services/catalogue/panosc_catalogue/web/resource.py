@@ -36,8 +36,8 @@ def description(own: str, config: CatalogueConfig) -> dict[str, Any]:
     if config.aai:
         told |= {
             "authorization_servers": [config.aai.issuer],
-            # In a Federation, the scope that gives tokens an audience has its name.
-            "scopes_supported": [config.aai.audience],
             "bearer_methods_supported": ["header"],
         }
+        if config.aai.scope:
+            told["scopes_supported"] = [config.aai.scope]
     return told
