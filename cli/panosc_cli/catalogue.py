@@ -23,12 +23,12 @@ class Catalogue(BaseModel):
 async def described(client: httpx2.AsyncClient, address: str) -> Catalogue:
     """The catalogue at an address, or at that of one of its pages.
 
-    Raises NotThere if there is none; Failure if it calls itself otherwise, as then it would have tokens of
-    another one sent to itself.
+    Raises NotThere if there is none; Failure if it calls itself otherwise. Nothing that it says is believed
+    where tokens go: the login has to vouch for its hosts.
     """
     own = web.origin(address)
     try:
-        told = await web.document(client, own + PATH, Catalogue)
+        told = await web.document(client, own + PATH, Catalogue, follow_redirects=False)
     except web.NotThere as error:
         raise web.NotThere(
             f"there is no catalogue at {own}: give its address, as its pages have it"

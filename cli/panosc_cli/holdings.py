@@ -96,14 +96,14 @@ async def _of_pid(client: httpx2.AsyncClient, address: str, pid: str) -> list[Re
     remotes: list[Remote] = []
     missing: web.NotThere | None = None
     for archive in archives:
-        url = httpx2.URL(f"{archive}/datasets/{quote(pid, safe='')}")
+        url = f"{archive}/datasets/{quote(pid, safe='')}"
         try:
-            listed = await web.document(client, str(url), _Dataset)
+            listed = await web.document(client, url, _Dataset)
         except web.NotThere as error:
             missing = error
             continue
         remotes += [
-            Remote(str(url.join(one.url)), one.path, one.size, one.sha256 and one.sha256.lower())
+            Remote(_joined(url, one.url), one.path, one.size, one.sha256 and one.sha256.lower())
             for one in listed.files
         ]
     if not remotes:
@@ -111,6 +111,13 @@ async def _of_pid(client: httpx2.AsyncClient, address: str, pid: str) -> list[Re
             f"no archive of {address} has files of {pid}: its page may tell where they are"
         )
     return remotes
+
+
+def _joined(base: str, given: str) -> str:
+    try:
+        return str(httpx2.URL(base).join(given))
+    except httpx2.InvalidURL as error:
+        raise Failure(f"{base} names an address that is none: {given!r}") from error
 
 
 async def _single(client: httpx2.AsyncClient, url: str) -> Remote:

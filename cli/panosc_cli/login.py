@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 import httpx2
 from oauthlib.oauth2 import DeviceClient, OAuth2Error
-from pydantic import BaseModel
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
+from pydantic import BaseModel, Field, ValidationError
 
 from panosc_cli import web
 from panosc_cli.catalogue import Catalogue
-from panosc_cli.failures import Failure, NotAllowed
+from panosc_cli.failures import Failure, Misused, NotAllowed
 from panosc_cli.sessions import Session, Sessions
 
 CLIENT = "panosc-cli"
@@ -49,12 +51,15 @@ class Person(BaseModel, extra="allow"):
     sub: str
     name: str = ""
     entitlements: list[str] = []
+    services: list[str] | None = Field(default=None, alias="panosc_services")
+    """Hosts that the login vouches for: the facility's, which take the tokens that it gave."""
 
 
 async def endpoints(client: httpx2.AsyncClient, issuer: str) -> Endpoints:
     """What the login at an address says of itself. Raises Failure."""
     _check(issuer)
-    told = await web.document(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration", Endpoints)
+    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    told = await web.document(client, address, Endpoints, follow_redirects=False)
     if told.issuer != issuer:
         raise Failure(f"the login at {issuer} calls itself {told.issuer}: tell the facility")
     for _, address in told:
@@ -63,22 +68,55 @@ async def endpoints(client: httpx2.AsyncClient, issuer: str) -> Endpoints:
     return told
 
 
-async def log_in(client: httpx2.AsyncClient, catalogue: Catalogue, show: Callable[[Code], None]) -> Session:
-    """The session of whoever enters the code that is shown. Raises Failure."""
+async def log_in(
+    client: httpx2.AsyncClient, catalogue: Catalogue, show: Callable[[Code], None]
+) -> tuple[Session, Person]:
+    """The session of whoever enters the code that is shown, and who that is. Raises Failure.
+
+    Any catalogue may name this login and the scope of another facility; so tokens are kept only if the login
+    itself says that the catalogue is one of the hosts for which it gave them.
+    """
     if not catalogue.logins:
         raise Failure(f"{catalogue.address} has no login: what it shows is public")
     for address in (catalogue.address, *catalogue.archives):
         _check(address)
+    # With two scopes, the login would vouch for the hosts of one, and the token open those of both.
+    if len(" ".join(catalogue.scopes).split()) > 1:
+        raise Failure(f"{catalogue.address} asks for several scopes: tell the facility")
     issuer = catalogue.logins[0]
     where = await endpoints(client, issuer)
     if where.device_authorization_endpoint is None:
         raise Failure(f"the login at {issuer} has no device codes: ask the facility to allow them")
     form = {"client_id": CLIENT, "scope": " ".join(["openid", *catalogue.scopes])}
-    answer = await web.answered(client, where.device_authorization_endpoint, method="POST", form=form)
+    answer = await web.answered(
+        client, where.device_authorization_endpoint, method="POST", form=form, follow_redirects=False
+    )
     code = web.understood(Code, answer)
     show(code)
     tokens = await _entered(client, where, code)
-    return _session(catalogue, issuer, tokens)
+    session = _session(catalogue, issuer, tokens)
+    try:
+        who = await person(client, session)
+        return _vouched(session, who.services), who
+    except Failure:
+        with suppress(Failure):  # why it is not kept is the news
+            await log_out(client, session)
+        raise
+
+
+def _vouched(session: Session, services: list[str] | None) -> Session:
+    """The session with those of its archives for which the login vouches. Raises Failure."""
+    if services is None:
+        raise Failure(
+            f"the login at {session.issuer} does not say which hosts may have your tokens, so none has: "
+            "ask the facility to add the claim panosc_services to it"
+        )
+    if session.catalogue not in services:
+        raise Failure(
+            f"the login at {session.issuer} does not know {session.catalogue}, which has no tokens of yours: "
+            "give the address that you have from your facility, or tell the facility"
+        )
+    return session.model_copy(update={"archives": [one for one in session.archives if one in services]})
 
 
 async def _entered(client: httpx2.AsyncClient, where: Endpoints, code: Code) -> "Tokens":
@@ -103,7 +141,7 @@ async def _entered(client: httpx2.AsyncClient, where: Endpoints, code: Code) -> 
                     raise NotAllowed(
                         f"the login at {where.issuer} gives no tokens: {_said(error)}"
                     ) from error
-        except httpx2.TransportError:
+        except (httpx2.RequestError, web.Again):
             interval *= 2
     raise NotAllowed(f"nobody entered the code {code.user_code} in time: log in again")
 
@@ -118,13 +156,25 @@ class Tokens(BaseModel):
     """Keycloak's word for how long the login lasts if it is not used."""
 
 
+class _Refusal(BaseModel):
+    """What the token endpoint says instead (RFC 6749, section 5.2)."""
+
+    error: str
+    error_description: str | None = None
+
+
 async def _tokens(client: httpx2.AsyncClient, where: Endpoints, form: str) -> Tokens:
-    """Raises OAuth2Error for what the login refuses."""
-    answer = await client.post(where.token_endpoint, content=form, headers=_FORM)
-    if answer.status_code >= 500:
+    """Raises OAuth2Error for what the login refuses, Failure for what is no answer of a login."""
+    answer = await client.post(where.token_endpoint, content=form, headers=_FORM, follow_redirects=False)
+    if answer.status_code in (400, 401):
+        with suppress(ValidationError):
+            told = _Refusal.model_validate_json(answer.content)
+            raise CustomOAuth2Error(told.error, description=told.error_description)
+    try:
         await web.check(answer)
-    told = DeviceClient(CLIENT).parse_request_body_response(answer.text)
-    return Tokens.model_validate(told)
+    except NotAllowed as error:  # by something between: the login says nothing of this person
+        raise Failure(str(error)) from error
+    return web.understood(Tokens, answer)
 
 
 def _session(catalogue: Catalogue, issuer: str, tokens: Tokens) -> Session:
@@ -176,7 +226,7 @@ async def log_out(client: httpx2.AsyncClient, session: Session) -> None:
     if where.revocation_endpoint is None:
         raise Failure(f"the login at {session.issuer} takes no tokens back: it ends by itself")
     form = {"client_id": CLIENT, "token": session.refresh_token, "token_type_hint": "refresh_token"}
-    await web.answered(client, where.revocation_endpoint, method="POST", form=form)
+    await web.answered(client, where.revocation_endpoint, method="POST", form=form, follow_redirects=False)
 
 
 async def person(client: httpx2.AsyncClient, session: Session) -> Person:
@@ -185,7 +235,8 @@ async def person(client: httpx2.AsyncClient, session: Session) -> Person:
     if where.userinfo_endpoint is None:
         raise Failure(f"the login at {session.issuer} does not say who is logged in")
     headers = {"Authorization": f"Bearer {session.access_token}"}
-    return web.understood(Person, await web.answered(client, where.userinfo_endpoint, headers=headers))
+    answer = await web.answered(client, where.userinfo_endpoint, headers=headers, follow_redirects=False)
+    return web.understood(Person, answer)
 
 
 class Bearer(httpx2.Auth):
@@ -222,17 +273,29 @@ class Bearer(httpx2.Auth):
     async def _renewed(self, old: Session) -> Session:
         async with self._renewing:
             # Another request, or another program, may have done it meanwhile.
-            known = self._sessions.of(old.catalogue) or self._session
+            known = self._kept(old)
             if known.access_token == old.access_token or known.expires < time.time():
                 async with web.client() as client:
                     known = await renewed(client, known)
+                self._kept(old)
                 self._sessions.keep(known)
             self._session = known
         return self._session
 
+    def _kept(self, old: Session) -> Session:
+        """The session as it is kept; who logged out meanwhile stays so. Raises NotAllowed."""
+        known = self._sessions.of(old.catalogue)
+        if known is None:
+            raise NotAllowed(f"you have logged out of {old.facility}: `panosc login {old.catalogue}`")
+        return known
+
 
 def _check(address: str) -> None:
-    if not web.keeps_secrets(address):
+    try:
+        keeps = web.keeps_secrets(web.origin(address))
+    except Misused as error:  # by a server
+        raise Failure(f"{error}: tell the facility") from error
+    if not keeps:
         raise Failure(f"{address} is no https:// address: anybody in between could read your login")
 
 

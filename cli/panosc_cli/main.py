@@ -1,4 +1,4 @@
-"""The command line: `panosc login|logout|whoami|search|get`.
+"""The command line: `panosc login|logout|whoami|token|search|get`.
 
 Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.
 """
@@ -56,8 +56,13 @@ def main() -> None:
     try:
         app()
     except Failure as error:
-        print(f"panosc: {error}", file=sys.stderr)
+        _complain(error)
         sys.exit(error.status)
+
+
+def _complain(error: Failure) -> None:
+    """Say what went wrong, which may be in a server's words."""
+    print(f"panosc: {web.printable(str(error))}", file=sys.stderr)
 
 
 def _run(work: Coroutine[Any, Any, None], interrupted: str = "interrupted") -> None:
@@ -66,7 +71,7 @@ def _run(work: Coroutine[Any, Any, None], interrupted: str = "interrupted") -> N
     except KeyboardInterrupt:
         print(f"panosc: {interrupted}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         raise Failure(f"the connection failed: {error or type(error).__name__}") from error
     except OSError as error:
         raise Failure(f"{error.filename or 'this machine'}: {error.strerror or error}") from error
@@ -81,9 +86,8 @@ def log_in(
     async def work() -> None:
         async with web.client() as client:
             told = await catalogues.described(client, catalogue)
-            session = await login.log_in(client, told, show)
-            sessions.kept().keep(session)
-            who = await login.person(client, session)
+            session, who = await login.log_in(client, told, show)
+        sessions.kept().keep(session)
         print(f"Logged in to {_facility(session)} as {web.printable(who.name or who.sub)}.")
 
     def show(code: login.Code) -> None:
@@ -106,7 +110,13 @@ def log_out(catalogue: CatalogueArgument = None) -> None:
         # They are deleted whatever the login says.
         sessions.kept().forget(session.catalogue)
         async with web.client() as client:
-            await login.log_out(client, session)
+            try:
+                await login.log_out(client, session)
+            except Failure as error:
+                raise Failure(
+                    f"{error}; the tokens are deleted here, but at the login your session goes on until it "
+                    "ends by itself"
+                ) from error
         print(f"Logged out of {_facility(session)}.")
 
     _run(work())
@@ -131,6 +141,16 @@ def whoami(catalogue: CatalogueArgument = None) -> None:
         for label, value in shown:
             if value:
                 print(f"{label:<12}{web.printable(value)}")
+
+    _run(work())
+
+
+@app.command()
+def token(catalogue: CatalogueArgument = None) -> None:
+    """Print an access token for other programs; whoever has it sees what you may see, for some minutes."""
+
+    async def work() -> None:
+        print((await login.Bearer(sessions.kept(), _logged_in(catalogue)).current()).access_token)
 
     _run(work())
 
@@ -198,7 +218,7 @@ def get(
                 except Failure as error:
                     failures.append(error)
         for failure in failures:
-            print(f"panosc: {failure}", file=sys.stderr)
+            _complain(failure)
         if failures:
             raise typer.Exit(max(failure.status for failure in failures))
 
@@ -214,7 +234,8 @@ async def _download(client: httpx2.AsyncClient, places: Mapping[Path, Remote]) -
         nonlocal unchecked
         outcomes[result.outcome] += 1
         unchecked += not result.is_checked
-        print(result.place, flush=True)
+        # Programs need the name as it is; on a terminal, one of an archive must not command it.
+        print(web.printable(str(result.place)) if sys.stdout.isatty() else result.place, flush=True)
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()

@@ -81,8 +81,8 @@ async def found(
 
 
 def line(dataset: Dataset) -> str:
-    """A dataset for programs, as the search API has it."""
-    return json.dumps(dataset.model_dump(mode="json", by_alias=True), ensure_ascii=False)
+    """A dataset for programs, as the search API has it; in ASCII, which commands no terminal."""
+    return json.dumps(dataset.model_dump(mode="json", by_alias=True))
 
 
 def table(datasets: Sequence[Dataset]) -> Iterable[str]:
@@ -91,7 +91,7 @@ def table(datasets: Sequence[Dataset]) -> Iterable[str]:
     rows += [
         (
             web.printable(one.pid),
-            (one.created or "")[:10],
+            web.printable((one.created or "")[:10]),
             "public" if one.is_public else "closed",
             web.printable(one.title or ""),
         )

@@ -79,6 +79,10 @@ async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
             return await attempt()
         except httpx2.TransportError as error:
             raise Again(f"{_host(error)} does not answer: {error or type(error).__name__}") from error
+        except httpx2.RequestError as error:
+            raise Failure(f"{_host(error)} cannot be understood: {error or type(error).__name__}") from error
+        except httpx2.InvalidURL as error:
+            raise Failure(f"a server names an address that is none: {error}") from error
 
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(_is_worth_another),
@@ -89,11 +93,9 @@ async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
     return await retrying(once)
 
 
-async def document(
-    web: httpx2.AsyncClient, url: str, model: type[M], *, params: dict[str, str] | None = None
-) -> M:
+async def document(web: httpx2.AsyncClient, url: str, model: type[M], *, follow_redirects: bool = True) -> M:
     """The JSON at an address. Raises Failure."""
-    return understood(model, await answered(web, url, params=params))
+    return understood(model, await answered(web, url, follow_redirects=follow_redirects))
 
 
 def understood(model: type[M], response: httpx2.Response) -> M:
@@ -117,11 +119,14 @@ async def answered(
     params: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     form: dict[str, str] | None = None,
+    follow_redirects: bool = True,
 ) -> httpx2.Response:
     """A successful answer, read to its end, to a request that may be repeated. Raises Failure."""
 
     async def attempt() -> httpx2.Response:
-        response = await web.request(method, url, params=params, headers=headers, data=form)
+        response = await web.request(
+            method, url, params=params, headers=headers, data=form, follow_redirects=follow_redirects
+        )
         await check(response)
         return response
 
@@ -199,7 +204,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return random.uniform(most / 2, most)  # noqa: S311 -- spreads load, keeps no secret
 
 
-def _host(error: httpx2.TransportError) -> str:
+def _host(error: httpx2.RequestError) -> str:
     try:
         return origin(error.request.url)
     except RuntimeError:  # it failed before there was a request

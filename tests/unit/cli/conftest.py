@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +27,11 @@ SMALL = "hc1/a scan/öpen.nxs"
 LARGE = "hc3/scan/large.nxs"
 EMBARGOED = "hc2/scan/embargoed.nxs"
 SECRET = "of-the-operator"
+DOMAIN = "esrf.panosc.localhost"
 
 
-def declare(login: keycloak.Server) -> None:
-    """The realm that a Federation with the facility `esrf` has, with two people."""
+def declare(login: keycloak.Server, hosts: Mapping[str, str]) -> None:
+    """The realm that a Federation with the facility `esrf` has, whose services are here, with two people."""
     login.admit("panosc-operator", SECRET)
     spec = {
         "displayName": "PaNOSC",
@@ -43,6 +44,9 @@ def declare(login: keycloak.Server) -> None:
     )
     part = Login(facility, Account("of-the-facility", "1"), ("archive", "catalogue"))
     wanted = realm(federation, settings(), Account(SECRET, "1"), {"esrf": part}, {})
+    claim = wanted.scopes["facility-esrf"].mappers["services"]["config"]
+    for name, address in hosts.items():
+        claim["claim.value"] = claim["claim.value"].replace(settings().url_of(f"{name}.{DOMAIN}"), address)
 
     async def keep() -> None:
         async with httpx2.AsyncClient(timeout=60) as client:
@@ -89,8 +93,8 @@ def facility() -> Iterator[Facility]:
         cleanup.callback(shutil.rmtree, base)
         database = cleanup.enter_context(postgres.server())
         login = cleanup.enter_context(keycloak.server(database))
-        declare(login)
         told = Facility(f"http://127.0.0.1:{search}", f"http://127.0.0.1:{front}", root, login)
+        declare(login, {"catalogue": told.catalogue, "archive": told.archive})
         source = {
             "name": "beamlines",
             "nexus": {"archive": "archive", "root": str(root), "archiveUrl": told.archive},
@@ -98,6 +102,7 @@ def facility() -> Iterator[Facility]:
         aai = {
             "issuer": login.issuer("panosc"),
             "audience": "facility-esrf",
+            "scope": "facility-esrf",
             "entitlementNamespace": NAMESPACE,
         }
         facility = {"name": "esrf", "displayName": "ESRF"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from panosc_cli import login, search, sessions, web
-from panosc_cli.catalogue import Catalogue
+from panosc_cli import holdings, login, main, search, sessions, web
+from panosc_cli.catalogue import Catalogue, described
 from panosc_cli.failures import Failure, NotAllowed
 from panosc_cli.login import Bearer
 from panosc_cli.search import Dataset, Wanted, filter_of
@@ -18,6 +18,7 @@ from panosc_cli.sessions import Session, Sessions
 
 HOST = "https://catalogue.example.org"
 ARCHIVE = "https://archive.example.org"
+ELSEWHERE = "https://elsewhere.example.org"
 ISSUER = "https://login.example.org/realms/panosc"
 
 
@@ -36,11 +37,35 @@ def test_options_become_a_filter() -> None:
 
 
 def test_tables_command_no_terminal() -> None:
-    told = {"pid": "a/1", "title": "x\x1b[2Jy\nz", "isPublic": False, "creationDate": "2020-01-01T00:00:00Z"}
+    told = {
+        "pid": "a/1",
+        "title": "x\x1b[2Jy\nz",
+        "isPublic": False,
+        "creationDate": "\x1b]2020-01-01T00:00Z",
+    }
     header, row = search.table([Dataset.model_validate(told)])
     assert header.split() == ["PID", "DATE", "ACCESS", "TITLE"]
-    assert row == "a/1  2020-01-01  closed  x [2Jy z"
-    assert json.loads(search.line(Dataset.model_validate(told))) == told
+    assert row == "a/1   ]2020-01-  closed  x [2Jy z"
+
+
+def test_lines_for_programs_are_ascii() -> None:
+    told = {"pid": "a/1", "title": "\x9bö\u202e", "isPublic": True, "creationDate": None}
+    written = search.line(Dataset.model_validate(told))
+    assert written.isascii()
+    assert written.isprintable()
+    assert json.loads(written) == told
+
+
+def test_errors_command_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app() -> None:
+        raise NotAllowed("x\x1b[2Jy")
+
+    monkeypatch.setattr(main, "app", app)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert (ended.value.code, capsys.readouterr().err) == (3, "panosc: x [2Jy\n")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +174,12 @@ def test_no_redirect_takes_a_token_elsewhere(tmp_path: Path) -> None:
 class Provider:
     """A login that answers as told, and a clock that goes on only where somebody waits."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: str | httpx2.Response) -> None:
         self.answers = list(answers)
+        self.vouches: dict[str, object] = {"panosc_services": [HOST, ARCHIVE, "https://links.example.org"]}
+        self.redirects = ""
+        """End of the path from which it leads elsewhere."""
+        self.asked: list[str] = []
         self.waits: list[float] = []
         self.now = 0.0
 
@@ -162,14 +191,26 @@ class Provider:
         monkeypatch.setattr("panosc_cli.login.time.monotonic", lambda: self.now)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(str(request.url))
+        if self.redirects and request.url.path.endswith(self.redirects):
+            return httpx2.Response(307, headers={"Location": f"{ELSEWHERE}{request.url.path}"})
         if request.url.path.endswith("openid-configuration"):
-            ends = {f"{name}_endpoint": f"{ISSUER}/{name}" for name in ("token", "device_authorization")}
+            names = "token", "device_authorization", "userinfo", "revocation"
+            ends = {f"{name}_endpoint": f"{ISSUER}/{name}" for name in names}
             return httpx2.Response(200, json={"issuer": ISSUER, **ends})
         if request.url.path.endswith("device_authorization"):
             assert b"scope=openid+facility-example" in request.content
             code = {"device_code": "d", "user_code": "U", "verification_uri": "v", "expires_in": 60}
             return httpx2.Response(200, json=code)
+        if request.url.path.endswith("userinfo"):
+            assert request.headers["Authorization"] == "Bearer a"
+            return httpx2.Response(200, json={"sub": "ada", **self.vouches})
+        if request.url.path.endswith("revocation"):
+            assert b"token=r&" in request.content
+            return httpx2.Response(200)
         answer = self.answers.pop(0) if self.answers else "authorization_pending"
+        if isinstance(answer, httpx2.Response):
+            return answer
         if answer == "cut":
             raise httpx2.ConnectError("cut")
         if answer == "tokens":
@@ -178,10 +219,25 @@ class Provider:
             )
         return httpx2.Response(400, json={"error": answer, "error_description": f"it is {answer}"})
 
-    def log_in(self) -> Session:
+    @property
+    def has_revoked(self) -> bool:
+        return f"{ISSUER}/revocation" in self.asked
+
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(self), follow_redirects=True)
+
+    def log_in(self, **changes: object) -> Session:
         async def work() -> Session:
-            async with httpx2.AsyncClient(transport=httpx2.MockTransport(self)) as client:
-                return await login.log_in(client, CATALOGUE, lambda code: None)
+            told = Catalogue.model_validate(CATALOGUE.model_dump(by_alias=True) | changes)
+            async with self.client() as client:
+                return (await login.log_in(client, told, lambda code: None))[0]
+
+        return asyncio.run(work())
+
+    def renew(self) -> Session:
+        async def work() -> Session:
+            async with self.client() as client:
+                return await login.renewed(client, session())
 
         return asyncio.run(work())
 
@@ -220,11 +276,193 @@ def test_what_becomes_of_a_code_is_said(monkeypatch: pytest.MonkeyPatch, answer:
 
 
 @pytest.mark.parametrize("field", ["resource", "authorization_servers", "panosc_archives"])
-def test_nobody_logs_in_where_others_read_it(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
-    told = CATALOGUE.model_dump(by_alias=True)
-    insecure = "http://somewhere.example.org"
-    told[field] = insecure if field == "resource" else [insecure]
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://somewhere.example.org", "is no https:// address"),
+        ("https://a.example.org:x", "is no web address"),
+        ("https://", "is no web address"),
+    ],
+)
+def test_nobody_logs_in_where_others_read_it(
+    monkeypatch: pytest.MonkeyPatch, field: str, address: str, said: str
+) -> None:
     provider = Provider(monkeypatch)
-    with pytest.raises(Failure, match="is no https:// address"):
-        asyncio.run(login.log_in(httpx2.AsyncClient(), Catalogue.model_validate(told), print))
-    assert provider.waits == []
+    with pytest.raises(Failure, match=said) as refused:
+        provider.log_in(**{field: address if field == "resource" else [address]})
+    assert refused.value.status == 1
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize(
+    ("vouches", "said"),
+    [
+        ({}, "ask the facility to add the claim panosc_services"),
+        ({"panosc_services": []}, "does not know"),
+        ({"panosc_services": [ARCHIVE, f"{HOST}.evil.org", "http://catalogue.example.org"]}, "does not know"),
+        ({"panosc_services": HOST}, "is answered otherwise than expected"),
+    ],
+)
+def test_no_catalogue_has_tokens_for_which_the_login_does_not_vouch(
+    monkeypatch: pytest.MonkeyPatch, vouches: dict[str, object], said: str
+) -> None:
+    provider = Provider(monkeypatch, "tokens")
+    provider.vouches = vouches
+    with pytest.raises(Failure, match=said):
+        provider.log_in()
+    assert provider.has_revoked
+    assert all(address.startswith(ISSUER) for address in provider.asked)
+
+
+def test_no_archive_has_tokens_for_which_the_login_does_not_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Provider(monkeypatch, "tokens").log_in(panosc_archives=["https://evil.example.org", ARCHIVE])
+    assert made.archives == [ARCHIVE]
+
+
+@pytest.mark.parametrize("scopes", [["facility-a", "facility-b"], ["facility-a facility-b"]])
+def test_no_catalogue_has_tokens_for_two_facilities(
+    monkeypatch: pytest.MonkeyPatch, scopes: list[str]
+) -> None:
+    provider = Provider(monkeypatch)
+    with pytest.raises(Failure, match="asks for several scopes"):
+        provider.log_in(scopes_supported=scopes)
+    assert provider.asked == []
+
+
+NO_ANSWERS = [
+    httpx2.Response(404, text="no such page"),
+    httpx2.Response(403, text="blocked"),
+    httpx2.Response(400, text="<html>"),
+    httpx2.Response(400, json=["error"]),
+    httpx2.Response(400, json={"error": {"message": "m"}}),
+    httpx2.Response(200, text="<html>Welcome to the airport</html>"),
+    httpx2.Response(200, json={"error": "x"}),
+    httpx2.Response(200, json={"access_token": "a", "expires_in": "soon"}),
+    httpx2.Response(200, json={"access_token": {}}),
+]
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS)
+def test_what_is_no_answer_of_a_login_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response
+) -> None:
+    for ask in (Provider(monkeypatch, answer).log_in, Provider(monkeypatch, answer).renew):
+        with pytest.raises(Failure) as failed:
+            ask()
+        assert failed.value.status == 1
+
+
+def test_a_login_that_has_ended_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotAllowed, match=r"has ended \(it is invalid_grant\)"):
+        Provider(monkeypatch, "invalid_grant").renew()
+
+
+BUSY = [httpx2.Response(status, text="busy") for status in (429, 502, 503, 504)]
+
+
+def test_a_busy_login_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for busy in BUSY:
+        assert Provider(monkeypatch, busy, "tokens").log_in().access_token == "a"
+    monkeypatch.setattr(web, "FIRST_WAIT_SECONDS", 0)
+    assert Provider(monkeypatch, *BUSY, "tokens").renew().access_token == "a"
+
+
+@pytest.mark.parametrize("step", ["openid-configuration", "device_authorization", "token", "userinfo"])
+def test_no_redirect_takes_what_a_login_is_told(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    provider = Provider(monkeypatch, "tokens")
+    provider.redirects = step
+    with pytest.raises(Failure, match=r"\(307\)"):
+        provider.log_in()
+    assert not any(address.startswith(ELSEWHERE) for address in provider.asked)
+
+
+def test_no_redirect_takes_what_logging_out_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider(monkeypatch)
+    provider.redirects = "revocation"
+
+    async def work() -> None:
+        async with provider.client() as client:
+            await login.log_out(client, session(refresh_token="r"))
+
+    with pytest.raises(Failure, match=r"\(307\)"):
+        asyncio.run(work())
+    assert not any(address.startswith(ELSEWHERE) for address in provider.asked)
+
+
+def answering(handler: Callable[[httpx2.Request], httpx2.Response]) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.MockTransport(handler), follow_redirects=True)
+
+
+def test_no_redirect_speaks_for_a_catalogue() -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        if request.url.host == "elsewhere.example.org":
+            return httpx2.Response(200, json=CATALOGUE.model_dump(by_alias=True))
+        return httpx2.Response(302, headers={"Location": f"{ELSEWHERE}/"})
+
+    with pytest.raises(Failure, match=r"\(302\)"):
+        asyncio.run(described(answering(handler), HOST))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: httpx2.Response(302, headers={"Location": f"{ARCHIVE}/"}),
+        lambda _: httpx2.Response(200, content=b"not packed", headers={"Content-Encoding": "gzip"}),
+    ],
+    ids=["redirects", "coding"],
+)
+def test_odd_answers_are_said(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+    with pytest.raises(Failure, match="cannot be understood"):
+        asyncio.run(web.answered(answering(answer), ARCHIVE))
+
+
+@pytest.mark.parametrize("archive", ["https://a.example.org:x", ARCHIVE])
+def test_odd_addresses_are_said(archive: str) -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        if request.url.host == "catalogue.example.org":
+            return httpx2.Response(200, json={"resource": HOST, "panosc_archives": [archive]})
+        return httpx2.Response(200, json={"files": [{"path": "x", "size": 1, "url": "https://a:x/"}]})
+
+    with pytest.raises(Failure, match="names an address that is none"):
+        asyncio.run(holdings.files(answering(handler), "a/1", HOST))
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sessions:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return sessions.kept()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_who_logged_out_stays_so(monkeypatch: pytest.MonkeyPatch, kept: Sessions, when: str) -> None:
+    ended = session(expires=0)
+    kept.keep(ended)
+
+    async def renewed(client: httpx2.AsyncClient, old: Session) -> Session:
+        assert when == "meanwhile"
+        kept.forget(HOST)
+        return old
+
+    monkeypatch.setattr(login, "renewed", renewed)
+    if when == "before":
+        kept.forget(HOST)
+    with pytest.raises(NotAllowed, match="you have logged out of Example"):
+        asyncio.run(Bearer(kept, ended).current())
+    assert kept.of(HOST) is None
+
+
+def test_who_could_not_log_out_at_the_login_knows(monkeypatch: pytest.MonkeyPatch, kept: Sessions) -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(404)
+
+    kept.keep(session())
+    monkeypatch.setattr(web, "client", lambda: answering(handler))
+    with pytest.raises(Failure, match="deleted here, but at the login your session goes on"):
+        main.log_out(HOST)
+    assert kept.of(HOST) is None
+
+
+def test_other_programs_have_a_token(kept: Sessions, capsys: pytest.CaptureFixture[str]) -> None:
+    kept.keep(session())
+    main.token(HOST)
+    assert capsys.readouterr().out == "access\n"
