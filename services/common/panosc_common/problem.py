@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 MEDIA_TYPE = "application/problem+json"
+_LARGEST = 2**63
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -46,8 +47,13 @@ class Problem(Exception):
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
-            **self.extensions,
+            **{name: _shown(value) for name, value in self.extensions.items()},
         }
+
+
+def _shown(value: Any) -> Any:
+    """A value that was given, which may be a number that is no JSON of ours."""
+    return str(value) if isinstance(value, int) and not -_LARGEST <= value < _LARGEST else value
 
 
 def response(problem: Problem) -> Response:

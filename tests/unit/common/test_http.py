@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from panosc_common.problem import Problem, response
 
 SERVICE = """
 import asyncio, sys
@@ -172,3 +173,9 @@ def test_unknown_log_level_names_the_known_ones() -> None:
 
     with pytest.raises(ValueError, match="'LOUD' is unknown; use one of DEBUG"):
         logs.configure("LOUD")
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), 2**63, 7, True, "seven"])
+def test_a_refused_value_of_any_size_is_told(value: int | str) -> None:
+    told = json.loads(bytes(response(Problem(422, "give another", value=value)).body))["value"]
+    assert told == (value if value in (7, True, "seven") else str(value))

@@ -187,6 +187,7 @@ def test_the_licence_is_that_of_the_dataset_the_proposal_or_the_policy(catalogue
         ("setProprietary", {"document": "doc", "proprietary": "maybe"}, 422, "proprietary"),
         ("destroy", {"document": "doc"}, 422, "action"),
         ("release", {"document": "doc", "reason": "  "}, 422, "reason"),
+        ("release", {"document": "doc", "grantedBy": 10**30}, 422, "grantedBy"),
         ("release", {"document": "doc", "grantedBy": ""}, 422, "grantedBy"),
         ("release", {"document": "d\0oc"}, 422, None),
     ],
