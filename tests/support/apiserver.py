@@ -23,7 +23,7 @@ import yaml
 from panosc_dev import toolchain
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-GATEWAY_KINDS = ("GatewayClass", "Gateway", "HTTPRoute")
+GATEWAY_KINDS = ("GatewayClass", "Gateway", "HTTPRoute", "BackendTrafficPolicy")
 
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -284,9 +284,15 @@ def _holds(thing: Object, condition: str) -> bool:
 
 
 def _gateway_definitions() -> list[Object]:
-    """The Gateway API as Envoy Gateway ships it, so that tests meet the version that runs on clusters."""
-    file = toolchain.envoy_gateway_charts() / "gateway-helm/charts/crds/crds/gatewayapi-crds.yaml"
-    documents = yaml.load_all(file.read_text(), yaml.CSafeLoader)
+    """The Gateway API as Envoy Gateway ships it, so that tests meet the version that runs on clusters, and
+    its own policies."""
+    folder = toolchain.envoy_gateway_charts() / "gateway-helm/charts/crds/crds"
+    policies = "generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"
+    documents = [
+        document
+        for file in ("gatewayapi-crds.yaml", policies)
+        for document in yaml.load_all((folder / file).read_text(), yaml.CSafeLoader)
+    ]
     return [
         d
         for d in documents
