@@ -285,7 +285,10 @@ def rate_limits(part: Part, gateway_name: str, settings: Settings) -> list[Desir
     limit = {"requests": settings.gateway_requests_per_second, "unit": "Second"}
     rules = [
         # An address of its own for each that falls into it.
-        {"clientSelectors": [{"sourceCIDR": {"type": "Distinct", "value": network}}], "limit": limit}
+        {
+            "clientSelectors": [{"sourceCIDR": {"type": "Distinct", "value": network, "invert": False}}],
+            "limit": limit,
+        }
         for network in ("0.0.0.0/0", "::/0")
     ]
     target = {"group": GATEWAY.group, "kind": GATEWAY.kind, "name": gateway_name}
