@@ -1,11 +1,11 @@
 """One cluster with the demonstration facility for all tests of a session."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from panosc_dev import addons
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
+from support.browser import chromium
 from support.cluster import GATEWAY_PORT, Demo, running_demo
 
 
@@ -25,14 +25,9 @@ def demo() -> Iterator[Demo]:
 
 @pytest.fixture(scope="session")
 def browser(demo: Demo) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "Chromium is not installed: `make test` installs it, or apt-get install chromium"
     gateway = f"{demo.cluster.link.inner}:{addons.node_ports(GATEWAY_PORT)[GATEWAY_PORT]}"
-    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP *.panosc.localhost {gateway}"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=arguments)
+    with chromium(f"--host-resolver-rules=MAP *.panosc.localhost {gateway}") as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

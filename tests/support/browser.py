@@ -1,13 +1,30 @@
-"""What people do in the demonstration's pages, by Chromium."""
+"""Chromium, and what people do by it in the demonstration's pages."""
 
+import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from panosc_dev import accounts
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CATALOGUE = "https://catalogue.aurora.panosc.localhost"
 ARCHIVE = "https://archive.aurora.panosc.localhost"
 LOGIN = "https://login.panosc.localhost"
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """A browser without windows, gone afterwards."""
+    program = shutil.which("chromium")
+    assert program, "Chromium is not installed: `make test` installs it, or apt-get install chromium"
+    # Chromium's own sandbox does not work for root.
+    own = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=[*own, *arguments])
+        yield running
+        running.close()
 
 
 def log_in(page: Page, who: str) -> None:

@@ -195,9 +195,7 @@ def _audience(login: Login, settings: Settings) -> Scope:
         "claim.name": "panosc_services",
         "claim.value": json.dumps(_hosts(login, settings)),
         "jsonType.label": "JSON",
-        "userinfo.token.claim": "true",
-        "id.token.claim": "false",
-        "access.token.claim": "false",
+        **_ON_REQUEST,
         "introspection.token.claim": "false",
     }
     mappers = {

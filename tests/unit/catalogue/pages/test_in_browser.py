@@ -1,14 +1,13 @@
 """The pages in Chromium: rules of accessibility, keyboard, narrow screens, dark mode, no script, no error."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from panosc_catalogue.records import DocumentRecord
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
+from support.browser import chromium
 from unit.catalogue.pages.conftest import PROPOSAL, RUN, Catalogue
 
 PLOT = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="400"/>'
@@ -55,14 +54,8 @@ EXTREMES: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "Chromium is not installed: `make test` installs it, or apt-get install chromium"
-    # Chromium's own sandbox does not work for root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A team on its proposal's page: who sees it, what the form does, and who else cannot send it."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -12,8 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from panosc_catalogue.web.origin import check
 from panosc_common.problem import Problem
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from starlette.requests import Request
+from support.browser import chromium
 from unit.catalogue.teams.conftest import DOCUMENT, LEADER, Catalogue
 
 BEN = {"role": "co-investigator", "email": "ben@example.org", "name": "Ben <b>Okri</b>"}
@@ -172,13 +171,8 @@ def test_a_document_that_another_stands_before_has_no_team(catalogue: Catalogue)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "Chromium is not installed: `make test` installs it, or apt-get install chromium"
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 def test_a_browser_sends_the_form_and_passes_axe(catalogue: Catalogue, browser: Browser) -> None:
