@@ -45,11 +45,17 @@ FROM (
     FROM generate_series(0, {proposals} - 1) n
 ) p;
 
-INSERT INTO dataset (pid, title, creation_date, end_date, size, instrument_id, document_id, source)
+INSERT INTO dataset (
+    pid, title, creation_date, end_date, size, instrument_id, document_id, source, technique_ids
+)
 SELECT 'bench/' || n, {material} || ' at ' || 4 + n % 300 || ' K, run ' || n,
     p.start_date + n % {each} * interval '1 hour',
     p.start_date + n % {each} * interval '1 hour' + interval '30 min',
-    n::bigint * 1000, 1 + n / {each} % {instruments}, p.id, 'bench'
+    n::bigint * 1000, 1 + n / {each} % {instruments}, p.id, 'bench',
+    ARRAY(
+        SELECT 1 + (n + 1) * 7919::bigint % {techniques}
+        UNION SELECT 1 + (n + 1) * 104729::bigint % {techniques} WHERE (n + 1) % 5 = 0 ORDER BY 1
+    )
 FROM generate_series(0, {datasets} - 1) n JOIN document p ON p.id = 1 + n / {each};
 
 INSERT INTO document_dataset (document_id, dataset_id) SELECT document_id, id FROM dataset;
@@ -58,9 +64,7 @@ INSERT INTO file (dataset_id, archive, path, name, size)
 SELECT d.id, 'bench', d.pid || '/' || f || '.h5', 'run_' || d.id || '_' || f || '.h5', 1000 * f
 FROM dataset d, generate_series(1, 3) f;
 
-INSERT INTO dataset_technique (dataset_id, technique_id)
-SELECT id, 1 + (id * 7919) % {techniques} FROM dataset
-UNION SELECT id, 1 + (id * 104729) % {techniques} FROM dataset WHERE id % 5 = 0;
+INSERT INTO dataset_technique (dataset_id, technique_id) SELECT id, unnest(technique_ids) FROM dataset;
 
 INSERT INTO dataset_sample (dataset_id, sample_id) SELECT id, 1 + id % 1000 FROM dataset;
 

@@ -23,6 +23,7 @@ COLUMNS = {
         "doi": "text",
         "license": "text",
         "keywords": "text[]",
+        "technique_ids": "bigint[]",
         "released": "boolean",
         "instrument_id": "bigint",
     },

@@ -31,6 +31,7 @@ from panosc_catalogue.records import (
 AnyRecord = DocumentRecord | DatasetRecord | Instrument
 _Owner = tuple[int | None, int | None]
 """The document and the dataset of a member, either or both."""
+_Tags = list[Technique] | list[Sample]
 _R = TypeVar("_R", DocumentHeader, DatasetRecord)
 MAX_PENDING = 1000
 """Datasets beside its own whose words one batch brings up to date."""
@@ -109,11 +110,14 @@ def write(connection: psycopg.Connection[Any], records: Iterable[AnyRecord], ori
     run = _Run(connection, origin)
     instruments = run.instruments(batch.instruments.values(), batch.described)
     documents = run.documents(batch.documents, batch.described)
-    datasets = run.datasets(batch.datasets, instruments)
+    techniques = {pid: record.techniques for pid, record in batch.datasets.items()}
+    samples = {pid: record.samples for pid, record in batch.datasets.items()}
+    technique_ids, sample_ids = run.tags("technique", techniques), run.tags("sample", samples)
+    datasets = run.datasets(batch.datasets, instruments, technique_ids)
     run.link(documents, datasets, batch.links)
     run.files(datasets, batch.datasets)
-    run.tags("technique", datasets, {pid: record.techniques for pid, record in batch.datasets.items()})
-    run.tags("sample", datasets, {pid: record.samples for pid, record in batch.datasets.items()})
+    run.tag("technique", datasets, techniques, technique_ids)
+    run.tag("sample", datasets, samples, sample_ids)
     run.parameters("dataset_id", datasets, {pid: record.parameters for pid, record in batch.datasets.items()})
     run.parameters(
         "document_id", documents, {pid: record.parameters for pid, record in batch.documents.items()}
@@ -172,7 +176,10 @@ class _Run:
         return self._upsert("document", rows)
 
     def datasets(
-        self, records: Mapping[str, DatasetRecord], instruments: Mapping[str, int]
+        self,
+        records: Mapping[str, DatasetRecord],
+        instruments: Mapping[str, int],
+        techniques: Mapping[str, int],
     ) -> dict[str, int]:
         """Upsert; returns the row id of each pid."""
         rows = []
@@ -188,6 +195,7 @@ class _Run:
                 "doi": record.doi,
                 "license": record.license,
                 "keywords": record.keywords or [],
+                "technique_ids": sorted({techniques[technique.pid] for technique in record.techniques or ()}),
                 "released": record.is_public is True,
                 "described": True,
                 **given,
@@ -195,6 +203,7 @@ class _Run:
             named = record.model_fields_set & {"title", "creation_date", "end_date", "doi", "license"}
             named |= {"released"} if "is_public" in record.model_fields_set else set()
             named |= {"keywords"} if record.keywords is not None else set()
+            named |= {"technique_ids"} if record.techniques is not None else set()
             named |= {name for name, value in given.items() if value is not None}
             named |= {"size"} if record.files == [] else set()
             named -= _unsaid(record)
@@ -249,18 +258,25 @@ class _Run:
         lost = [row for row, dataset, path in present if (dataset, path) not in rows]
         self._connection.execute("UPDATE file SET deleted_at = now() WHERE id = ANY(%s)", (lost,))
 
-    def tags(
-        self, table: str, datasets: dict[str, int], given: Mapping[str, list[Technique] | list[Sample] | None]
+    def tags(self, table: str, given: Mapping[str, _Tags | None]) -> dict[str, int]:
+        """Upsert the techniques or samples of datasets; returns the row id of each pid."""
+        things = {tag.pid: tag_columns(tag) for tags in given.values() for tag in tags or ()}
+        if not things:
+            return {}
+        upserted = self._execute(statements.TAGS[table], _sorted(list(things.values()), "pid"))
+        return {pid: row for row, pid in upserted}
+
+    def tag(
+        self,
+        table: str,
+        datasets: Mapping[str, int],
+        given: Mapping[str, _Tags | None],
+        ids: Mapping[str, int],
     ) -> None:
-        """Upsert techniques or samples, and make the datasets' links to them just those given."""
+        """Make the datasets' links to techniques or samples just those given."""
         present = {datasets[pid]: tags for pid, tags in given.items() if tags is not None}
-        things = {tag.pid: tag_columns(tag) for tags in present.values() for tag in tags}
         if not present:
             return
-        ids: dict[str, int] = {}
-        if things:
-            upserted = self._execute(statements.TAGS[table], _sorted(list(things.values()), "pid"))
-            ids = {pid: row for row, pid in upserted}
         pairs = {(dataset, ids[tag.pid]) for dataset, tags in present.items() for tag in tags}
         rows = [{"dataset": dataset, "tag": tag} for dataset, tag in sorted(pairs)]
         self._execute(statements.TAG_LINKS[table], rows, datasets=list(present))

@@ -134,7 +134,7 @@ class SearchPage:
         return parse_filter(MODELS[form.model], wanted, self.site.panet)
 
     async def _tagged(self, query: Filter) -> Filter:
-        """The filter with the techniques that it looks for beside words."""
+        """The filter with the techniques that its tests mean."""
         asked = sql.techniques(query)
         if asked is None:
             return query

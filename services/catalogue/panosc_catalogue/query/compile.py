@@ -315,7 +315,7 @@ class _Compiler:
         parts = [] if query.where is None else [self.where(query.where, alias)]
         for include in query.includes:
             if include.demand:
-                parts.append(self.tagged(include.demand, alias))
+                parts.append(self.tagged(include.demand, alias, among_words=bool(query.terms)))
             if include.joins:
                 other = self._alias()
                 source, conditions = self.related(include, alias, other)
@@ -323,13 +323,19 @@ class _Compiler:
                 parts.append(f"EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})")
         return " AND ".join(parts) or "true"
 
-    def tagged(self, demand: Condition, dataset: str) -> str:
+    def tagged(self, demand: Condition, dataset: str, *, among_words: bool) -> str:
         """Whether the dataset's techniques together satisfy the demand."""
         match demand:
             case Junction(parts, every):
-                return _joined((self.tagged(part, dataset) for part in parts), every=every)
+                tests = (self.tagged(part, dataset, among_words=among_words) for part in parts)
+                return _joined(tests, every=every)
             case Negation(part):
-                return f"NOT {self.tagged(part, dataset)}"
+                return f"NOT {self.tagged(part, dataset, among_words=among_words)}"
+            case Techniques(ids) if among_words:
+                # As technique_word() in schema/search.sql writes them, so that both are found with one look
+                # into one index; no technique has the id 0.
+                words = " | ".join(f"'#{number:d}'" for number in ids or (0,))
+                return f"{dataset}.words @@ {self.parameter(words, 'tsquery')}"
             case Techniques():
                 return self.where(demand, dataset)
         alias = self._alias()
@@ -365,12 +371,10 @@ class _Compiler:
             case Tagged(test, terms):
                 keys = self.parameter(list(terms), "text[]")
                 return f"({self.comparison(test, alias)} OR {alias}.panet_key = ANY({keys}))"
-            case Techniques(ids):
-                # As technique_word() in schema/search.sql writes them; no technique has the id 0.
-                words = " | ".join(f"'#{number:d}'" for number in ids or (0,))
-                return f"{alias}.words @@ {self.parameter(words, 'tsquery')}"
             case Comparison():
                 return self.comparison(condition, alias)
+            case Techniques(ids):
+                return f"{alias}.technique_ids && {self.parameter(list(ids), 'bigint[]')}"
 
     def comparison(self, test: Comparison, alias: str) -> str:
         column = test.field.sql.format(alias)

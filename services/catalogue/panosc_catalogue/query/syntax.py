@@ -79,7 +79,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Techniques:
-    """That a dataset has one of the techniques with these row ids, by what its words say."""
+    """That a dataset has one of the techniques with these row ids."""
 
     ids: tuple[int, ...]
 

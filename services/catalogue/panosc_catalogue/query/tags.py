@@ -1,7 +1,7 @@
-"""Techniques beside words: both are found with one look into one index.
+"""Techniques by their row ids: which ones a test means is asked before the statement is made.
 
-A dataset has its techniques among its words (schema/search.sql). Which ones a test means is asked before the
-statement is made, so that PostgreSQL knows when it plans how many datasets have them.
+So PostgreSQL knows when it plans how many datasets have them: whether to look at one dataset after the other
+until a page is full, or to begin with the few that have the technique.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +10,11 @@ from dataclasses import replace
 from panosc_catalogue.query.syntax import Condition, Filter, Junction, Negation, Techniques
 
 MAX_TECHNIQUES = 256
-"""Techniques that one test looks for among the words: more of them narrow too little to be worth it."""
+"""Techniques that one test looks for by their ids: more of them narrow too little to be worth it."""
 
 
 def tests(query: Filter) -> tuple[Condition, ...]:
-    """The tests of techniques that stand beside words."""
-    if not query.terms:
-        return ()
+    """The tests of techniques that datasets have to pass; those of nested relations are not among them."""
     return tuple(test for include in query.includes if include.demand for test in _tests(include.demand))
 
 

@@ -183,7 +183,7 @@ class _Search:
         return query if where is None else replace(query, where=where)
 
     async def _tagged(self, query: Filter) -> Filter:
-        """The filter with the techniques that it looks for beside words."""
+        """The filter with the techniques that its tests mean."""
         statement = sql.techniques(query)
         row = await self._run(statement) if statement else None
         return tags.known(query, row) if row else query

@@ -1,4 +1,4 @@
-"""Techniques beside words, as ids."""
+"""Techniques by their row ids."""
 
 from panosc_catalogue.query import tags
 from panosc_catalogue.query.model import MODELS
@@ -16,8 +16,3 @@ def test_a_test_that_most_techniques_pass_stays_as_it_is() -> None:
     [include] = tags.known(query, [range(1, tags.MAX_TECHNIQUES + 2), [3, 5]]).includes
 
     assert include.demand == Junction((many, Techniques((3, 5))), every=False)
-
-
-def test_without_words_nothing_need_be_known() -> None:
-    asked = {"include": [{"relation": "techniques", "scope": {"where": {"name": "SAXS"}}}]}
-    assert tags.tests(parse_filter(MODELS["Dataset"], asked, ontology(LATEST))) == ()

@@ -54,6 +54,7 @@ CREATE TABLE dataset (
     released_at timestamptz,                -- decided by the staff, as the next (policy.sql)
     license_decided text,
     keywords text[] NOT NULL DEFAULT '{}',  -- beside its document's
+    technique_ids bigint[] NOT NULL DEFAULT '{}', -- as in dataset_technique: for lists, which look at many datasets
     released boolean NOT NULL DEFAULT false, -- public before its time, by the source's word
     instrument_id bigint REFERENCES instrument,
     document_id bigint REFERENCES document, -- the proposal: decides the embargo
@@ -77,6 +78,7 @@ CREATE INDEX ON dataset ((coalesce(creation_date, '-infinity')) DESC, pid) WHERE
 CREATE INDEX ON dataset (id) WHERE NOT sealed;
 CREATE INDEX ON dataset (title COLLATE "C", pid);
 CREATE INDEX ON dataset (source, pid) WHERE deleted_at IS NOT NULL;
+CREATE INDEX ON dataset USING gin (technique_ids);
 -- DOIs have no case.
 CREATE INDEX ON dataset (lower(doi)) WHERE doi IS NOT NULL;
 CREATE INDEX ON document (lower(doi)) WHERE doi IS NOT NULL;

@@ -53,7 +53,7 @@ CREATE FUNCTION visible_dataset(
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
     instrument_id bigint, document_id bigint, source text, doi text, license text,
-    release_date timestamptz, is_public boolean, member_of text, staff_of text
+    release_date timestamptz, is_public boolean, member_of text, staff_of text, technique_ids bigint[]
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -71,7 +71,8 @@ AS $$
         ) END,
         CASE WHEN instruments IS NOT NULL THEN (
             SELECT i.name FROM instrument i WHERE i.id = d.instrument_id AND i.id = ANY(instruments)
-        ) END
+        ) END,
+        d.technique_ids
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
     WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
     AND (
