@@ -7,14 +7,12 @@ from typing import Annotated
 
 import orjson
 import psycopg
-import sqlalchemy.exc
 import typer
 from panosc_common import logs
 from panosc_common import server as http
 from pydantic import SecretStr, ValidationError
 from starlette.applications import Starlette
 
-from panosc_catalogue import migrate as migrations
 from panosc_catalogue.load import BadLine, Tally
 from panosc_catalogue.load import load as load_lines
 from panosc_catalogue.records import schema
@@ -98,6 +96,11 @@ def serve(
 @app.command()
 def migrate(database_url: DatabaseUrl = None) -> None:
     """Bring the database's schema up to date; safe to run twice, and at the same time."""
+    # What only the migration needs takes longer to load than all that serves.
+    import sqlalchemy.exc
+
+    from panosc_catalogue import migrate as migrations
+
     settings = _settings(database_url)
     try:
         revision = migrations.migrate(_url(settings))

@@ -5,10 +5,10 @@ from pathlib import Path
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from panosc_catalogue.columns import panet_key
 from panosc_catalogue.records import Technique
+from panosc_catalogue.revision import REVISION
 
 LOCK = 0x50614E4F5343  # "PaNOSC": the advisory lock that only one migration holds at a time
 
@@ -17,14 +17,6 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     return config
-
-
-def expected_revision() -> str:
-    """The newest revision that this program knows."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise RuntimeError("the package holds no migrations: it was not installed completely")
-    return revision
 
 
 def migrate(database_url: str) -> str:
@@ -41,11 +33,11 @@ def migrate(database_url: str) -> str:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, REVISION)
             _name_techniques(connection)
     finally:
         engine.dispose()
-    return expected_revision()
+    return REVISION
 
 
 def _name_techniques(connection: sqlalchemy.Connection) -> None:

@@ -19,12 +19,12 @@ from starlette.routing import Route
 from panosc_catalogue.database import Database
 from panosc_catalogue.dmp import web as dmp
 from panosc_catalogue.login import Login
-from panosc_catalogue.migrate import expected_revision
 from panosc_catalogue.oai import server as oai
 from panosc_catalogue.oai.upkeep import Upkeep
 from panosc_catalogue.pages import routes as pages
 from panosc_catalogue.pages.render import Pages
 from panosc_catalogue.revalidation import revalidated
+from panosc_catalogue.revision import REVISION
 from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
 from panosc_catalogue.site import Clock, Site
@@ -71,10 +71,8 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             raise problem.Problem(
                 503, "the database has no schema yet: run `panosc-catalogue migrate`"
             ) from error
-        if row is None or row[0] != expected_revision():
-            message = (
-                f"the schema is at revision {row[0] if row else None}, not {expected_revision()}: migrate it"
-            )
+        if row is None or row[0] != REVISION:
+            message = f"the schema is at revision {row[0] if row else None}, not {REVISION}: migrate it"
             raise problem.Problem(503, message)
         return OrjsonResponse({"status": "ready"})
 
