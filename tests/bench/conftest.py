@@ -68,6 +68,13 @@ class Report:
         ratio = f"{result.ours / result.peer:.2f}"
         return f"| {' | '.join([result.what, ours, peer, ratio, result.peer_name])} |"
 
+    def _methods(self) -> list[str]:
+        """A line for each method, with all that was measured by it."""
+        measured: dict[str, list[str]] = {}
+        for result in self.results:
+            measured.setdefault(result.method, []).append(result.what)
+        return [f"- **{'; '.join(names)}.** {method}" for method, names in measured.items()]
+
     def page(self) -> str:
         """The results as Markdown."""
         return "\n".join(
@@ -83,7 +90,7 @@ class Report:
                 "",
                 "## Methods",
                 "",
-                *(f"- **{r.what}.** {r.method}" for r in self.results),
+                *self._methods(),
                 "",
             ]
         )
