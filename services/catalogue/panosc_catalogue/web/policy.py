@@ -21,6 +21,7 @@ from panosc_catalogue.policy.report import report
 from panosc_catalogue.policy.subject import SELECT, of_row
 from panosc_catalogue.site import Site
 from panosc_catalogue.web import administrator, origin
+from panosc_catalogue.web.bodies import first_error
 from panosc_catalogue.web.body import body_of
 
 MAX_BODY_BYTES = 64 * 1024
@@ -114,14 +115,11 @@ def _decision(body: bytes) -> AnyDecision:
     try:
         return DECISION.validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        location, value, why = first_error(error)
         # The first part of the place of an error within a decision is its action.
-        place = ".".join(str(part) for part in first["loc"][1:] or first["loc"]) or "action"
-        remedy = _REMEDY if first["loc"] else f"give an action, one of {', '.join(_ACTIONS)}"
-        value = first["input"] if isinstance(first["input"], str | int | float | bool) else None
-        raise Problem(
-            422, f"{place}: {first['msg']}: {remedy}", field=place, value=value, remedy=remedy
-        ) from error
+        place = ".".join(str(part) for part in location[1:] or location) or "action"
+        remedy = _REMEDY if location else f"give an action, one of {', '.join(_ACTIONS)}"
+        raise Problem(422, f"{place}: {why}: {remedy}", field=place, value=value, remedy=remedy) from error
 
 
 def _wrong(field: str, value: str, why: str, remedy: str) -> Problem:

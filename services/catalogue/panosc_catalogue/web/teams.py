@@ -33,6 +33,7 @@ from panosc_catalogue.teams.people import (
     team_of,
 )
 from panosc_catalogue.web import origin
+from panosc_catalogue.web.bodies import first_error
 from panosc_catalogue.web.body import body_of
 
 MAX_TEAM_BYTES = 512 * 1024
@@ -327,12 +328,9 @@ def _of_form(form: dict[str, str]) -> Invitation:
 
 
 def _invalid(error: ValidationError) -> Problem:
-    first = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    value = first["input"] if isinstance(first["input"], str | int | float | bool) else None
-    why = first["msg"].removeprefix("Value error, ")
-    field = next((name for name in reversed(first["loc"]) if isinstance(name, str)), "")
-    return _wrong(place, value, why, REMEDIES.get(field, _ANYTHING_ELSE))
+    location, value, why = first_error(error)
+    field = next((name for name in reversed(location) if isinstance(name, str)), "")
+    return _wrong(".".join(map(str, location)), value, why, REMEDIES.get(field, _ANYTHING_ELSE))
 
 
 def _wrong(field: str, value: object, why: str, remedy: str | None = None) -> Problem:
