@@ -8,7 +8,7 @@ from panosc_common import access
 from panosc_common.access import Grants
 from panosc_common.problem import Problem
 from panosc_common.signed import Link
-from panosc_common.tokens import Verifier
+from panosc_common.tokens import PublishedKeys, Verifier
 from starlette.requests import Request
 
 from panosc_catalogue.query.model import CLOCK
@@ -57,7 +57,8 @@ class Login:
         metadata: str | None = None,
     ) -> None:
         """`metadata`: where programs learn how to log in, which refusals tell (RFC 9728, section 5.1)."""
-        self._verifier = Verifier(aai.issuer, aai.audience, client, keys=aai.keys)
+        keys = PublishedKeys(aai.issuer, client, address=aai.keys)
+        self._verifier = Verifier(aai.issuer, aai.audience, keys)
         self._metadata = metadata
         self._namespace = aai.entitlement_namespace
         self._facility = facility

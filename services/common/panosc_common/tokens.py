@@ -1,14 +1,14 @@
-"""Access tokens of an OpenID Connect provider, verified here by the provider's published keys.
+"""Access tokens, verified here by their issuer's published keys (RFC 7517, RFC 9068).
 
-Nobody is asked about a single token: the provider may be away while its tokens are valid. Its keys are
-fetched when they are first needed, again when they are old, and at once when a token names one that is not
-known, which is how providers rotate them (OpenID Connect Discovery 1.0, RFC 7517, RFC 9068).
+Nobody is asked about a single token: the issuer may be away while its tokens are valid. Keys of an OpenID
+Connect provider are fetched when they are first needed, again when they are old, and at once when a token
+names one that is not known, which is how providers rotate them (OpenID Connect Discovery 1.0).
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 import jwt
@@ -38,6 +38,7 @@ class Refused(Problem):
     """A token that is not taken; what is wrong with it helps nobody who forges one."""
 
     def __init__(self, why: str) -> None:
+        self.why = why
         headers = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{why}"'}
         super().__init__(401, f"the access token is not taken: {why}", headers=headers)
 
@@ -54,27 +55,38 @@ class ProviderAway(Problem):
         )
 
 
-class Verifier:
-    """Verifies the access tokens that one provider issued for one audience."""
+class Keys(Protocol):
+    """The keys of an issuer."""
 
-    def __init__(
-        self,
-        issuer: str,
-        audience: str,
-        client: httpx2.AsyncClient,
-        *,
-        keys: str | None = None,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`keys`: where the provider's keys are, if that need not be asked from the issuer."""
+    async def named(self, name: str) -> PyJWK | None:
+        """The key of this name, if it has one. Raises ProviderAway while none of its keys are known."""
+
+
+class KeySet:
+    """Keys that are known beforehand."""
+
+    def __init__(self, published: Mapping[str, Any]) -> None:
+        """`published`: a JSON Web Key Set. Raises ValueError if no key in it can be used."""
+        try:
+            keys = PyJWKSet.from_dict(dict(published)).keys
+        except jwt.PyJWTError as error:
+            raise ValueError(f"no key can be used: {error}") from error
+        self._keys = {str(key.key_id): key for key in keys if key.public_key_use in (None, "sig")}
+        if not self._keys:
+            raise ValueError("no key is for signatures")
+
+    async def named(self, name: str) -> PyJWK | None:
+        """The key of this name."""
+        return self._keys.get(name)
+
+
+class Verifier:
+    """Verifies the access tokens that were issued for one audience."""
+
+    def __init__(self, issuer: str, audience: str, keys: Keys) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._client = client
-        self._address = keys
-        self._now = now
-        self._keys: dict[str, PyJWK] = {}
-        self._fetched = self._tried = -KEYS_SECONDS
-        self._fetching: asyncio.Task[None] | None = None
+        self._keys = keys
 
     async def claims(self, token: str) -> Mapping[str, Any]:
         """The claims of a token.
@@ -89,7 +101,9 @@ class Verifier:
             raise Refused("it is no signed JSON Web Token") from error
         if header.get("alg") not in ALGORITHMS:
             raise Refused("it is not signed by a key pair")
-        key = await self._key(str(header.get("kid")))
+        key = await self._keys.named(str(header.get("kid")))
+        if key is None:
+            raise Refused("its key is none of the issuer's")
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -106,17 +120,38 @@ class Verifier:
             raise Refused("it is no access token, or bound to who holds another key")
         return claims
 
-    async def _key(self, name: str) -> PyJWK:
-        if name not in self._keys:
+
+class PublishedKeys:
+    """The keys that an OpenID Connect provider publishes."""
+
+    def __init__(
+        self,
+        issuer: str,
+        client: httpx2.AsyncClient,
+        *,
+        address: str | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`address`: where they are, if that need not be asked from the issuer."""
+        self._issuer = issuer
+        self._client = client
+        self._address = address
+        self._now = now
+        self._keys: KeySet | None = None
+        self._fetched = self._tried = -KEYS_SECONDS
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def named(self, name: str) -> PyJWK | None:
+        """The key of this name; raises ProviderAway while none are known."""
+        key = await self._keys.named(name) if self._keys else None
+        if key is None:
             await asyncio.shield(self._fetched_again())
         elif self._now() - self._fetched > KEYS_SECONDS:
             # A key that is known is good until another answer comes: nobody waits for that.
             self._fetched_again()
-        if not self._keys:
+        if self._keys is None:
             raise ProviderAway(self._issuer)
-        if name not in self._keys:
-            raise Refused("its key is none of the login's")
-        return self._keys[name]
+        return key or await self._keys.named(name)
 
     def _fetched_again(self) -> asyncio.Task[None]:
         """The fetch that is under way, else the last one, or another one if that was long enough ago."""
@@ -130,17 +165,15 @@ class Verifier:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 keys = await self._published()
-        except (httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError, ValueError, TimeoutError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TimeoutError) as error:
             log.warning("keys of the login not fetched", issuer=self._issuer, why=str(error) or repr(error))
         else:
             self._keys = keys
             self._fetched = self._now()
         self._tried = self._now()
 
-    async def _published(self) -> dict[str, PyJWK]:
-        address = self._address or await self._discovered()
-        keys = PyJWKSet.from_dict(await self._json(address)).keys
-        return {str(key.key_id): key for key in keys if key.public_key_use in (None, "sig")}
+    async def _published(self) -> KeySet:
+        return KeySet(await self._json(self._address or await self._discovered()))
 
     async def _discovered(self) -> str:
         """Where the provider says that its keys are."""
@@ -178,7 +211,7 @@ def _reason(error: jwt.InvalidTokenError) -> str:
         case jwt.InvalidAudienceError():
             return "it was issued for another service"
         case jwt.InvalidIssuerError():
-            return "another login issued it"
+            return "another issuer issued it"
         case jwt.ImmatureSignatureError():
             return "it is not valid yet: compare the clocks"
         case jwt.MissingRequiredClaimError():

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from panosc_common import tokens
-from panosc_common.tokens import ProviderAway, Refused, Verifier
+from panosc_common.tokens import ProviderAway, PublishedKeys, Refused, Verifier
 from support import keycloak, postgres
 
 REALM = "community"
@@ -53,7 +53,8 @@ class Asking:
         self.issuer = issuer
         self.loop = asyncio.new_event_loop()
         self.client = httpx2.AsyncClient(trust_env=False)
-        self.verifier = Verifier(issuer, AUDIENCE, self.client, now=lambda: self.seconds)
+        keys = PublishedKeys(issuer, self.client, now=lambda: self.seconds)
+        self.verifier = Verifier(issuer, AUDIENCE, keys)
 
     def claims(self, token: str) -> dict[str, Any]:
         return dict(self.loop.run_until_complete(self.verifier.claims(token)))
@@ -121,12 +122,12 @@ def test_wrong_tokens_are_refused(login: keycloak.Server, asking: Asking) -> Non
     refused = {
         "it has expired: get a new one": forged(login, exp=now - skew - 5),
         "it was issued for another service": forged(login, aud="account"),
-        "another login issued it": forged(login, iss=login.issuer("other")),
+        "another issuer issued it": forged(login, iss=login.issuer("other")),
         "its signature is wrong": forged(login, other),
         "it is not valid yet: compare the clocks": forged(login, nbf=now + skew + 30),
         "it says nothing of exp": forged(login, exp=None),
         "it says nothing of sub": forged(login, sub=None),
-        "its key is none of the login's": login.token("other", **CLIENT),
+        "its key is none of the issuer's": login.token("other", **CLIENT),
         "it is not signed by a key pair": forged(login, "0" * 32, "HS256"),
         "it is no signed JSON Web Token": "opaque",
         f"it has more than {tokens.MAX_TOKEN} characters": "x" * (tokens.MAX_TOKEN + 1),
@@ -158,7 +159,7 @@ def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Serve
     after = login.token(REALM, **CLIENT)
     try:
         # Keys are not fetched more often than so, whatever keys tokens name.
-        assert asking.refusal(after) == "its key is none of the login's"
+        assert asking.refusal(after) == "its key is none of the issuer's"
         asking.seconds += tokens.AGAIN_SECONDS + 1
         assert asking.claims(after)
         assert asking.claims(before)
@@ -168,7 +169,7 @@ def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Serve
         # Nobody waits for the keys that the login has by now; but soon they are the ones that count.
         assert asking.claims(before)
         asking.fetch()
-        assert asking.refusal(before) == "its key is none of the login's"
+        assert asking.refusal(before) == "its key is none of the issuer's"
         assert asking.claims(after)
     finally:
         login.admin(
