@@ -37,7 +37,7 @@ register_url_convertor("anything", _AnythingConvertor())
 
 def create_app(settings: Settings) -> Starlette:
     """The interface of one archive."""
-    visibility = Visibility(settings.name, settings.catalogue_urls)
+    visibility = Visibility(settings.name, settings.catalogue_urls, settings.catalogue_tokens)
     keys = Keys(settings.link_keys)
     access = Access(settings.data_directory, visibility, keys, settings.name)
     files = Files(settings, access)

@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     catalogue_urls: list[HttpUrl] = []
     """Internal base URLs of the catalogues that decide who may see what; none: nothing is shown."""
 
+    catalogue_tokens: Path = Path("/etc/panosc/tokens")
+    """Directory with one for each catalogue, by the name of its host: the token of this archive's service
+    account for it, read at each request as it is replaced often; without one, none is sent."""
+
     link_keys: Path = Path("/etc/panosc/links")
     """Directory with the keys `current` and `previous` of signed links; without them there are none."""
 

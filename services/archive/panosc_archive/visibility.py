@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ import structlog
 from panosc_common.access import Reason
 from panosc_common.audit import Sight
 from panosc_common.problem import Problem
+from panosc_common.service_accounts import CHALLENGE, HEADER
 from panosc_common.signed import SCHEME
 from pydantic import BaseModel, ValidationError
 
@@ -130,10 +132,12 @@ class Visibility:
 
     _authorization = ""
 
-    def __init__(self, archive: str, catalogue_urls: Sequence[str]) -> None:
+    def __init__(self, archive: str, catalogue_urls: Sequence[str], tokens: Path) -> None:
+        """`tokens`: directory with those by which the archive shows the catalogues who it is."""
         self._name = archive
         self._archive = quote(archive, safe="")
         self._urls = [url.rstrip("/") for url in catalogue_urls]
+        self._tokens = tokens
         self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
         self._cache: dict[tuple[bytes, str], _Answer] = {}
 
@@ -257,7 +261,7 @@ class Visibility:
     ) -> _Model | None:
         """The answer as a model, None for 404. All requests only read, so that one repetition is harmless."""
         reason = told = ""
-        headers = {"Authorization": self._authorization} if self._authorization else {}
+        headers = self._headers(url)
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
@@ -271,11 +275,22 @@ class Visibility:
             if response.status_code in RETRIED_STATUS:
                 reason, told = f"HTTP status {response.status_code}", _told(response)
                 continue
+            if response.headers.get("WWW-Authenticate") == CHALLENGE:
+                # Nothing that whoever asks the archive could remedy.
+                log.error("catalogue does not take the archive's own token", url=url, reason=_told(response))
+                raise CatalogueUnavailable(f"{url}: {_told(response)}")
             if self._authorization and response.status_code == HTTPStatus.UNAUTHORIZED:
                 raise _refused(url, response, by_link=self._authorization.startswith(f"{SCHEME} "))
             return None if response.status_code == 404 else _parsed(url, response, model)
         log.warning("catalogue does not answer", url=url, reason=reason)
         raise CatalogueUnavailable(f"{url}: {reason}", told)
+
+    def _headers(self, url: str) -> dict[str, str]:
+        """Who asks, and that it is the archive that passes it on."""
+        headers = {"Authorization": self._authorization} if self._authorization else {}
+        with contextlib.suppress(FileNotFoundError):
+            headers[HEADER] = (self._tokens / httpx2.URL(url).host).read_text().strip()
+        return headers
 
 
 def _refused(url: str, response: httpx2.Response, *, by_link: bool) -> Exception:

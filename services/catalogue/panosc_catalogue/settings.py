@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-import structlog
 from panosc_common.access import Login
 from panosc_common.catalogue import (
     DataCiteInterface,
@@ -18,12 +17,11 @@ from panosc_common.catalogue import (
     TechniqueOntology,
 )
 from panosc_common.model import Document
+from panosc_common.mounted import MountedFile
 from panosc_common.policy import DataPolicy
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-log = structlog.stdlib.get_logger(__name__)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
@@ -59,6 +57,10 @@ class Settings(BaseSettings):
 
     link_keys: Path = Path("/etc/panosc/links")
     """Directory with one for each archive whose signed links are taken: its keys `current` and `previous`."""
+
+    callers_file: Path | None = None
+    """Which service accounts may ask what archives ask, by tokens of Kubernetes; unset: whoever reaches it,
+    which is meant for one machine. Once it is set, nobody may whom the file does not name."""
 
     max_limit: int = Field(default=10_000, ge=1, le=1_000_000)
     """Items that one answer holds at most, and each list of related items in it."""
@@ -265,39 +267,8 @@ def load_config(path: Path) -> CatalogueConfig:
         raise ValueError(f"{path}: {error}") from error
 
 
-class PolicyFile:
-    """The data policy, read again when its file changes.
-
-    Without a file the default policy holds. Raises ValueError if the file is not valid at first.
-    """
+class PolicyFile(MountedFile[DataPolicy]):
+    """The data policy; without a file the default policy holds."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._content: bytes | None = None
-        self._policy = DataPolicy()
-        if path.exists():
-            try:
-                self._read(path.read_bytes())
-            except ValueError as error:
-                raise ValueError(f"{path}: {error}") from error
-
-    def _read(self, content: bytes) -> None:
-        if content != self._content:
-            self._policy = DataPolicy.model_validate_json(content)
-            self._content = content
-
-    def current(self) -> DataPolicy:
-        """The policy as of now; a file that vanished or became wrong leaves the last good policy in force.
-
-        The file is read each time: it is small, and the way Kubernetes swaps mounted files leaves their times
-        and sizes equal often enough.
-        """
-        try:
-            self._read(self._path.read_bytes())
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            log.error(
-                "data policy not readable; the last good one stays", path=str(self._path), why=str(error)
-            )
-        return self._policy
+        super().__init__(path, DataPolicy.model_validate_json, DataPolicy())

@@ -45,9 +45,13 @@ def environment(base: Path, catalogue: CatalogueDouble) -> dict[str, str]:
     (base / "state").mkdir()
     (base / "links").mkdir()
     (base / "links/current").write_text("k" * 43)
+    catalogue.caller = "token of the archive"
+    (base / "tokens").mkdir()
+    (base / "tokens/127.0.0.1").write_text(f"{catalogue.caller}\n")
     return {
         "PANOSC_ARCHIVE_DATA_DIRECTORY": str(base / "data"),
         "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
+        "PANOSC_ARCHIVE_CATALOGUE_TOKENS": str(base / "tokens"),
         "PANOSC_ARCHIVE_LINK_KEYS": str(base / "links"),
         "PANOSC_ARCHIVE_CATALOGUE_URLS": f'["{catalogue.url}"]',
         "PANOSC_ARCHIVE_PUBLIC_URL": "http://archive.example.org",

@@ -18,6 +18,7 @@ import httpx2
 import jwt
 import pytest
 import uvicorn
+from panosc_common.service_accounts import CHALLENGE, HEADER
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -85,6 +86,8 @@ class CatalogueDouble:
         """Statuses of the next answers, before it answers properly again."""
         self.told = ""
         """What it says then."""
+        self.caller: str | None = None
+        """The token of the archive's service account; None: it asks for none."""
         self.requests = 0
         self.errors: list[str] = []
         """Requests that break the agreement."""
@@ -124,6 +127,9 @@ class CatalogueDouble:
 
     def _begin(self, request: Request) -> Response | None:
         self.requests += 1
+        if self.caller and request.headers.get(HEADER) != self.caller:
+            told = {"detail": f"only archives may ask this, with their token in {HEADER}"}
+            return JSONResponse(told, 401, headers={"WWW-Authenticate": CHALLENGE})
         if self.failures:
             return JSONResponse({"detail": self.told} if self.told else {}, self.failures.pop(0))
         if request.path_params.get("archive", self.archive) != self.archive:

@@ -31,13 +31,18 @@ def catalogues(
         double.datasets.clear()
         double.failures.clear()
         double.told = ""
+        double.caller = None
     yield pair
     assert [double.errors for double in pair] == [[], []]
 
 
-def ask(urls: list[str], question: Callable[[Visibility], Awaitable[Result]]) -> Result:
+def ask(
+    urls: list[str],
+    question: Callable[[Visibility], Awaitable[Result]],
+    tokens: Path = Path("/none"),
+) -> Result:
     async def run() -> Result:
-        visibility = Visibility("archive", urls)
+        visibility = Visibility("archive", urls, tokens)
         try:
             return await question(visibility)
         finally:
@@ -189,3 +194,38 @@ def test_what_a_catalogue_says_of_its_silence_is_passed_on(
     refusal = ask([one.url], told)
     assert (refusal.status, refusal.detail) == (503, one.told)
     assert refusal.headers == {"Retry-After": "5"}
+
+
+def test_each_catalogue_gets_the_token_for_it_as_it_is_at_that_moment(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble], tmp_path: Path
+) -> None:
+    one, two = catalogues
+    one.visible, two.visible = {"a"}, {"b"}
+    urls = [one.url, two.url.replace("127.0.0.1", "localhost")]
+
+    async def both(visibility: Visibility) -> None:
+        for number in range(2):
+            for double, host in ((one, "127.0.0.1"), (two, "localhost")):
+                double.caller = f"token {number} for {host}"
+                (tmp_path / host).write_text(double.caller)
+            paths = [f"x{number}", "a", "b"]
+            assert (await visibility.visible(paths)).keys() == {"a", "b"}
+
+    ask(urls, both, tmp_path)
+
+
+@pytest.mark.parametrize("who", ["", "Bearer ada"])
+def test_that_a_catalogue_does_not_take_the_archive_is_no_fault_of_who_asks(
+    catalogues: tuple[CatalogueDouble, CatalogueDouble], tmp_path: Path, who: str
+) -> None:
+    one, _ = catalogues
+    one.caller = "another token"
+
+    async def told(visibility: Visibility) -> Problem:
+        with pytest.raises(Problem) as refused:
+            await Access(tmp_path, visibility.asked_with(who), Keys(tmp_path), "archive").visible(["a"])
+        return refused.value
+
+    refusal = ask([one.url], told, tmp_path)
+    assert (refusal.status, refusal.headers) == (503, {"Retry-After": "5"})
+    assert "token" not in refusal.detail

@@ -19,6 +19,7 @@ import pytest
 from panosc_catalogue import settings
 from panosc_catalogue.ingest.assemble import dataset_pid
 from support import keycloak, postgres
+from support.service_accounts import ARCHIVE, Issuer
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 
 ESRF = {"name": "esrf"}
@@ -52,6 +53,8 @@ class Facility:
     tokens: dict[str, str]
     log: Path
     """The archive's output: its audit log among its messages."""
+    own: Path
+    """The token of the archive's service account."""
 
     @property
     def pid(self) -> str:
@@ -108,7 +111,13 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         keys = base / "links/archive"
         keys.mkdir(parents=True)
         (keys / "current").write_text("k" * 43)
+        issuer, callers = Issuer(), base / "callers.json"
+        issuer.write_callers(callers, ARCHIVE)
+        own = base / "tokens/127.0.0.1"
+        own.parent.mkdir()
+        own.write_text(issuer.token())
         environment = {
+            "PANOSC_CATALOGUE_CALLERS_FILE": str(callers),
             "PANOSC_CATALOGUE_DATABASE_URL": server.url(),
             "PANOSC_CATALOGUE_POLICY_FILE": str(policy),
             "PANOSC_CATALOGUE_CONFIG_FILE": str(configuration),
@@ -125,6 +134,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
                 "PANOSC_ARCHIVE_DATA_DIRECTORY": str(root),
                 "PANOSC_ARCHIVE_STATE_DIRECTORY": str(base / "state"),
                 "PANOSC_ARCHIVE_LINK_KEYS": str(keys),
+                "PANOSC_ARCHIVE_CATALOGUE_TOKENS": str(own.parent),
                 "PANOSC_ARCHIVE_CATALOGUE_URLS": json.dumps([f"http://127.0.0.1:{search}"]),
             },
         )
@@ -141,7 +151,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
             assert ingesting.process.poll() is None, ingesting.log.read_text()[-3000:]
             status = worker.get("/status").json()
             time.sleep(0.1)
-        yield Facility(root, archive, catalogue, policy, tokens, base / f"{files}.log")
+        yield Facility(root, archive, catalogue, policy, tokens, base / f"{files}.log", own)
 
 
 def test_public_file_is_served(facility: Facility) -> None:
@@ -153,6 +163,22 @@ def test_public_file_is_served(facility: Facility) -> None:
     )
     part = facility.archive.get(f"/files/{quote(OPEN)}", headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, response.content[10:20])
+
+
+def test_only_the_archive_may_ask_what_it_asks_and_that_is_told_to_nobody(facility: Facility) -> None:
+    assert facility.catalogue.get("/internal/archives/archive/children").status_code == 401
+    before = facility.own.read_text()
+    member = {"Authorization": f"Bearer {facility.tokens[MEMBER]}"}
+    try:
+        facility.own.write_text(Issuer().token())
+        for headers in ({}, member):
+            answer = facility.archive.get("/files/", headers=headers)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert "WWW-Authenticate" not in answer.headers
+    finally:
+        facility.own.write_text(before)
+    assert facility.archive.get("/files/", headers=member).status_code == 200
+    assert before not in facility.log.read_text()
 
 
 def test_embargoed_and_absent_things_are_told_apart_by_nothing(facility: Facility) -> None:

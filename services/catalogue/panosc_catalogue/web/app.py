@@ -29,6 +29,7 @@ from panosc_catalogue.sealing import Sealing
 from panosc_catalogue.settings import PolicyFile, Settings, load_config
 from panosc_catalogue.site import Clock, Site
 from panosc_catalogue.web import explorer, internal, openapi, policy, resource, search, teams
+from panosc_catalogue.web.callers import Gate
 
 
 def _now() -> None:
@@ -55,6 +56,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
     login = Login(config.aai, config.facility, http, metadata=metadata) if config.aai else None
     site = Site(database, policy_file, config, clock, sealing, login)
     templates = Pages(site)
+    gate = Gate(settings.callers_file) if settings.callers_file else None
     upkeep = Upkeep(site, settings.stamp_seconds)
     description = cache(openapi.document)
 
@@ -96,7 +98,7 @@ def create_app(settings: Settings, clock: Clock = _now) -> Starlette:
             *search.routes(site, settings.max_limit, settings.max_answer_mib),
             *oai.routes(site, upkeep),
             *explorer.routes(site),
-            *internal.routes(site, settings.link_keys),
+            *internal.routes(site, settings.link_keys, gate),
             *resource.routes(config),
             *policy.routes(site, settings.administrator_token_file),
             *teams.routes(site),

@@ -2,6 +2,7 @@
 
 An archive passes on the token or the signed link that came with a request; without one it asks for the
 public. Answers say who asks, and of what is not public why they see it, for the archive's audit log.
+The archive itself shows who it is by the token of its service account.
 """
 
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from panosc_catalogue.paging import page_limit
 from panosc_catalogue.query.model import CLOCK, MONTHS, VISIBLE_DATASETS
 from panosc_catalogue.site import Site
+from panosc_catalogue.web.callers import Endpoint, Gate
 
 MAX_PATHS = 1000
 # Visibility is decided per row by an index look-up; the files of one directory are a range of the index.
@@ -35,14 +37,18 @@ class _Paths(BaseModel):
     paths: list[str] = Field(max_length=MAX_PATHS)
 
 
-def routes(site: Site, link_keys: Path) -> list[BaseRoute]:
-    """What archives may ask this catalogue."""
+def routes(site: Site, link_keys: Path, gate: Gate | None) -> list[BaseRoute]:
+    """What archives may ask this catalogue; without a gate, whoever reaches it may."""
     answers = _Answers(site, link_keys)
+
+    def route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+        return Route(path, gate.guarded(endpoint) if gate else endpoint, methods=[method])
+
     return [
-        Route("/internal/archives/{archive}/visible", answers.visible, methods=["POST"]),
-        Route("/internal/archives/{archive}/children", answers.children),
-        Route("/internal/datasets/{pid:path}/files", answers.files),
-        Route("/internal/embargo", answers.embargo),
+        route("/internal/archives/{archive}/visible", answers.visible, "POST"),
+        route("/internal/archives/{archive}/children", answers.children),
+        route("/internal/datasets/{pid:path}/files", answers.files),
+        route("/internal/embargo", answers.embargo),
     ]
 
 
