@@ -37,6 +37,7 @@ RULES: list[dict[str, Any]] = [
             "persistentvolumeclaims",
             "resourcequotas",
             "secrets",
+            "serviceaccounts",
             "services",
         ],
         OWN,
@@ -55,6 +56,7 @@ RULES: list[dict[str, Any]] = [
     # Events that it posts; with pods and their logs, administrators of facilities may read them.
     _rule("", ["events"], [*READ, "create"]),
     _rule("", ["pods", "pods/log"], READ),
+    # What is not here, as every service account may read it: who issues their tokens, and by which keys.
     # Kinds whose definitions are installed later, such as the Gateway API's, are noticed then.
     _rule("apiextensions.k8s.io", ["customresourcedefinitions"], WATCH),
 ]

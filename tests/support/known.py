@@ -8,7 +8,7 @@ from typing import Any
 
 from panosc_operator.api import KINDS
 from panosc_operator.engine.cache import Cache
-from panosc_operator.engine.kind import Kind
+from panosc_operator.engine.kind import Kind, TokenIssuer
 from panosc_operator.engine.resources import Key, Object, ResourceType, labels_of
 from panosc_operator.kinds import discover
 from panosc_operator.settings import Settings
@@ -44,6 +44,10 @@ class Known:
     """Reads from the given objects only."""
 
     now = datetime(2026, 11, 24, 12, 1, tzinfo=UTC)
+    issuer: TokenIssuer | None = TokenIssuer(
+        "https://kubernetes.default.svc.cluster.local",
+        {"keys": [{"use": "sig", "kty": "RSA", "kid": "k", "alg": "RS256", "n": "sXch", "e": "AQAB"}]},
+    )
 
     def __init__(self, objects: Iterable[Object], reports: Reports | None = None) -> None:
         self.cache = Cache(frozenset(k.info.kind for k in KINDS if not k.info.namespaced))
@@ -59,6 +63,9 @@ class Known:
     ) -> list[Object]:
         found = self.cache.all(kind.group, kind.kind, namespace)
         return [obj for obj in found if labels.items() <= labels_of(obj).items()]
+
+    async def token_issuer(self) -> TokenIssuer | None:
+        return self.issuer
 
 
 def settings(**changes: Any) -> Settings:

@@ -197,6 +197,11 @@ class CatalogueReason(Described):
         "MigrationFailed",
         "The migration Job failed; read its log, remedy the cause and delete the Job: it is made again.",
     )
+    TOKEN_ISSUER_UNKNOWN = (
+        "TokenIssuerUnknown",
+        "The API server doesn't say by which keys tokens of service accounts are verified, so that archives "
+        "can't show who they are; the message says how to have it do so.",
+    )
     PROGRESSING = "Progressing", "Children were made or changed and aren't current yet."
     SERVICE_FAILED = "ServiceFailed", "A pod of the catalogue fails; the message names it and its last words."
     ROUTE_NOT_ACCEPTED = (

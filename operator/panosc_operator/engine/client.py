@@ -16,6 +16,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from panosc_operator.api.meta import FIELD_MANAGER
 from panosc_operator.engine import metrics
+from panosc_operator.engine.kind import TokenIssuer
 from panosc_operator.engine.resources import Object, ResourceType
 
 REQUEST_SECONDS = 15.0
@@ -150,6 +151,20 @@ class Client:
             # Conflict: another object of that name took its place; it was not the one to delete.
             return
 
+    async def token_issuer(self) -> TokenIssuer | None:
+        """Who issues the tokens of service accounts, and by which keys; None where that isn't published.
+
+        Every service account may ask: the API server itself binds the ClusterRole
+        system:service-account-issuer-discovery to their group.
+        """
+        try:
+            told = await self._request("GET", "/.well-known/openid-configuration")
+            # Not at its `jwks_uri`, which is meant for others and often leads to where they are.
+            keys = await self._request("GET", "/openid/v1/jwks")
+        except (NotFound, Forbidden):
+            return None
+        return TokenIssuer(told["issuer"], keys)
+
     async def _request(
         self,
         method: str,
@@ -160,7 +175,8 @@ class Client:
         content_type: str = "application/json",
     ) -> Object:
         url = f"{self._configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        # Key sets have a media type of their own.
+        headers = {"Accept": "application/json, */*", "Content-Type": content_type}
         try:
             if token := (await self._configuration.auth_settings()).get("BearerToken"):
                 headers["Authorization"] = str(token["value"])

@@ -28,6 +28,16 @@ class Services(Protocol):
         """Ask until cancelled."""
 
 
+@dataclass(frozen=True)
+class TokenIssuer:
+    """Who issues the tokens of service accounts."""
+
+    name: str
+    """As the tokens have it (`iss`)."""
+    keys: Object
+    """Its public keys, as a JSON Web Key Set."""
+
+
 class Reader(Protocol):
     """What `observe` may ask; all of it is I/O that changes nothing."""
 
@@ -50,6 +60,9 @@ class Reader(Protocol):
         self, kind: ResourceType, namespace: str | None, labels: Mapping[str, str]
     ) -> list[Object]:
         """Objects that are not watched, with these labels, from the API server."""
+
+    async def token_issuer(self) -> TokenIssuer | None:
+        """The API server as issuer of tokens; None if it doesn't publish its keys."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,15 @@ from panosc_operator.engine.client import ApiError, Client, NotFound, Unavailabl
 from panosc_operator.engine.desired import KEEP, Action, Desired, Outcome
 from panosc_operator.engine.events import Recorder
 from panosc_operator.engine.hub import Hub
-from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, Kind, Services
+from panosc_operator.engine.kind import (
+    Assessment,
+    Children,
+    Finding,
+    Judgement,
+    Kind,
+    Services,
+    TokenIssuer,
+)
 from panosc_operator.engine.prune import prune
 from panosc_operator.engine.queue import WorkQueue
 from panosc_operator.engine.resources import Key, Object, ResourceType, annotations_of, key_of
@@ -81,6 +89,10 @@ class Reconciler:
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         objects, _ = await self._client.list(kind, namespace, selector=selector)
         return objects
+
+    async def token_issuer(self) -> TokenIssuer | None:
+        """The API server as issuer of tokens; None if it doesn't publish its keys."""
+        return await self._client.token_issuer()
 
     async def work(self, key: Key) -> None:
         """Do one pass for the key, and say when the next is due. Never raises but on cancellation."""

@@ -23,6 +23,7 @@ from panosc_operator.engine.resources import (
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
     SERVICE,
+    SERVICE_ACCOUNT,
     Object,
 )
 from panosc_operator.settings import Settings
@@ -51,6 +52,8 @@ CHECKSUM_CONFIG = f"{GROUP}/config"
 """Annotation of pods with the hash of the configuration they were started with."""
 
 GRACE_SECONDS = 30
+TOKEN_SECONDS = 3600
+"""Life of the tokens by which services show each other who they are."""
 _NODE = "kubernetes.io/hostname"
 
 
@@ -229,6 +232,12 @@ def beside_archives(names: Iterable[str]) -> Object:
 _ROLLING: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
 
+def service_account(part: Part, name: str) -> Desired:
+    """A ServiceAccount without rights: only for its tokens, and those only where a pod asks for them."""
+    manifest = {"metadata": part.metadata(name), "automountServiceAccountToken": False}
+    return Desired(SERVICE_ACCOUNT, manifest)
+
+
 def disruption_budget(part: Part, name: str) -> Desired:
     """Keeps one pod of a component with several while nodes are drained."""
     return Desired(
@@ -399,6 +408,18 @@ def secret_volume(name: str, secret_name: str, *, optional: bool = False) -> Obj
     if optional:
         secret["optional"] = True
     return {"name": name, "secret": secret}
+
+
+def token_volume(name: str, audiences: Mapping[str, str]) -> Object:
+    """A pod's volume with tokens of its service account, which the kubelet replaces before they expire.
+
+    `audiences`: what each is issued for, by name of the file.
+    """
+    sources = [
+        {"serviceAccountToken": {"audience": audience, "expirationSeconds": TOKEN_SECONDS, "path": file}}
+        for file, audience in audiences.items()
+    ]
+    return {"name": name, "projected": {"sources": sources}}
 
 
 def http_probe(path: str, port: int, *, period: int, failures: int) -> Object:

@@ -114,6 +114,21 @@ def links_secret(archive: str) -> str:
     return f"{archive}-links"
 
 
+def catalogue_host(catalogue: str, namespace: str) -> str:
+    """Host of the Catalogue of this name within the cluster."""
+    return f"{catalogue}.{namespace}.svc"
+
+
+def catalogue_url(catalogue: str, namespace: str) -> str:
+    """Address of the Catalogue of this name within the cluster, for which archives' tokens are issued."""
+    return f"http://{catalogue_host(catalogue, namespace)}:{API_PORT}"
+
+
+def archive_account(archive: str) -> str:
+    """Name of the service account with which the server of the DataArchive of this name asks catalogues."""
+    return f"{archive}-api"
+
+
 def host_of(resource: Resource, domain: str) -> str:
     """Host under which a resource's service is reached."""
     return f"{resource.metadata.name}.{domain}"

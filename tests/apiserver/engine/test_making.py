@@ -1,11 +1,17 @@
 """What the operator makes of the resources, and that it follows their changes."""
 
+import asyncio
 import base64
 import json
 import time
 from functools import partial
 
 import yaml
+from kubernetes.aio.client import Configuration
+from panosc_common.service_accounts import Callers
+from panosc_common.tokens import KeySet, Verifier
+from panosc_operator.engine.client import Client
+from panosc_operator.engine.kind import TokenIssuer
 from support.apiserver import ApiServer
 from support.operator import Operator
 from support.resources import await_all_ready, await_reason, catalogue, facility, make_all
@@ -137,6 +143,47 @@ def test_changes_reach_those_who_depend_on_them(api: ApiServer, operator: Operat
         )
     api.delete("Catalogue", "catalogue", name)
     api.wait_for(lambda: urls() == "[]", "the archive to forget its catalogue")
+
+
+def test_a_catalogue_knows_the_archives_that_read_it_by_their_tokens(
+    api: ApiServer, operator: Operator, name: str
+) -> None:
+    make_all(api, name)
+    callers = api.wait_for(lambda: api.get("ConfigMap", "catalogue-callers", name), "the callers")
+    told = Callers.model_validate_json(callers["data"]["callers.json"])
+    archive = api.wait_for(lambda: api.get("Deployment", "archive", name), "the archive")
+    pod = archive["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == "archive-api"
+    # As the kubelet asks for it.
+    path = f"/api/v1/namespaces/{name}/serviceaccounts/archive-api/token"
+    spec = {"audiences": [told.audience], "expirationSeconds": 3600}
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    token = api.request("POST", path, json=request)["status"]["token"]
+    verifier = Verifier(told.issuer, told.audience, KeySet(told.keys))
+    assert asyncio.run(verifier.claims(token))["sub"] in told.accounts
+
+    def audiences() -> list[str]:
+        volumes = api.existing("Deployment", "archive", name)["spec"]["template"]["spec"]["volumes"]
+        (projected,) = [volume["projected"] for volume in volumes if volume["name"] == "tokens"]
+        return [source["serviceAccountToken"]["audience"] for source in projected.get("sources") or []]
+
+    api.wait_for(lambda: audiences() == [told.audience], "the archive's token for the catalogue")
+    api.delete("Catalogue", "catalogue", name)
+    api.wait_for(lambda: audiences() == [], "the archive to have no token for what is gone")
+
+
+def test_an_api_server_that_tells_no_keys_is_no_error(api: ApiServer) -> None:
+    async def asked() -> TokenIssuer | None:
+        # Without an account, as if nothing were bound to those of service accounts.
+        configuration = Configuration(host=api.url)
+        configuration.ssl_ca_cert = str(api.ca_file)
+        client = Client(configuration)
+        try:
+            return await client.token_issuer()
+        finally:
+            await client.close()
+
+    assert asyncio.run(asked()) is None
 
 
 def test_what_is_no_longer_wanted_goes(api: ApiServer, operator: Operator, name: str) -> None:

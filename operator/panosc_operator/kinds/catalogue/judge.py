@@ -56,6 +56,18 @@ def _trust(case: Case[Observation]) -> Finding | None:
     return Finding(CatalogueReason.PROGRESSING, message)
 
 
+def _token_issuer(case: Case[Observation]) -> Finding | None:
+    # Without its keys nobody could be told from an archive.
+    if case.observed.token_issuer is not None:
+        return None
+    message = (
+        "the API server doesn't say at /openid/v1/jwks by which keys tokens of service accounts are known: "
+        "give it a --service-account-issuer that begins with https://, and bind the ClusterRole "
+        "system:service-account-issuer-discovery to the group system:serviceaccounts, as is usual"
+    )
+    return Finding(CatalogueReason.TOKEN_ISSUER_UNKNOWN, message, stalled=True)
+
+
 def _secret_not_found(case: Case[Observation]) -> Finding | None:
     # Somebody else's Secret is waited for, never made.
     external = case.observed.external
@@ -123,6 +135,7 @@ def _archive_not_ready(case: Case[Observation]) -> Finding | None:
 _POLICIES = (
     policies.no_facility(CatalogueReason.NO_FACILITY),
     _trust,
+    _token_issuer,
     _secret_not_found,
     _secret_invalid,
     policies.refused(CatalogueReason.APPLY_FAILED),

@@ -14,7 +14,7 @@ from panosc_operator.api.facility import DoiIdentifiers
 from panosc_operator.api.meta import GROUP
 from panosc_operator.api.sources import Source
 from panosc_operator.engine.health import assess, conditions_of
-from panosc_operator.engine.kind import Reader
+from panosc_operator.engine.kind import Reader, TokenIssuer
 from panosc_operator.engine.resources import (
     JOB,
     PERSISTENT_VOLUME_CLAIM,
@@ -82,6 +82,8 @@ class Observation:
     """Whether the database accepts connections, as far as the operator can tell."""
     started_migrations: frozenset[str] = frozenset()
     """Names of the migration Jobs that were let go."""
+    token_issuer: TokenIssuer | None = None
+    """Who issues the tokens by which archives show who they are; None if its keys aren't published."""
     trust_revision: str | None = None
     """Changes with the authorities that services trust beside the public ones; None without them."""
     failures: dict[str, str] = field(default_factory=dict)
@@ -194,6 +196,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
             for obj in cache.owned_by(catalogue.info.kind, catalogue.metadata.name, namespace)
             if obj["kind"] == JOB.kind and not obj["spec"].get("suspend")
         ),
+        token_issuer=await reader.token_issuer(),
         trust_revision=trust_revision(settings, reader, namespace),
         failures=await failures(reader, catalogue, ("catalogue", "postgresql")),
         former=former_status(reader, catalogue),

@@ -6,12 +6,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from panosc_common.access import Login
+from panosc_common.service_accounts import Callers, subject
 
 from panosc_operator.api import Catalogue, Facility
 from panosc_operator.api.facility import DoiIdentifiers
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
+from panosc_operator.engine.kind import TokenIssuer
 from panosc_operator.engine.resources import JOB, SECRET, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
@@ -44,6 +46,8 @@ from panosc_operator.kinds.catalogue.observe import Observation, database_name
 from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import (
     administrator_secret,
+    archive_account,
+    catalogue_url,
     data_claim,
     domain_of,
     host_of,
@@ -55,6 +59,7 @@ CONFIG_DIRECTORY = "/etc/panosc/config"
 POLICY_DIRECTORY = "/etc/panosc/policy"
 ARCHIVES_DIRECTORY = "/archives"
 LINK_KEYS_DIRECTORY = "/etc/panosc/links"
+CALLERS_DIRECTORY = "/etc/panosc/callers"
 ADMINISTRATOR_DIRECTORY = "/etc/panosc/administrator"
 REGISTRAR_DIRECTORY = "/etc/panosc/registrar"
 CREDENTIALS_DIRECTORY = "/etc/panosc/credentials"
@@ -90,6 +95,11 @@ def ingest_name(catalogue: Catalogue) -> str:
     return f"{catalogue.metadata.name}{INGEST_SUFFIX}"
 
 
+def callers_name(catalogue: Catalogue) -> str:
+    """Name of the ConfigMap that says which service accounts may ask what archives ask."""
+    return f"{catalogue.metadata.name}-callers"
+
+
 def database_secret(catalogue: Catalogue) -> str:
     """Name of the Secret that has the connection to the database."""
     external = catalogue.spec.database.external
@@ -107,7 +117,10 @@ def public_url(observed: Observation) -> str | None:
 def plan(observed: Observation) -> list[Desired] | None:
     """All objects of the catalogue; None while what it needs isn't there."""
     catalogue, facility, settings = observed.catalogue, observed.facility, observed.settings
-    if facility is None or observed.waits_for_trust or (observed.external and not observed.external.usable):
+    issuer = observed.token_issuer
+    if facility is None or issuer is None or observed.waits_for_trust:
+        return None
+    if observed.external and not observed.external.usable:
         return None
     name, namespace, owner = (
         catalogue.metadata.name,
@@ -128,6 +141,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         objects.append(_external_database_gate(part("database"), name, observed.external.ports))
     configuration = _configuration(observed)
     objects.append(config_map(part("config"), f"{name}-config", {"catalogue.json": configuration}))
+    objects.append(_callers(observed, issuer, part("api")))
     objects.append(_migration(observed, part("migrate")))
     read_once = (
         {**configuration, "trust": observed.trust_revision} if observed.trust_revision else configuration
@@ -199,6 +213,26 @@ def _configuration(observed: Observation) -> dict[str, Any]:
     }
 
 
+def _callers(observed: Observation, issuer: TokenIssuer, part: Part) -> Desired:
+    """Who may ask what archives ask, which the API reads again when it changes.
+
+    The operator brings the keys, and looks at them again with every resync. To fetch them itself, the service
+    that faces the public would need an account at the API server, and a way there that no network policy
+    describes on every cluster alike. Where a new key signs before it was published, archives that start then
+    are refused for these minutes.
+    """
+    callers = Callers(
+        issuer=issuer.name,
+        keys=issuer.keys,
+        audience=catalogue_url(observed.name, observed.namespace),
+        accounts=tuple(
+            subject(observed.namespace, archive_account(archive)) for archive in sorted(observed.archives)
+        ),
+    )
+    document = callers.model_dump(mode="json", by_alias=True)
+    return config_map(part, callers_name(observed.catalogue), {"callers.json": document})
+
+
 def _remote(source: Source, remote: RemoteSource) -> dict[str, Any]:
     """A catalogue that is read, with the directory of its credentials instead of the name of their Secret."""
     exclude = {"credentials_secret", "interval_minutes", "full_listing_hours"}
@@ -227,16 +261,17 @@ def _container(
     requirements: Object,
     *,
     archives: bool = False,
-    secrets: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Object:
-    """`secrets`: directories by name of the volume."""
+    """`more`: directories of its own, by name of the volume."""
     settings, catalogue = observed.settings, observed.catalogue
     mounts = {
         "config": CONFIG_DIRECTORY,
         "policy": POLICY_DIRECTORY,
         **trust_mounts(settings),
-        **(secrets or {}),
+        **(more or {}),
     }
     if archives:
         mounts |= {
@@ -255,6 +290,7 @@ def _container(
             "PANOSC_CATALOGUE_POLICY_FILE": f"{POLICY_DIRECTORY}/policy.json",
             "PANOSC_CATALOGUE_CONFIG_FILE": f"{CONFIG_DIRECTORY}/catalogue.json",
             **trust_environment(settings),
+            **(environment or {}),
         },
         command=["panosc-catalogue", *command],
         **fields,
@@ -295,8 +331,10 @@ def _api(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(API_PORT)],
         resources("50m", "128Mi", memory_limit="1Gi"),
-        secrets={
+        environment={"PANOSC_CATALOGUE_CALLERS_FILE": f"{CALLERS_DIRECTORY}/callers.json"},
+        more={
             "administrator": ADMINISTRATOR_DIRECTORY,
+            "callers": CALLERS_DIRECTORY,
             **{volume: f"{LINK_KEYS_DIRECTORY}/{archive}" for volume, archive in volumes.items()},
         },
         ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
@@ -310,6 +348,7 @@ def _api(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
             [
                 *_volumes(observed),
                 secret_volume("administrator", administrator_secret(name)),
+                config_volume("callers", callers_name(catalogue)),
                 # Optional, as the archive that makes it may come later, and searching needs none.
                 *(
                     secret_volume(volume, links_secret(archive), optional=True)
@@ -363,7 +402,7 @@ def _ingest(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         ["ingest", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
         resources("50m", "192Mi", memory_limit="2Gi"),
         archives=True,
-        secrets={volume: f"{CREDENTIALS_DIRECTORY}/{source}" for source, volume in volumes.items()},
+        more={volume: f"{CREDENTIALS_DIRECTORY}/{source}" for source, volume in volumes.items()},
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         **probes(STATUS_PORT),
     )
@@ -401,7 +440,7 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, read_once: An
         "dois",
         ["dois", "--host", ALL_ADDRESSES, "--port", str(STATUS_PORT)],
         resources("10m", "96Mi", memory_limit="512Mi"),
-        secrets={"registrar": REGISTRAR_DIRECTORY} if data_cite else {},
+        more={"registrar": REGISTRAR_DIRECTORY} if data_cite else {},
         ports=[{"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         **probes(STATUS_PORT),
     )

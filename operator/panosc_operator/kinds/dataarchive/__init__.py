@@ -17,6 +17,7 @@ from panosc_operator.engine.resources import (
     POD_DISRUPTION_BUDGET,
     SECRET,
     SERVICE,
+    SERVICE_ACCOUNT,
     Key,
     Object,
 )
@@ -36,6 +37,7 @@ def describe(settings: Settings) -> Kind:
         model=DataArchive,
         children=(
             SECRET,
+            SERVICE_ACCOUNT,
             PERSISTENT_VOLUME_CLAIM,
             DEPLOYMENT,
             SERVICE,

@@ -28,12 +28,22 @@ from panosc_operator.kinds.building import (
     route,
     secret_volume,
     service,
+    service_account,
     session_route,
+    token_volume,
 )
 from panosc_operator.kinds.dataarchive.observe import Observation
-from panosc_operator.kinds.relations import domain_of, host_of, links_secret
+from panosc_operator.kinds.relations import (
+    archive_account,
+    catalogue_host,
+    catalogue_url,
+    domain_of,
+    host_of,
+    links_secret,
+)
 
 DATA, STATE = "/data", "/state"
+TOKENS = "/etc/panosc/tokens"
 LINK_KEYS = "/etc/panosc/links"
 LINK_KEY_LENGTH = 43
 """Characters of the key by which links are signed: as many as have 256 bits."""
@@ -85,6 +95,7 @@ def plan(observed: Observation) -> list[Desired] | None:
     return [
         *_claims(archive, part("storage")),
         _link_key(archive, part("api")),
+        service_account(part("api"), archive_account(name)),
         *_server(observed, part("api"), volumes),
         service(part("api"), name, API_PORT),
         route(part("api"), name, host, everything),
@@ -119,8 +130,7 @@ def _link_key(archive: DataArchive, part: Part) -> Desired:
 
 def _environment(observed: Observation) -> dict[str, str]:
     archive = observed.archive
-    namespace = archive.metadata.namespace
-    catalogues = [f"http://{name}.{namespace}.svc:{API_PORT}" for name in observed.catalogues]
+    catalogues = [catalogue_url(name, observed.namespace) for name in observed.catalogues]
     return {
         "PANOSC_ARCHIVE_NAME": archive.metadata.name,
         "PANOSC_ARCHIVE_DATA_DIRECTORY": DATA,
@@ -136,11 +146,12 @@ def _container(
     command: list[str],
     *,
     writes: bool = False,
-    signs: bool = False,
+    serves: bool = False,
     environment: dict[str, str] | None = None,
     **fields: Any,
 ) -> Object:
-    """One of the archive's programs; `writes`: whether it may change the manifest, `signs`: links."""
+    """One of the archive's programs; `writes`: whether it may change the manifest, `serves`: whether it signs
+    links and asks catalogues."""
     state = {"state": STATE}
     return container(
         name,
@@ -151,7 +162,7 @@ def _container(
         read_only_mounts={
             "data": DATA,
             **({} if writes else state),
-            **({"links": LINK_KEYS} if signs else {}),
+            **({"links": LINK_KEYS, "tokens": TOKENS} if serves else {}),
         },
         environment=_environment(observed) | (environment or {}),
         command=["panosc-archive", *command],
@@ -186,16 +197,28 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         observed,
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
-        signs=True,
+        serves=True,
         environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
         ports=[{"name": "api", "containerPort": ARCHIVE_API_PORT, "protocol": "TCP"}],
         **probes(ARCHIVE_API_PORT),
     )
     replicas = archive.spec.replicas
     keys = secret_volume("links", links_secret(archive.metadata.name))
-    served = deployment(
-        part, archive.metadata.name, _pod(archive, [gateway, api], [*volumes, keys]), replicas=replicas
+    # One for each catalogue, so that none could show another that it is the archive.
+    tokens = token_volume(
+        "tokens",
+        {
+            catalogue_host(name, observed.namespace): catalogue_url(name, observed.namespace)
+            for name in observed.catalogues
+        },
     )
+    server = _pod(
+        archive,
+        [gateway, api],
+        [*volumes, keys, tokens],
+        serviceAccountName=archive_account(archive.metadata.name),
+    )
+    served = deployment(part, archive.metadata.name, server, replicas=replicas)
     return [served, disruption_budget(part, archive.metadata.name)] if replicas > 1 else [served]
 
 
