@@ -47,6 +47,28 @@ def test_metrics_are_not_public(demo: Demo) -> None:
     assert demo.get(f"{CATALOGUE}/metrics").status_code == 404
 
 
+def test_a_catalogue_answers_what_archives_ask_to_its_archives_alone(demo: Demo) -> None:
+    address = "http://catalogue.aurora.svc:8080"
+    another = demo.kubectl("create", "token", "default", "-n", "aurora", f"--audience={address}")
+    script = f"""
+import urllib.error, urllib.request
+
+def status(**headers):
+    asked = urllib.request.Request("{address}/internal/archives/archive/children", headers=headers)
+    try:
+        return urllib.request.urlopen(asked, timeout=10).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+own = open("/etc/panosc/tokens/catalogue.aurora.svc").read()
+print(status(), *(status(**{{"Service-Account-Token": token}}) for token in ("{another}", own)))
+"""
+    pod = ("deployment/archive", "--container=api", "--namespace=aurora")
+    assert demo.kubectl("exec", *pod, "--", "python3", "-c", script) == "401 403 200"
+    assert demo.get(f"{CATALOGUE}/internal/archives/archive/children").status_code == 404
+    assert demo.get(f"{ARCHIVE}/files/{OPEN_RUN}").status_code == 200
+
+
 def test_a_lost_password_is_made_anew_and_accepted(demo: Demo) -> None:
     """The Secret goes, the database stays: it takes the new password when it starts."""
     workloads = ("statefulset/catalogue-postgres", "deployment/catalogue", "deployment/catalogue-ingest")
