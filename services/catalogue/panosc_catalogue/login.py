@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx2
 from panosc_common import access
-from panosc_common.access import Grants
+from panosc_common.access import Grants, Scope
 from panosc_common.problem import Problem
 from panosc_common.signed import Link
-from panosc_common.tokens import PublishedKeys, Verifier
+from panosc_common.tokens import NotFor, PublishedKeys, Verifier
 from starlette.requests import Request
 
 from panosc_catalogue.query.model import CLOCK
@@ -63,22 +63,28 @@ class Login:
         self._namespace = aai.entitlement_namespace
         self._facility = facility
 
-    async def viewer(self, request: Request, rows: Rows) -> Viewer:
-        """Whose data whoever sent the request may see.
+    async def viewer(self, request: Request, rows: Rows, scope: Scope) -> Viewer:
+        """Whose data whoever sent the request may see, who needs a token for `scope` if it is limited.
 
-        Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
+        Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified, 403 for one that
+        is limited to other things; but without READ it shows what the public sees, as what is not shown must
+        not be told from what is not there.
         """
         try:
             token = _bearer(request)
             if token is None:
                 return PUBLIC
             asking = access.principal(await self._verifier.claims(token))
+            if not asking.may(scope) and scope is not Scope.READ:
+                raise NotFor(scope)
         except Problem as refusal:
             if self._metadata and (challenge := refusal.headers.get("WWW-Authenticate")):
                 separator = "," if "=" in challenge else ""
                 told = f'{challenge}{separator} resource_metadata="{self._metadata}"'
                 refusal.headers["WWW-Authenticate"] = told
             raise
+        if not asking.may(scope):
+            return Viewer(subject=asking.subject, name=asking.name)
         granted = access.grants(asking, self._namespace, self._facility.name)
         return await self._granted(granted, asking.subject, rows, asking.name)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from panosc_common import audit
+from panosc_common.access import Scope
 from panosc_common.audit import Sight
 from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
@@ -48,12 +49,15 @@ class Site:
         """Whether lists may pass over sealed datasets."""
         return self.sealing is not None and self.sealing.hold()
 
-    async def asked_by(self, request: Request) -> "Site":
-        """The catalogue as whoever sent the request may see it.
+    async def asked_by(self, request: Request, scope: Scope = Scope.READ) -> "Site":
+        """The catalogue as whoever sent the request may see it, with a token for `scope` if it is limited.
 
-        Raises Problem: 401 for a token that is not taken, 503 while it cannot be verified.
+        Raises Problem: 401 for a token that is not taken, 403 for one that is for other things, 503 while it
+        cannot be verified.
         """
-        return replace(self, viewer=await self.login.viewer(request, self.rows)) if self.login else self
+        return (
+            replace(self, viewer=await self.login.viewer(request, self.rows, scope)) if self.login else self
+        )
 
     async def linked_by(self, link: Link) -> "Site":
         """The catalogue as a signed link shows it; without a login it grants nothing any more."""

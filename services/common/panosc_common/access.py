@@ -32,6 +32,21 @@ _ENTITLEMENT_CLAIMS = ("entitlements", "eduperson_entitlement")
 """The present name first; older peers use the other."""
 
 
+LIMITING = "panosc:"
+"""What the names of scopes begin with that limit a token: with any of them, it opens what they say alone."""
+
+
+class Scope(StrEnum):
+    """What a token is for that is limited."""
+
+    READ = "panosc:read"
+    """To see and download data and their description."""
+    TEAMS = "panosc:teams"
+    """To see and change who is on a proposal."""
+    POLICY = "panosc:policy"
+    """To see what was decided by the data policy, and to decide."""
+
+
 EntitlementNamespace = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}(:[a-z0-9][a-z0-9.-]*)+$", max_length=255),
@@ -82,16 +97,24 @@ class Principal:
     identities: frozenset[str] = frozenset()
     """By what they are known for certain, as `identity` writes it."""
     entitlements: frozenset[Entitlement] = frozenset()
+    limits: frozenset[str] | None = None
+    """The scopes to which their token is limited; None if it is not."""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether their token is for this."""
+        return self.limits is None or scope in self.limits
 
 
 def principal(claims: Mapping[str, Any]) -> Principal:
     """Who has a token with these claims."""
     given = [value for claim in _ENTITLEMENT_CLAIMS for value in _texts(claims.get(claim))]
+    scopes = {one for text in _texts(claims.get("scope")) for one in text.split()}
     return Principal(
         subject=str(claims["sub"]),
         name=str(claims.get("name") or claims.get("preferred_username") or ""),
         identities=identity.identities(claims),
         entitlements=frozenset(filter(None, map(entitlements.parse, given))),
+        limits=frozenset(one for one in scopes if one.startswith(LIMITING)) or None,
     )
 
 

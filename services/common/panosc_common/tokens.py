@@ -43,6 +43,14 @@ class Refused(Problem):
         super().__init__(401, f"the access token is not taken: {why}", headers=headers)
 
 
+class NotFor(Problem):
+    """A token that is good, and limited to other things (RFC 6750, section 3.1)."""
+
+    def __init__(self, scope: str) -> None:
+        headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        super().__init__(403, f"the access token is limited: for this it needs {scope}", headers=headers)
+
+
 class ProviderAway(Problem):
     """The provider's keys cannot be had, and none are known."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from panosc_common import access
-from panosc_common.access import Grants, Role, grants, principal, reason
+from panosc_common.access import Grants, Role, Scope, grants, principal, reason
 
 NAMESPACE = "geant:panosc.eu"
 
@@ -47,6 +47,25 @@ def by_groups(claims: dict[str, Any]) -> Grants:
 def test_groups(group: str, expected: Grants) -> None:
     assert granted(group) == expected
     assert granted(group, claim="eduperson_entitlement") == expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "may"),
+    [
+        (None, {*Scope}),
+        ("", {*Scope}),
+        ("openid panosc facility-esrf offline_access", {*Scope}),
+        ("openid panosc:limited", set()),
+        ("panosc:read", {Scope.READ}),
+        ("openid panosc:limited panosc:read panosc:policy", {Scope.READ, Scope.POLICY}),
+        ("panosc:", set()),
+        ("panosc:read:all", set()),
+        (["openid", "panosc:teams"], {Scope.TEAMS}),
+    ],
+)
+def test_scopes_limit_a_token(scope: object, may: set[Scope]) -> None:
+    asking = principal({"sub": "x", "scope": scope})
+    assert {one for one in Scope if asking.may(one)} == may
 
 
 def test_another_namespace_says_nothing() -> None:

@@ -3,7 +3,7 @@
 import hmac
 from pathlib import Path
 
-from panosc_common.access import Role
+from panosc_common.access import Role, Scope
 from panosc_common.problem import Problem
 from starlette.requests import Request
 
@@ -19,8 +19,8 @@ async def identified(request: Request, site: Site, token_file: Path) -> str:
     """The login's identifier of the administrator who sent the request, or PROGRAM.
 
     The file is read each time: a new token holds from the next request on.
-    Raises Problem: 401 without a token that is taken, 403 for who is no administrator, 503 while nobody can
-    be one, or the login's keys are not known.
+    Raises Problem: 401 without a token that is taken, 403 for who is no administrator or has a token for
+    other things, 503 while nobody can be one, or the login's keys are not known.
     """
     token = _kept(token_file)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -42,7 +42,7 @@ async def identified(request: Request, site: Site, token_file: Path) -> str:
         )
     if site.login is None:
         raise Problem(401, f"that is not the administrator's token: {_REMEDY}", headers=_CHALLENGE)
-    viewer = (await site.asked_by(request)).viewer
+    viewer = (await site.asked_by(request, Scope.POLICY)).viewer
     if viewer.subject is None or viewer.everything is not Role.ADMIN:
         raise Problem(
             403,

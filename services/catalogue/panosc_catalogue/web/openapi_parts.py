@@ -12,7 +12,10 @@ TEXT: Schema = {"type": "string"}
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
 INSTANT_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
-CHALLENGE = {"WWW-Authenticate": {"schema": TEXT, "required": True}}
+_CHALLENGES: dict[int, Schema] = {
+    401: {"schema": TEXT, "required": True},
+    403: {"schema": TEXT, "description": "If the token is limited: the scope that it lacks (RFC 6750)"},
+}
 
 
 def reference(name: str) -> Schema:
@@ -42,13 +45,13 @@ def parameter(name: str, description: str, *, in_path: bool = False, **schema: A
 
 
 def refused(meanings: Mapping[int, str], *statuses: int) -> dict[str, Schema]:
-    """Problem documents with these statuses; of those that ask for a token, the challenge."""
+    """Problem documents with these statuses; of those that ask for another token, the challenge."""
     content = {PROBLEM: {"schema": reference("Problem")}}
     return {
         str(status): {
             "description": meanings[status],
             "content": content,
-            **({"headers": CHALLENGE} if status == 401 else {}),
+            **({"headers": {"WWW-Authenticate": _CHALLENGES[status]}} if status in _CHALLENGES else {}),
         }
         for status in sorted(statuses)
     }

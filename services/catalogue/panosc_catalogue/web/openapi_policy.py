@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from panosc_common.access import Scope
 from panosc_common.policy import DataPolicy
 
 from panosc_catalogue.policy.decisions import DECISION
@@ -33,7 +34,7 @@ _NUMBER: Schema = {"type": "integer", "minimum": 0}
 _REFUSALS = {
     400: "A parameter is wrong",
     401: "The request has no token that is taken",
-    403: "Who asks is no administrator of the facility",
+    403: f"Who asks is no administrator of the facility, or the token is limited and lacks {Scope.POLICY}",
     404: "The catalogue has no such record, or it is not public",
     409: "What holds now does not allow the decision",
     413: f"The decision has more than {MAX_BODY_BYTES} bytes",

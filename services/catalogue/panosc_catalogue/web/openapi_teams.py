@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from panosc_common.access import Scope
+
 from panosc_catalogue.teams import sheet
 from panosc_catalogue.teams.people import INVITED, MAX_INVITED, Invitation, Team, TeamRole
 from panosc_catalogue.web.openapi_parts import (
@@ -28,7 +30,8 @@ from panosc_catalogue.web.teams import (
 TEAMS = "Teams"
 _REFUSALS = {
     401: "No token came with the request, or one that is not taken",
-    403: "Who asks may see the team and not change it, or the page of another host sent the request",
+    403: f"Who asks may see the team and not change it, the token is limited and lacks {Scope.TEAMS}, or the "
+    "page of another host sent the request",
     404: "There is no such team or member, or who asks may not see it; or the facility has no login",
     409: f"The user office named them; or they are in the team; or {MAX_INVITED} are invited already",
     413: "It is too large",
@@ -81,7 +84,7 @@ def paths() -> Schema:
                 "tags": [TEAMS],
                 "security": [{"login": []}],
                 "parameters": [proposal],
-                "responses": {"303": _TO_ITS_PAGE, **refused(_REFUSALS, 401, 404, 422, 503)},
+                "responses": {"303": _TO_ITS_PAGE, **refused(_REFUSALS, 401, 403, 404, 422, 503)},
             },
             "post": {
                 **_operation("invite", "Invite somebody to a team", "TeamChanged", [proposal], 409),
@@ -154,7 +157,7 @@ def _body(content: Schema) -> Schema:
 def _operation(
     identifier: str, summary: str, answer: str, parameters: list[Schema], *refusals: int
 ) -> dict[str, Any]:
-    changes = () if identifier.startswith("show") else (403, 413, 415)
+    changes = () if identifier.startswith("show") else (413, 415)
     return {
         "operationId": identifier,
         "summary": summary,
@@ -164,6 +167,6 @@ def _operation(
         "responses": {
             "200": {"description": summary, "content": {JSON: {"schema": reference(answer)}}},
             **({"303": _TO_ITS_PAGE} if identifier == "invite" else {}),
-            **refused(_REFUSALS, *{*refusals, *changes, 401, 404, 422, 503}),
+            **refused(_REFUSALS, *{*refusals, *changes, 401, 403, 404, 422, 503}),
         },
     }

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from panosc_common import audit, identity
+from panosc_common.access import Scope
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -244,7 +245,7 @@ class _Teams:
         origin.check(request, self._site.config.public_url)
         if self._site.login is None:
             raise Problem(404, "there are no teams here: the facility's services have no login")
-        site = await self._site.asked_by(request)
+        site = await self._site.asked_by(request, Scope.TEAMS)
         if site.viewer.subject is None:
             raise Problem(
                 401,
