@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx2
 import structlog
 
-from panosc_operator.clients.realm import Body, Realm, Upstream
+from panosc_operator.clients.realm import OFFLINE, Body, Realm, Upstream
 
 log = structlog.get_logger(__name__)
 
@@ -211,9 +211,14 @@ class _Keeper:
             name: {
                 "name": name,
                 "protocol": "openid-connect",
-                "attributes": {MARK: "yes", "include.in.token.scope": "true"},
+                "attributes": {
+                    MARK: "yes",
+                    "include.in.token.scope": "true",
+                    "display.on.consent.screen": str(bool(scope.consent)).lower(),
+                    "consent.screen.text": scope.consent,
+                },
             }
-            for name in self.realm.scopes
+            for name, scope in self.realm.scopes.items()
         }
         ids = await self._keep_all("client-scopes", "name", wanted, "client scope")
         for name, scope in self.realm.scopes.items():
@@ -247,12 +252,12 @@ class _Keeper:
             await self._keep_exactly(where, {}, f"client {name}")
 
     async def _assign(self, path: str, ids: Mapping[str, str], wanted: Iterable[str], whose: str) -> None:
-        """Give the scopes; of ours, take those away that are not wanted."""
+        """Give the scopes; of ours, and `OFFLINE`, take those away that are not wanted."""
         present = {one["name"] for one in await self._call("GET", path)}
         for name in sorted(set(wanted) - present):
             await self._call("PUT", f"{path}/{ids[name]}")
             self.changed.append(f"scope {name} of {whose}")
-        for name in sorted((present & self.realm.scopes.keys()) - set(wanted)):
+        for name in sorted((present & {*self.realm.scopes, OFFLINE}) - set(wanted)):
             await self._call("DELETE", f"{path}/{ids[name]}")
             self.changed.append(f"scope {name} of {whose}")
 

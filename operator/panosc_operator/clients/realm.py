@@ -6,6 +6,8 @@ from typing import Any
 
 Body = Mapping[str, Any]
 """A part of one of the admin API's representations: the fields that matter."""
+OFFLINE = "offline_access"
+"""Keycloak's scope of tokens that outlive a session. Every new client has it; of ours, those that name it."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,8 @@ class Scope:
 
     mappers: Mapping[str, Body]
     """By name; a mapper that is not among them is removed."""
+    consent: str = ""
+    """What people read who are asked to grant it; nothing: they are not asked."""
     default: bool = False
     """Whether every client has it, without asking for it."""
 

@@ -76,8 +76,11 @@ class Laptop:
             return told + out
 
 
-def enter(address: str, who: str, *, button: str = "accept") -> None:
-    """What somebody does in a browser at the address: log in, and let the program have its way."""
+def enter(address: str, who: str, *, button: str = "accept") -> str:
+    """What somebody does in a browser at the address: log in, and let the program have its way.
+
+    Returns the page that asks them whether it may.
+    """
 
     def as_if_secure(_: httpx2.Response) -> None:
         for cookie in browser.cookies.jar:
@@ -87,8 +90,10 @@ def enter(address: str, who: str, *, button: str = "accept") -> None:
     with httpx2.Client(follow_redirects=True, timeout=60, trust_env=False, event_hooks=hooks) as browser:
         page = browser.get(address)
         page = _submit(browser, page, {"username": who, "password": PASSWORD})
+        question = page.text
         page = _submit(browser, page, {button: "1"})
         assert page.is_success, page.text
+        return question
 
 
 def _submit(browser: httpx2.Client, page: httpx2.Response, fields: Mapping[str, str]) -> httpx2.Response:

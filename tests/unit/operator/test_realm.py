@@ -198,12 +198,12 @@ def test_foreign_clients_scopes_and_members_of_groups_are_left_alone(
         "POST", "/panosc/clients", {"clientId": "elab", "redirectUris": ["https://elab.example.org/"]}
     )
     server.admin("POST", "/panosc/client-scopes", {"name": "elab", "protocol": "openid-connect"})
-    person = _person(server, "grace", ["/borealis/staff"])
+    grace = person(server, "grace", ["/borealis/staff"])
     before = _unordered(_client(server, "elab"))
     keep(kept)
     assert _unordered(_client(server, "elab")) == before
     assert "elab" in {one["name"] for one in server.admin("GET", "/panosc/client-scopes")}
-    assert [one["path"] for one in server.admin("GET", f"/panosc/users/{person}/groups")] == [
+    assert [one["path"] for one in server.admin("GET", f"/panosc/users/{grace}/groups")] == [
         "/borealis/staff"
     ]
 
@@ -219,7 +219,7 @@ def test_a_facility_that_leaves_loses_its_client_and_keeps_its_groups(
     assert _client(server, "facility-borealis")["enabled"] is True
 
 
-def _person(server: keycloak.Server, name: str, groups: list[str], **attributes: str) -> str:
+def person(server: keycloak.Server, name: str, groups: list[str], **attributes: str) -> str:
     """Make an account, and return its id."""
     server.admin(
         "POST",
@@ -241,7 +241,7 @@ def _person(server: keycloak.Server, name: str, groups: list[str], **attributes:
     return str(found["id"])
 
 
-def _decoded(token: str) -> dict[str, Any]:
+def decoded(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
@@ -250,7 +250,7 @@ def _decoded(token: str) -> dict[str, Any]:
 def said(server: keycloak.Server, kept: Realm) -> dict[str, dict[str, Any]]:
     """What the login says about Ada, by where it says so."""
     groups = ["/aurora/role=admin", "/aurora/instruments", "/borealis/staff", "/federation/role=admin"]
-    ada = _person(server, "ada", groups, orcid="0000-0002-1825-0097", schac_home_organization="example.org")
+    ada = person(server, "ada", groups, orcid="0000-0002-1825-0097", schac_home_organization="example.org")
     # A program that takes passwords, which none of ours does: the claims are those of any login.
     server.admin(
         "POST",
@@ -263,9 +263,9 @@ def said(server: keycloak.Server, kept: Realm) -> dict[str, dict[str, Any]]:
         },
     )
     login = {"client_id": "try", "client_secret": keycloak.SECRET, "scope": "openid"}
-    person = {"grant_type": "password", "username": "ada", "password": keycloak.PASSWORD}
+    ada_herself = {"grant_type": "password", "username": "ada", "password": keycloak.PASSWORD}
     where = f"{server.issuer('panosc')}/protocol/openid-connect"
-    tokens = server.client.post(f"{where}/token", data=login | person).json()
+    tokens = server.client.post(f"{where}/token", data=login | ada_herself).json()
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     asked = {"token": tokens["access_token"]}
     introspected = server.client.post(
@@ -273,8 +273,8 @@ def said(server: keycloak.Server, kept: Realm) -> dict[str, dict[str, Any]]:
     )
     return {
         "account": {"id": ada},
-        "access token": _decoded(tokens["access_token"]),
-        "ID token": _decoded(tokens["id_token"]),
+        "access token": decoded(tokens["access_token"]),
+        "ID token": decoded(tokens["id_token"]),
         "userinfo": server.client.get(f"{where}/userinfo", headers=bearer).json(),
         "introspection": introspected.json(),
     }
@@ -338,7 +338,7 @@ def test_names_and_addresses_are_said_everywhere(
 
 def test_whoever_changes_their_address_proves_it_anew(server: keycloak.Server, kept: Realm) -> None:
     """Teams name people by addresses that are verified: nobody makes somebody else's their own."""
-    ben = _person(server, "ben", [])
+    ben = person(server, "ben", [])
     known = server.admin("GET", f"/panosc/users/{ben}")
     server.admin("PUT", f"/panosc/users/{ben}", {**known, "emailVerified": True})
     console = {"clientId": "console", "secret": keycloak.SECRET, "directAccessGrantsEnabled": True}
@@ -353,8 +353,8 @@ def test_whoever_changes_their_address_proves_it_anew(server: keycloak.Server, k
         headers={"Authorization": f"Bearer {before}", "Accept": "application/json"},
     )
     assert answer.is_success, answer.text
-    after = _decoded(server.token("panosc", **form))
-    assert _decoded(before)["email_verified"] is True
+    after = decoded(server.token("panosc", **form))
+    assert decoded(before)["email_verified"] is True
     assert (after["email"], after["email_verified"]) == ("pi@example.org", False)
 
 
@@ -373,9 +373,9 @@ def test_a_token_is_for_the_facility_whose_scope_was_asked_for(
 
 def test_nobody_acts_as_somebody_else(server: keycloak.Server, kept: Realm) -> None:
     """The audit log would name the wrong one."""
-    person = _person(server, "mallory", [])
+    mallory = person(server, "mallory", [])
     with pytest.raises(AssertionError, match="impersonation"):
-        server.admin("POST", f"/panosc/users/{person}/impersonation")
+        server.admin("POST", f"/panosc/users/{mallory}/impersonation")
 
 
 def test_people_cannot_say_themselves_who_they_are(server: keycloak.Server, kept: Realm) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from panosc_common import access
+
 from panosc_operator.api import Facility, Federation
 from panosc_operator.api.federation import IdentityProvider
-from panosc_operator.clients.realm import Application, Body, Realm, Scope, Upstream
+from panosc_operator.clients.realm import OFFLINE, Application, Body, Realm, Scope, Upstream
 from panosc_operator.engine.desired import digest
 from panosc_operator.kinds.building import CALLBACK_PATH
 from panosc_operator.kinds.relations import (
@@ -28,6 +30,8 @@ OPERATOR = "panosc-operator"
 """The operator's client in Keycloak's own realm, made at its first start."""
 COMMAND_LINE = "panosc-cli"
 """Client of the program `panosc`, which has no secret."""
+SCRIPTS = "panosc-scripts"
+"""Client for people's tokens for their scripts, which has no secret either."""
 FIRST_LOGIN = "panosc first broker login"
 FIRST_LOGIN_STEPS = {
     # Keycloak's own, but for the letter to an address: both logins are the only proof. Anything else, such as
@@ -52,6 +56,15 @@ FIRST_LOGIN_STEPS = {
 }
 """By what Keycloak calls a step."""
 ADMINISTRATORS = "/federation/role=admin"
+LIMITED = f"{access.LIMITING}limited"
+"""Scope of every personal token, which names nothing that it is good for."""
+_LIMITS = {
+    LIMITED: "",
+    access.Scope.READ: "See and download the data that you may see",
+    access.Scope.TEAMS: "See and change who is on a proposal, where you may",
+    access.Scope.POLICY: "Decide about embargoes and licences, where you may",
+}
+"""Scopes that limit a token, and what people read of them."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _EVERYWHERE = {
@@ -103,7 +116,12 @@ def realm(
     scopes = {"panosc": _identity(federation, host)}
     scopes |= {audience_of(name): _audience(login, settings) for name, login in logins.items()}
     clients = {audience_of(name): _facility_client(login, settings) for name, login in logins.items()}
-    clients[COMMAND_LINE] = _command_line(logins)
+    scopes |= {name: Scope({}, consent) for name, consent in _LIMITS.items()}
+    audiences = tuple(map(audience_of, logins))
+    clients[COMMAND_LINE] = _device("The program panosc", optional=audiences)
+    if days := spec.personal_token_days:
+        optional = (*audiences, OFFLINE, *access.Scope)
+        clients[SCRIPTS] = _device(f"a script of yours, for {days} days", LIMITED, optional=optional)
     upstreams = {
         one.name: _upstream(one, accounts[one.name])
         for one in spec.identity_providers
@@ -129,6 +147,7 @@ def realm(
 
 
 def _settings(federation: Federation, settings: Settings) -> Body:
+    days = federation.spec.personal_token_days
     return {
         "enabled": True,
         "displayName": federation.spec.display_name,
@@ -146,9 +165,25 @@ def _settings(federation: Federation, settings: Settings) -> Body:
         "accessTokenLifespan": 10 * _MINUTE,
         "ssoSessionIdleTimeout": 2 * _HOUR,
         "ssoSessionMaxLifespan": 12 * _HOUR,
+        # Scripts that run side by side have one token.
+        "revokeRefreshToken": False,
+        **(_ending(days) if days else {}),
         "eventsEnabled": True,
         "eventsExpiration": 90 * _DAY,
         "adminEventsEnabled": True,
+    }
+
+
+def _ending(days: int) -> Body:
+    """Tokens that outlive a session end after so many days, be they used or not.
+
+    Of all clients: none has them for longer than the realm, where Keycloak lets them live for as long as
+    they are used.
+    """
+    return {
+        "offlineSessionMaxLifespanEnabled": True,
+        "offlineSessionMaxLifespan": days * _DAY,
+        "offlineSessionIdleTimeout": days * _DAY,
     }
 
 
@@ -180,7 +215,7 @@ def _identity(federation: Federation, host: str) -> Scope:
             for claim, (_, several, where) in _ATTRIBUTES.items()
         },
     }
-    return Scope(mappers, default=True)
+    return Scope(mappers, "Who you are, and the groups that you are in", default=True)
 
 
 def _audience(login: Login, settings: Settings) -> Scope:
@@ -202,7 +237,7 @@ def _audience(login: Login, settings: Settings) -> Scope:
         "audience": _mapper("oidc-audience-mapper", audience),
         "services": _mapper("oidc-hardcoded-claim-mapper", services),
     }
-    return Scope(mappers)
+    return Scope(mappers, f"What you may do at {login.facility.spec.display_name}")
 
 
 def _hosts(login: Login, settings: Settings) -> list[str]:
@@ -240,10 +275,11 @@ def _facility_client(login: Login, settings: Settings) -> Application:
     )
 
 
-def _command_line(facilities: Iterable[str]) -> Application:
+def _device(name: str, *scopes: str, optional: tuple[str, ...]) -> Application:
+    """A program without a secret, which shows a code for people to enter in their browser."""
     return Application(
         {
-            "name": "The program panosc",
+            "name": name,
             "enabled": True,
             "publicClient": True,
             "standardFlowEnabled": False,
@@ -253,8 +289,8 @@ def _command_line(facilities: Iterable[str]) -> Application:
             "fullScopeAllowed": False,
             "attributes": {"oauth2.device.authorization.grant.enabled": "true"},
         },
-        scopes=("panosc",),
-        optional_scopes=tuple(map(audience_of, facilities)),
+        scopes=("panosc", *scopes),
+        optional_scopes=optional,
     )
 
 
