@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import httpx2
 from oauthlib.oauth2 import DeviceClient, OAuth2Error
@@ -13,10 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 from panosc_cli import web
 from panosc_cli.catalogue import Catalogue
 from panosc_cli.failures import Failure, Misused, NotAllowed
-from panosc_cli.sessions import Session, Sessions
+from panosc_cli.sessions import COMMAND_LINE, Session
 
-CLIENT = "panosc-cli"
-"""The name of this program at every login."""
 RENEWED_BEFORE_SECONDS = 30.0
 """An access token with less time left is renewed before it is used."""
 SLOWER_SECONDS = 5.0
@@ -69,10 +68,16 @@ async def endpoints(client: httpx2.AsyncClient, issuer: str) -> Endpoints:
 
 
 async def log_in(
-    client: httpx2.AsyncClient, catalogue: Catalogue, show: Callable[[Code], None]
+    client: httpx2.AsyncClient,
+    catalogue: Catalogue,
+    show: Callable[[Code], None],
+    *,
+    program: str = COMMAND_LINE,
+    scopes: Sequence[str] = (),
 ) -> tuple[Session, Person]:
-    """The session of whoever enters the code that is shown, and who that is. Raises Failure.
+    """The session of whoever enters the code that is shown, and who that is; of a program with these scopes.
 
+    Raises Failure, also if not all of them are granted.
     Any catalogue may name this login and the scope of another facility; so tokens are kept only if the login
     itself says that the catalogue is one of the hosts for which it gave them.
     """
@@ -87,30 +92,41 @@ async def log_in(
     where = await endpoints(client, issuer)
     if where.device_authorization_endpoint is None:
         raise Failure(f"the login at {issuer} has no device codes: ask the facility to allow them")
-    form = {"client_id": CLIENT, "scope": " ".join(["openid", *catalogue.scopes])}
-    answer = await web.answered(
-        client, where.device_authorization_endpoint, method="POST", form=form, follow_redirects=False
-    )
+    form = {"client_id": program, "scope": " ".join(["openid", *catalogue.scopes, *scopes])}
+    try:
+        answer = await web.answered(
+            client, where.device_authorization_endpoint, method="POST", form=form, follow_redirects=False
+        )
+    except NotAllowed as error:
+        raise NotAllowed(f"{error}: ask the facility whether its login has a client {program}") from error
     code = web.understood(Code, answer)
     show(code)
-    tokens = await _entered(client, where, code)
-    session = _session(catalogue, issuer, tokens)
+    tokens = await _entered(client, where, program, code)
+    session = _session(catalogue, issuer, program, tokens)
     try:
+        if lacking := set(scopes) - set(session.scopes):
+            names = ", ".join(sorted(lacking))
+            raise Failure(f"the login at {issuer} does not grant {names}: ask the facility to allow that")
         who = await person(client, session)
-        return _vouched(session, who.services), who
+        return _vouched(session, hosts(session, who)), who
     except Failure:
         with suppress(Failure):  # why it is not kept is the news
             await log_out(client, session)
         raise
 
 
-def _vouched(session: Session, services: list[str] | None) -> Session:
-    """The session with those of its archives for which the login vouches. Raises Failure."""
-    if services is None:
+def hosts(session: Session, who: Person) -> list[str]:
+    """The hosts for which the login vouches. Raises Failure if it does not say."""
+    if who.services is None:
         raise Failure(
             f"the login at {session.issuer} does not say which hosts may have your tokens, so none has: "
             "ask the facility to add the claim panosc_services to it"
         )
+    return who.services
+
+
+def _vouched(session: Session, services: list[str]) -> Session:
+    """The session with those of its archives for which the login vouches. Raises Failure."""
     if session.catalogue not in services:
         raise Failure(
             f"the login at {session.issuer} does not know {session.catalogue}, which has no tokens of yours: "
@@ -119,10 +135,10 @@ def _vouched(session: Session, services: list[str] | None) -> Session:
     return session.model_copy(update={"archives": [one for one in session.archives if one in services]})
 
 
-async def _entered(client: httpx2.AsyncClient, where: Endpoints, code: Code) -> "Tokens":
+async def _entered(client: httpx2.AsyncClient, where: Endpoints, program: str, code: Code) -> "Tokens":
     """The tokens, as soon as somebody has entered the code."""
     interval, until = code.interval, time.monotonic() + code.expires_in
-    form = DeviceClient(CLIENT).prepare_request_body(code.device_code, include_client_id=True)
+    form = DeviceClient(program).prepare_request_body(code.device_code, include_client_id=True)
     while time.monotonic() + interval < until:
         await asyncio.sleep(interval)
         try:
@@ -154,6 +170,7 @@ class Tokens(BaseModel):
     expires_in: float = 300
     refresh_expires_in: float | None = None
     """Keycloak's word for how long the login lasts if it is not used."""
+    scope: str = ""
 
 
 class _Refusal(BaseModel):
@@ -177,7 +194,7 @@ async def _tokens(client: httpx2.AsyncClient, where: Endpoints, form: str) -> To
     return web.understood(Tokens, answer)
 
 
-def _session(catalogue: Catalogue, issuer: str, tokens: Tokens) -> Session:
+def _session(catalogue: Catalogue, issuer: str, program: str, tokens: Tokens) -> Session:
     if tokens.refresh_token is None:
         raise Failure(f"the login at {issuer} gives no refresh token: ask the facility to allow them")
     now = time.time()
@@ -185,12 +202,14 @@ def _session(catalogue: Catalogue, issuer: str, tokens: Tokens) -> Session:
         catalogue=catalogue.address,
         facility=catalogue.name,
         issuer=issuer,
+        client_id=program,
         archives=[web.origin(address) for address in catalogue.archives],
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         logged_in=now,
         expires=now + tokens.expires_in,
         ends=now + tokens.refresh_expires_in if tokens.refresh_expires_in else None,
+        scopes=tokens.scope.split(),
     )
 
 
@@ -201,14 +220,12 @@ async def renewed(client: httpx2.AsyncClient, session: Session) -> Session:
         return await _tokens(client, where, form)
 
     where = await endpoints(client, session.issuer)
-    form = DeviceClient(CLIENT).prepare_refresh_body(refresh_token=session.refresh_token, client_id=CLIENT)
+    program = session.client_id
+    form = DeviceClient(program).prepare_refresh_body(refresh_token=session.refresh_token, client_id=program)
     try:
         tokens = await web.patiently(attempt)
     except OAuth2Error as error:
-        raise NotAllowed(
-            f"your login at {session.facility} has ended ({_said(error)}): "
-            f"`panosc login {session.catalogue}`, or as the public `panosc logout {session.catalogue}`"
-        ) from error
+        raise NotAllowed(_ended(session, _said(error))) from error
     now = time.time()
     return session.model_copy(
         update={
@@ -216,7 +233,17 @@ async def renewed(client: httpx2.AsyncClient, session: Session) -> Session:
             "refresh_token": tokens.refresh_token or session.refresh_token,
             "expires": now + tokens.expires_in,
             "ends": now + tokens.refresh_expires_in if tokens.refresh_expires_in else None,
+            "scopes": tokens.scope.split(),
         }
+    )
+
+
+def _ended(session: Session, why: str) -> str:
+    if session.client_id != COMMAND_LINE:
+        return f"the token has ended, or was taken back ({why}): `panosc token create` makes another one"
+    return (
+        f"your login at {session.facility} has ended ({why}): `panosc login {session.catalogue}`, or as the "
+        f"public `panosc logout {session.catalogue}`"
     )
 
 
@@ -225,7 +252,11 @@ async def log_out(client: httpx2.AsyncClient, session: Session) -> None:
     where = await endpoints(client, session.issuer)
     if where.revocation_endpoint is None:
         raise Failure(f"the login at {session.issuer} takes no tokens back: it ends by itself")
-    form = {"client_id": CLIENT, "token": session.refresh_token, "token_type_hint": "refresh_token"}
+    form = {
+        "client_id": session.client_id,
+        "token": session.refresh_token,
+        "token_type_hint": "refresh_token",
+    }
     await web.answered(client, where.revocation_endpoint, method="POST", form=form, follow_redirects=False)
 
 
@@ -239,20 +270,30 @@ async def person(client: httpx2.AsyncClient, session: Session) -> Person:
     return web.understood(Person, answer)
 
 
+class Keeper(Protocol):
+    """Where a session is between two requests."""
+
+    def of(self, catalogue: str) -> Session | None:
+        """The session as it is; None: somebody has ended it."""
+
+    def keep(self, session: Session) -> None:
+        """Have this one from now on."""
+
+
 class Bearer(httpx2.Auth):
     """Sends the access token of a session to its catalogue and archives, to nobody else, and renews it."""
 
-    def __init__(self, sessions: Sessions, session: Session) -> None:
+    def __init__(self, sessions: Keeper, session: Session) -> None:
         self._sessions = sessions
         self._session = session
-        self._hosts = {session.catalogue, *session.archives}
+        self.hosts = frozenset(filter(None, (session.catalogue, *session.archives)))
         self._renewing = asyncio.Lock()
 
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Add the token; one that is refused is renewed, and tried once more."""
-        if web.origin(request.url) not in self._hosts:
+        if web.origin(request.url) not in self.hosts:
             yield request
             return
         session = await self.current()

@@ -1,15 +1,17 @@
-"""The command line: `panosc login|logout|whoami|token|search|get`.
+"""The command line: `panosc login|logout|whoami|token|search|get`, and `panosc token create|revoke`.
 
 Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.
 """
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import httpx2
 import typer
@@ -18,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from panosc_cli import catalogue as catalogues
-from panosc_cli import holdings, login, search, sessions, web
+from panosc_cli import holdings, login, personal, search, sessions, web
 from panosc_cli.download import download
 from panosc_cli.failures import INTERRUPTED, Failure, Misused, NotAllowed
 from panosc_cli.holdings import Remote
@@ -32,6 +34,8 @@ app = typer.Typer(
     help="Search the catalogues of photon and neutron facilities, and download their data.",
     epilog="Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.",
 )
+tokens = typer.Typer(invoke_without_command=True)
+app.add_typer(tokens, name="token")
 
 CatalogueOption = Annotated[
     str | None,
@@ -86,19 +90,20 @@ def log_in(
     async def work() -> None:
         async with web.client() as client:
             told = await catalogues.described(client, catalogue)
-            session, who = await login.log_in(client, told, show)
+            session, who = await login.log_in(client, told, lambda code: _show(code, sys.stdout))
         sessions.kept().keep(session)
         print(f"Logged in to {_facility(session)} as {web.printable(who.name or who.sub)}.")
 
-    def show(code: login.Code) -> None:
-        print(
-            f"Open {web.printable(code.verification_uri)} and enter the code {web.printable(code.user_code)}"
-        )
-        if code.verification_uri_complete:
-            print(f"or open {web.printable(code.verification_uri_complete)}")
-        print("Waiting …", flush=True)
-
     _run(work())
+
+
+def _show(code: login.Code, file: TextIO) -> None:
+    """Say where to enter the code."""
+    where = web.printable(code.verification_uri)
+    print(f"Open {where} and enter the code {web.printable(code.user_code)}", file=file)
+    if code.verification_uri_complete:
+        print(f"or open {web.printable(code.verification_uri_complete)}", file=file)
+    print("Waiting …", file=file, flush=True)
 
 
 @app.command("logout")
@@ -124,19 +129,21 @@ def log_out(catalogue: CatalogueArgument = None) -> None:
 
 @app.command()
 def whoami(catalogue: CatalogueArgument = None) -> None:
-    """Show who is logged in, to what they belong, and for how long."""
+    """Show who is logged in, or whose token there is, to what they belong, and for how long."""
 
     async def work() -> None:
-        session = await login.Bearer(sessions.kept(), _logged_in(catalogue)).current()
+        session = await _session(catalogue)
         async with web.client() as client:
             who = await login.person(client, session)
+        unless = ", unless it is used before" if session.catalogue else ""
         shown = [
             ("name", who.name),
             ("identifier", who.sub),
-            ("facility", _facility(session)),
+            ("facility", _facility(session) if session.catalogue else ""),
             ("login", session.issuer),
             *(("entitlement", one) for one in sorted(who.entitlements)),
-            ("ends", f"{_time(session.ends)}, unless it is used before" if session.ends else ""),
+            *(("limited to", one) for one in sorted(session.scopes) if one.startswith(personal.LIMITING)),
+            ("ends", f"{_time(session.ends)}{unless}" if session.ends else ""),
         ]
         for label, value in shown:
             if value:
@@ -145,12 +152,72 @@ def whoami(catalogue: CatalogueArgument = None) -> None:
     _run(work())
 
 
-@app.command()
-def token(catalogue: CatalogueArgument = None) -> None:
-    """Print an access token for other programs; whoever has it sees what you may see, for some minutes."""
+@tokens.callback()
+def token(context: typer.Context, catalogue: CatalogueOption = None) -> None:
+    """Print an access token for other programs; whoever has it does what you may do, for some minutes."""
+    if context.invoked_subcommand is None:
+        _run(_print_access_token(catalogue))
+
+
+async def _print_access_token(catalogue: str | None) -> None:
+    print((await _session(catalogue)).access_token)
+
+
+@tokens.command()
+def create(
+    scope: Annotated[
+        list[personal.Scope], typer.Option(help="What it is good for; may be given several times.")
+    ] = [personal.Scope.READ],  # noqa: B006 -- typer takes no other
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File for it; else standard output.")
+    ] = None,
+    catalogue: CatalogueOption = None,
+) -> None:
+    """Make a token for your scripts, which ends by itself after some months."""
 
     async def work() -> None:
-        print((await login.Bearer(sessions.kept(), _logged_in(catalogue)).current()).access_token)
+        where = _named_catalogue(catalogue)
+        # One that could not be kept is not made.
+        with _secret(output) as file:
+            async with web.client() as client:
+                told = await catalogues.described(client, where)
+                made = await personal.create(client, told, scope, lambda code: _show(code, sys.stderr))
+            print(made.refresh_token, file=file)
+        ends = f"It ends on {_time(made.ends)}, and before by" if made.ends else "It ends by"
+        print(
+            f"{ends} `panosc token revoke`; scripts have it by {personal.TOKEN} or {personal.TOKEN_FILE}.",
+            file=sys.stderr,
+        )
+
+    _run(work())
+
+
+@contextmanager
+def _secret(output: Path | None) -> Iterator[TextIO]:
+    """A new file that nobody else may read, else standard output; there is none if the block raises."""
+    if output is None:
+        yield sys.stdout
+        return
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            yield file
+    except BaseException:
+        output.unlink()
+        raise
+
+
+@tokens.command()
+def revoke() -> None:
+    """Have the login take back the token that PANOSC_TOKEN has, or the file PANOSC_TOKEN_FILE."""
+
+    async def work() -> None:
+        session = personal.given()
+        if session is None:
+            raise Misused(f"name the token by {personal.TOKEN} or {personal.TOKEN_FILE}")
+        async with web.client() as client:
+            await login.log_out(client, session)
+        print("It is good for nothing any more.")
 
     _run(work())
 
@@ -181,10 +248,8 @@ def find(
     )
 
     async def work() -> None:
-        where = _catalogue(catalogue)
-        if where is None:
-            raise Misused("name the catalogue: --catalogue, the variable PANOSC_CATALOGUE, or `panosc login`")
-        async with _client_for(where) as client:
+        where = _named_catalogue(catalogue)
+        async with _client_for(where, await personal.bearer()) as client:
             listed = [one async for one in search.found(client, where, wanted, limit)]
         for line in map(search.line, listed) if as_json else search.table(listed):
             print(line)
@@ -207,9 +272,10 @@ def get(
 
     async def work() -> None:
         where = _catalogue(catalogue)
+        own = await personal.bearer()
         failures: list[Failure] = []
         for one in _named(what):
-            async with _client_for(one if "://" in one else where) as client:
+            async with _client_for(one if "://" in one else where, own) as client:
                 try:
                     remotes = await holdings.files(client, one, where)
                     failures += await _download(client, holdings.placed(output, remotes))
@@ -272,8 +338,13 @@ def _named(what: Iterable[str]) -> Iterator[str]:
                 raise Misused(f"{line[:80]} is neither a PID nor a line of `panosc search --json`") from error
 
 
-def _client_for(address: str | None) -> httpx2.AsyncClient:
-    """A client that shows who is logged in to those who may know."""
+def _client_for(address: str | None, own: login.Bearer | None) -> httpx2.AsyncClient:
+    """A client that shows to those who may know whose token there is, `own`, or else who is logged in."""
+    if own:
+        if address and web.origin(address) not in own.hosts:
+            host = web.origin(address)
+            print(f"panosc: the token is not for {host}, which is asked as by the public", file=sys.stderr)
+        return web.client(own)
     kept = sessions.kept()
     session = kept.taking(web.origin(address)) if address else None
     return web.client(login.Bearer(kept, session) if session else None)
@@ -285,6 +356,20 @@ def _catalogue(given: str | None) -> str | None:
         return web.origin(given)
     latest = sessions.kept().latest()
     return latest.catalogue if latest else None
+
+
+def _named_catalogue(given: str | None) -> str:
+    """The same. Raises Misused if there is none."""
+    where = _catalogue(given)
+    if where is None:
+        raise Misused("name the catalogue: --catalogue, the variable PANOSC_CATALOGUE, or `panosc login`")
+    return where
+
+
+async def _session(catalogue: str | None) -> Session:
+    """The session of the token that there is, or else of who is logged in, with an access token."""
+    own = await personal.bearer()
+    return await (own or login.Bearer(sessions.kept(), _logged_in(catalogue))).current()
 
 
 def _logged_in(catalogue: str | None) -> Session:

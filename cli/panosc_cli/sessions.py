@@ -10,13 +10,19 @@ from pydantic import BaseModel, Field, ValidationError
 
 from panosc_cli.failures import Failure
 
+COMMAND_LINE = "panosc-cli"
+"""The name of this program at every login."""
+
 
 class Session(BaseModel, frozen=True):
     """A login by a catalogue; times are in seconds since the epoch."""
 
     catalogue: str
+    """Empty where a token is all that is known."""
     facility: str
     issuer: str
+    client_id: str = COMMAND_LINE
+    """As which program it was made."""
     archives: list[str]
     access_token: str = Field(repr=False)
     refresh_token: str = Field(repr=False)
@@ -25,6 +31,8 @@ class Session(BaseModel, frozen=True):
     """When the access token does."""
     ends: float | None = None
     """When the login does unless it is used before; None: the login does not say."""
+    scopes: list[str] = []
+    """What was granted, as far as the login says."""
 
 
 class Sessions:

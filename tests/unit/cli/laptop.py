@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import httpx2
 from support import keycloak
@@ -64,16 +65,31 @@ class Laptop:
     def log_in(self, facility: Facility, who: str = MEMBER) -> str:
         with self.start("login", facility.catalogue) as process:
             assert process.stdout
-            told = "".join(process.stdout.readline() for _ in range(3))
-            (address,) = re.findall(r"open (http\S+user_code=\S+)", told)
-            try:
-                enter(address, who)
-            except BaseException:
-                process.kill()
-                raise
+            told = _entered(process, process.stdout, who)
             out, err = process.communicate(timeout=60)
             assert process.returncode == 0, err
             return told + out
+
+    def make_token(self, facility: Facility, *options: str, who: str = MEMBER) -> tuple[str, str]:
+        """What `token create` writes to standard output, and what it says."""
+        with self.start("token", "create", "-c", facility.catalogue, *options) as process:
+            assert process.stderr
+            _entered(process, process.stderr, who)
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+            return out, err
+
+
+def _entered(process: subprocess.Popen[str], out: IO[str], who: str) -> str:
+    """Enter the code that the program shows there; what it said."""
+    told = "".join(out.readline() for _ in range(3))
+    try:
+        (address,) = re.findall(r"open (http\S+user_code=\S+)", told)
+        enter(address, who)
+    except BaseException:
+        process.kill()
+        raise
+    return told
 
 
 def enter(address: str, who: str, *, button: str = "accept") -> str:

@@ -1,15 +1,17 @@
 """What the program decides without asking anybody."""
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx2
 import pytest
-from panosc_cli import holdings, login, main, search, sessions, web
+from panosc_cli import holdings, login, main, personal, search, sessions, web
 from panosc_cli.catalogue import Catalogue, described
 from panosc_cli.failures import Failure, NotAllowed
 from panosc_cli.login import Bearer
@@ -177,6 +179,10 @@ class Provider:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: str | httpx2.Response) -> None:
         self.answers = list(answers)
         self.vouches: dict[str, object] = {"panosc_services": [HOST, ARCHIVE, "https://links.example.org"]}
+        self.gives: dict[str, object] = {}
+        """With the tokens."""
+        self.programs: set[str] = set()
+        """As which it was asked."""
         self.redirects = ""
         """End of the path from which it leads elsewhere."""
         self.asked: list[str] = []
@@ -200,6 +206,7 @@ class Provider:
             return httpx2.Response(200, json={"issuer": ISSUER, **ends})
         if request.url.path.endswith("device_authorization"):
             assert b"scope=openid+facility-example" in request.content
+            self.programs.add(parse_qs(request.content.decode())["client_id"][0])
             code = {"device_code": "d", "user_code": "U", "verification_uri": "v", "expires_in": 60}
             return httpx2.Response(200, json=code)
         if request.url.path.endswith("userinfo"):
@@ -207,16 +214,17 @@ class Provider:
             return httpx2.Response(200, json={"sub": "ada", **self.vouches})
         if request.url.path.endswith("revocation"):
             assert b"token=r&" in request.content
+            self.programs.add(parse_qs(request.content.decode())["client_id"][0])
             return httpx2.Response(200)
+        self.programs.add(parse_qs(request.content.decode())["client_id"][0])
         answer = self.answers.pop(0) if self.answers else "authorization_pending"
         if isinstance(answer, httpx2.Response):
             return answer
         if answer == "cut":
             raise httpx2.ConnectError("cut")
         if answer == "tokens":
-            return httpx2.Response(
-                200, json={"access_token": "a", "refresh_token": "r", "token_type": "Bearer"}
-            )
+            given = {"access_token": "a", "refresh_token": "r", "token_type": "Bearer"}
+            return httpx2.Response(200, json={**given, **self.gives})
         return httpx2.Response(400, json={"error": answer, "error_description": f"it is {answer}"})
 
     @property
@@ -389,6 +397,97 @@ def test_no_redirect_takes_what_logging_out_tells(monkeypatch: pytest.MonkeyPatc
     assert not any(address.startswith(ELSEWHERE) for address in provider.asked)
 
 
+def create(provider: Provider, *scopes: personal.Scope) -> Session:
+    async def work() -> Session:
+        async with provider.client() as client:
+            return await personal.create(client, CATALOGUE, scopes, lambda code: None)
+
+    return asyncio.run(work())
+
+
+def test_a_token_is_asked_for_as_a_script_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider(monkeypatch, "tokens")
+    provider.gives = {"scope": "offline_access panosc:limited panosc:read openid", "refresh_expires_in": 60}
+    made = create(provider, personal.Scope.READ)
+    assert (made.refresh_token, made.catalogue, made.ends is not None) == ("r", HOST, True)
+    assert provider.programs == {"panosc-scripts"}
+
+
+@pytest.mark.parametrize("granted", ["", "openid offline_access panosc:limited", "openid panosc:read"])
+def test_a_token_that_is_not_what_was_asked_for_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch, granted: str
+) -> None:
+    provider = Provider(monkeypatch, "tokens")
+    provider.gives = {"scope": granted}
+    with pytest.raises(Failure, match="does not grant"):
+        create(provider, personal.Scope.READ)
+    assert provider.has_revoked
+    assert provider.programs == {"panosc-scripts"}
+
+
+def token_of(issuer: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"iss": issuer}).encode()).rstrip(b"=").decode()
+    return f"e30.{payload}.x"
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A token that the environment has."""
+    token = token_of(ISSUER)
+    monkeypatch.setenv("PANOSC_TOKEN", f"{token}\n")
+    monkeypatch.delenv("PANOSC_TOKEN_FILE", raising=False)
+    return token
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
+    provider = Provider(monkeypatch, "tokens")
+    monkeypatch.setattr(web, "client", lambda auth=None: provider.client())
+    return provider
+
+
+def test_what_a_token_gives_goes_where_the_login_vouches_and_is_kept_nowhere(
+    given: str, provider: Provider, kept: Sessions
+) -> None:
+    bearer = asyncio.run(personal.bearer())
+    assert bearer
+    assert bearer.hosts == {HOST, ARCHIVE, "https://links.example.org"}
+    assert kept.latest() is None
+    assert given not in repr(personal.given())
+    assert all(address.startswith(ISSUER) for address in provider.asked)
+
+
+def test_a_token_goes_to_no_login_but_its_own(
+    monkeypatch: pytest.MonkeyPatch, given: str, provider: Provider
+) -> None:
+    monkeypatch.setenv("PANOSC_CATALOGUE", ELSEWHERE)
+    asyncio.run(personal.bearer())
+    assert all(address.startswith(ISSUER) for address in provider.asked)
+    monkeypatch.setenv("PANOSC_TOKEN", token_of("http://login.example.org"))
+    asked = len(provider.asked)
+    with pytest.raises(Failure, match="is no https:// address"):
+        asyncio.run(personal.bearer())
+    assert len(provider.asked) == asked
+
+
+def test_a_token_for_which_no_hosts_are_known_goes_nowhere(given: str, provider: Provider) -> None:
+    provider.vouches = {}
+    with pytest.raises(Failure, match="does not say which hosts may have your tokens"):
+        asyncio.run(personal.bearer())
+
+
+@pytest.mark.usefixtures("given")
+def test_a_host_that_does_not_get_the_token_is_named(
+    provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bearer = asyncio.run(personal.bearer())
+    main._client_for(f"{HOST}/datasets/x", bearer)
+    assert capsys.readouterr().err == ""
+    main._client_for(f"{ELSEWHERE}/datasets/x", bearer)
+    said = capsys.readouterr().err
+    assert said == f"panosc: the token is not for {ELSEWHERE}, which is asked as by the public\n"
+
+
 def answering(handler: Callable[[httpx2.Request], httpx2.Response]) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.MockTransport(handler), follow_redirects=True)
 
@@ -464,5 +563,5 @@ def test_who_could_not_log_out_at_the_login_knows(monkeypatch: pytest.MonkeyPatc
 
 def test_other_programs_have_a_token(kept: Sessions, capsys: pytest.CaptureFixture[str]) -> None:
     kept.keep(session())
-    main.token(HOST)
+    asyncio.run(main._print_access_token(HOST))
     assert capsys.readouterr().out == "access\n"

@@ -297,6 +297,128 @@ def test_a_token_that_ends_in_the_middle_is_renewed(laptop: Laptop, facility: Fa
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.fixture(scope="module")
+def personal(facility: Facility, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A token for reading that somebody made on another machine."""
+    out, err = Laptop(tmp_path_factory.mktemp("elsewhere")).make_token(facility)
+    (token,) = out.splitlines()
+    assert re.search(r"It ends on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, and before by `panosc token revoke`", err)
+    assert token not in err
+    return token
+
+
+def test_a_token_shows_a_script_what_is_its_owner_s(
+    laptop: Laptop, facility: Facility, home: Path, personal: str
+) -> None:
+    laptop.environment["PANOSC_TOKEN"] = personal
+    assert "embargoed" in laptop.done("search", "embargoed")
+    assert laptop.done("get", f"{facility.archive}/files/{EMBARGOED}") == "embargoed.nxs\n"
+    shown = laptop.done("whoami").splitlines()
+    assert [one.split()[-1] for one in shown if "limited" in one] == ["panosc:limited", "panosc:read"]
+    assert "name        Ada Marsh" in shown
+    assert not any("facility" in one or "unless" in one for one in shown)
+    assert not (home / "state").exists()
+
+
+def test_scripts_that_run_side_by_side_have_one_token(
+    laptop: Laptop, facility: Facility, home: Path, personal: str
+) -> None:
+    laptop.environment["PANOSC_TOKEN"] = personal
+    running = [laptop.start("get", f"{facility.archive}/files/{EMBARGOED}", "-o", name) for name in "abc"]
+    assert [process.communicate(timeout=60)[0] for process in running] == [
+        f"{name}/embargoed.nxs\n" for name in "abc"
+    ]
+
+
+def test_a_token_that_is_not_for_reading_shows_what_is_public(
+    laptop: Laptop, facility: Facility, home: Path
+) -> None:
+    token, _ = laptop.make_token(facility, "--scope", "teams", "--scope", "policy")
+    laptop.environment["PANOSC_TOKEN"] = token
+    assert len(laptop.done("search", "--json", "embargoed").splitlines()) == 0
+    assert laptop.done("get", pid_of(facility, SMALL)) == f"{SMALL}\n"
+    ended = laptop.run("get", f"{facility.archive}/files/{EMBARGOED}")
+    assert (ended.returncode, "Not Found (404)" in ended.stderr) == (1, True)
+
+
+def test_a_token_for_a_file_is_nobody_else_s_and_can_be_taken_back(
+    laptop: Laptop, facility: Facility, home: Path
+) -> None:
+    assert laptop.make_token(facility, "-o", "token")[0] == ""
+    assert (home / "token").stat().st_mode & 0o777 == 0o600
+    taken = laptop.run("token", "create", "-o", "token")
+    assert (taken.returncode, taken.stderr) == (1, "panosc: token: File exists\n")
+    laptop.environment["PANOSC_TOKEN_FILE"] = "token"
+    assert "Ada Marsh" in laptop.done("whoami")
+    assert laptop.done("token").count(".") == 2
+    assert laptop.done("token", "revoke") == "It is good for nothing any more.\n"
+    for command in ("whoami", "search", "token"):
+        ended = laptop.run(command)
+        assert (ended.returncode, ended.stdout) == (3, "")
+        assert "the token has ended, or was taken back (" in ended.stderr
+
+
+def test_who_refuses_in_the_browser_leaves_no_file(laptop: Laptop, facility: Facility, home: Path) -> None:
+    with laptop.start("token", "create", "-o", "token") as process:
+        assert process.stderr
+        address = [process.stderr.readline() for _ in range(2)][1].split()[-1]
+        enter(address, "ada", button="cancel")
+        process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert not (home / "token").exists()
+
+
+def test_the_commands_for_scripts_do_what_they_say(laptop: Laptop, facility: Facility) -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/personal-tokens.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.S))
+    for written, here in (
+        ("https://catalogue.esrf.example", facility.catalogue),
+        ("https://login.example/realms/panosc", facility.login.issuer("panosc")),
+    ):
+        assert written in commands
+        commands = commands.replace(written, here)
+    laptop.make_token(facility, "-o", "token")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=laptop.home,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(laptop.home),
+            "NO_PROXY": "*",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "name        Ada Marsh" in done.stdout
+    assert f"data/{LARGE}" in done.stdout
+    assert "embargoed" in done.stdout, "by curl"
+    assert done.stdout.endswith("It is good for nothing any more.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status", "said"),
+    [
+        (["search"], {"PANOSC_TOKEN": "x"}, 2, "has something else than `panosc token create` gave"),
+        (["search"], {"PANOSC_TOKEN": "a.e30.c"}, 2, "has something else than"),
+        (["search"], {"PANOSC_TOKEN": "a", "PANOSC_TOKEN_FILE": "b"}, 2, "both name a token: leave one"),
+        (["search"], {"PANOSC_TOKEN_FILE": "/dev/null"}, 2, "has something else than"),
+        (["search"], {"PANOSC_TOKEN_FILE": "none"}, 1, "none: No such file or directory"),
+        (["token", "revoke"], {}, 2, "name the token by PANOSC_TOKEN or PANOSC_TOKEN_FILE"),
+        (["token", "create"], {"PANOSC_CATALOGUE": ""}, 2, "name the catalogue"),
+        (["token", "create", "--scope", "everything"], {}, 2, "is not one of 'read', 'teams', 'policy'"),
+    ],
+)
+def test_tokens_that_are_none_are_said(
+    laptop: Laptop, home: Path, arguments: list[str], environment: dict[str, str], status: int, said: str
+) -> None:
+    ended = laptop.run(*arguments, **environment)
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert said in " ".join(ended.stderr.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
