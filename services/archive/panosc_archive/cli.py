@@ -1,4 +1,4 @@
-"""Command line: `panosc-archive serve`, `index`, `verify`, `forget`."""
+"""Command line: `panosc-archive serve`, `receive`, `index`, `verify`, `forget`."""
 
 import contextlib
 import signal
@@ -55,6 +55,24 @@ def serve(
         public_url=public_url,
     )
     server.run(create_app(settings), host, port)
+
+
+@app.command()
+def receive(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any.")] = 8001,
+    data_directory: Annotated[
+        Path | None, typer.Option("--data-directory", help="Root of the data; written to.")
+    ] = None,
+) -> None:
+    """Take files that staff send, by the resumable upload protocol tus."""
+    from panosc_archive.uploads.app import create_app
+
+    settings = _settings(data_directory=data_directory)
+    if settings.uploads is None:
+        typer.echo("configuration is not valid: PANOSC_ARCHIVE_UPLOADS says who may put files here", err=True)
+        raise typer.Exit(2)
+    server.run(create_app(settings, settings.uploads), host, port)
 
 
 @app.command()

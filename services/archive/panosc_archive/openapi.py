@@ -91,6 +91,82 @@ _SIGN = {
         **_NOT_SHOWN,
     },
 }
+_TUS = _parameter("Tus-Resumable", "Version of the protocol", "header", required=True, enum=["1.0.0"])
+_UPLOAD = _parameter("identifier", "As the answer to the begin has it in `Location`", "path")
+_SENDER_ANSWERS = {
+    "401": _NOT_SHOWN["401"],
+    "403": {**_PROBLEM, "description": "For administrators and instrument staff of the facility alone"},
+    "404": {**_PROBLEM, "description": "No such upload, or somebody else's; or this archive takes no files"},
+    "412": {**_PROBLEM, "description": "Another version of the protocol than 1.0.0"},
+    "423": {**_PROBLEM, "description": "Another request is sending this file: ask again"},
+    "503": _NOT_SHOWN["503"],
+}
+
+
+def _sending(summary: str, parameters: list[dict[str, Any]], **answers: str) -> dict[str, Any]:
+    """An operation of tus, the resumable upload protocol (https://tus.io/protocols/resumable-upload)."""
+    told = {status.lstrip("_"): {"description": text} for status, text in answers.items()}
+    return {
+        "summary": summary,
+        "security": [{"login": []}],
+        "parameters": [_TUS, *parameters],
+        "responses": told | _SENDER_ANSWERS,
+    }
+
+
+_LENGTH = _parameter("Upload-Length", "Bytes of the whole file", "header", required=True, type="integer")
+_METADATA = _parameter(
+    "Upload-Metadata",
+    "`path` (where in the archive it goes) and `sha256` (of the whole file, hexadecimal), each followed by a "
+    "space and its value in Base64, with a comma between them",
+    "header",
+    required=True,
+)
+_OFFSET = _parameter("Upload-Offset", "Bytes that are there", "header", required=True, type="integer")
+_CHECKSUM = _parameter(
+    "Upload-Checksum", "`sha1` or `sha256`, a space and that of this request's bytes in Base64", "header"
+)
+_PUT = {
+    "options": {
+        "summary": "What is possible",
+        "responses": {"204": {"description": "Version and extensions"}},
+    },
+    "post": _sending(
+        "Begin to send a file (tus 1.0.0)",
+        [_LENGTH, _METADATA],
+        _201="`Location` is where its bytes go",
+        _400="A header lacks, or the path is none that a file may have here",
+        _409="There is such a file already: none is ever replaced",
+        _413="Larger than a file may be",
+        _507="There is no place for it",
+    ),
+}
+_PUT_ON = {
+    "head": _sending(
+        "Where it stands",
+        [_UPLOAD],
+        _200="`Upload-Offset`: bytes that are there; `Repr-Digest`: it is in the archive, with this SHA-256",
+    ),
+    "patch": _sending(
+        "Send more of it",
+        [_UPLOAD, _OFFSET, _CHECKSUM],
+        _204="With its last byte it is in the archive",
+        _400="More bytes than announced",
+        _409="Another `Upload-Offset` than bytes are there, or there is such a file by now",
+        _415="Content-Type is not application/offset+octet-stream",
+        _460="Other bytes than announced: this request's, or the whole file's, are not kept",
+        _507="The volume is full",
+    )
+    | {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+    "delete": _sending("Give it up", [_UPLOAD], _204="Forgotten", _409="It is in the archive already"),
+}
 _NOT_TAKEN = "The signed link has expired, was changed, or what it opens is not shown any more"
 _SECURITY = {
     "login": {
@@ -140,6 +216,8 @@ DOCUMENT: dict[str, Any] = {
             _409=_INCOMPLETE,
         ),
         "/links": {"post": _SIGN},
+        "/uploads": _PUT,
+        "/uploads/{identifier}": _PUT_ON,
         "/hdf5/{operation}/": _operation(
             "A part of an HDF5 file, in h5grove's protocol",
             "application/json",

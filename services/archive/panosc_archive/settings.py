@@ -3,9 +3,30 @@
 from pathlib import Path
 from typing import Literal
 
+from panosc_common.access import Login
+from panosc_common.model import Document
 from panosc_common.policy import HttpUrl
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Uploads(Document):
+    """Who may put which files into the archive."""
+
+    facility: str
+    """Name of the facility, of whose groups whoever sends files has to be."""
+
+    login: Login
+    """The login whose access tokens are taken."""
+
+    proposal_directory: int = Field(default=1, ge=1)
+    """Which folder of each path is a proposal, counted from 1."""
+
+    max_bytes: int = Field(gt=0)
+    """How large a file may be."""
+
+    keep_seconds: float = Field(gt=0)
+    """How long what has come of a file is kept after the last of it."""
 
 
 class Settings(BaseSettings):
@@ -17,7 +38,7 @@ class Settings(BaseSettings):
     """Name under which the catalogues know this archive."""
 
     data_directory: Path = Path("/data")
-    """Root of the data; only read."""
+    """Root of the data; only `receive` writes there."""
 
     state_directory: Path = Path("/state")
     """Where the fixity manifest lives; written by `index` and `verify`, read by `serve`."""
@@ -37,6 +58,9 @@ class Settings(BaseSettings):
 
     accel_prefix: str | None = None
     """Internal location of the nginx in front that sends the bytes; unset: this process sends them."""
+
+    uploads: Uploads | None = None
+    """Who may put files here by `receive`; unset: nobody."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     """Records below this level are left out."""

@@ -199,6 +199,15 @@ def reason(member_of: str | None, staff_of: str | None, everything: Role | None,
     return Reason(role=everything)
 
 
+def uploader(given: Grants) -> Reason | None:
+    """As whom somebody may put files into the facility's archives; None if they may not."""
+    if given.everything:
+        return Reason(role=given.everything)
+    if given.instruments:
+        return Reason(role=Role.INSTRUMENT_STAFF, of=", ".join(sorted(given.instruments)))
+    return None
+
+
 def embargo(until: datetime) -> str:
     """Why data are not shown, for whoever knows that there are some."""
     return f"embargo until {until.astimezone(UTC).date().isoformat()}"

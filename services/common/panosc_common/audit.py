@@ -1,4 +1,5 @@
-"""The audit log: who saw which data before they were public, and why; who changed whose data they are.
+"""The audit log: who saw which data before they were public, and why; who changed whose data they are; who
+put files into an archive.
 
 One JSON object a line on standard output, which services use for nothing else: it is only appended to, and
 shipped by the cluster's log pipeline, out of reach of whoever could change a service's own tables. A record
@@ -24,6 +25,7 @@ from panosc_common.problem import Problem
 
 EVENT = "access before release"
 CHANGE = "team changed"
+UPLOAD = "upload"
 MAX_DATASETS = 100
 """Datasets that a record names; of more it has the number."""
 _STANDARD_OUTPUT = 1
@@ -101,6 +103,17 @@ async def change(request: Request, subject: str, *what: Mapping[str, Any]) -> No
     """
     refusal = "who changes a team is written down, which is not possible now; try again in a moment"
     await _write(request, CHANGE, subject, refusal, *what)
+
+
+async def upload(request: Request, subject: str, **what: Any) -> None:
+    """Write down that `subject` is about to begin or end putting a file into the archive; `what` says how.
+
+    Raises Problem (503) if that is not possible: it may not be done then.
+    """
+    refusal = (
+        "who puts files into the archive is written down, which is not possible now; try again in a moment"
+    )
+    await _write(request, UPLOAD, subject, refusal, what)
 
 
 async def _write(

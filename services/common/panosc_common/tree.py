@@ -27,6 +27,9 @@ SETTLE_SECONDS = 120.0
 MAX_WATCHED = 4096
 """Directories that inotify watches at most; half of the smallest limit that Linux grants a user."""
 
+UNFINISHED = ".panosc-uploads"
+"""Folder of the root in which files are that are still being sent: nothing in it is data yet."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -105,8 +108,8 @@ class TreeScanner:
     """Remembers a tree and tells what changed. Not thread-safe: one scan at a time.
 
     Symbolic links are not followed: a file counts once, at its own place. Devices, sockets and pipes are
-    passed over. `known` (path, state) seeds the memory after a restart, so that files which went away
-    meanwhile are reported as removed; the first scan then lists everything once.
+    passed over, and so is `UNFINISHED`. `known` (path, state) seeds the memory after a restart, so that files
+    which went away meanwhile are reported as removed; the first scan then lists everything once.
     """
 
     def __init__(
@@ -230,6 +233,8 @@ class TreeScanner:
             newest = max(status.st_mtime_ns, status.st_ctime_ns)
             with os.scandir(descriptor) as entries:
                 for entry in entries:
+                    if not path and entry.name == UNFINISHED:
+                        continue
                     newest = max(newest, self._take(path, entry, found))
         finally:
             os.close(descriptor)

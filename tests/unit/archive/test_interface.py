@@ -21,9 +21,9 @@ def test_every_route_is_described_and_every_description_is_a_route(archive: Arch
 
 def test_description_names_the_parameters_of_its_paths(archive: Archive) -> None:
     for path, operations in archive.get("/openapi.json").json()["paths"].items():
-        (operation,) = operations.values()
-        named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
-        assert named == set(re.findall(r"{(\w+)}", path))
+        for operation in operations.values():
+            named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path))
 
 
 def test_index_for_programs_and_for_people(archive: Archive) -> None:
@@ -37,6 +37,13 @@ def test_unknown_address_is_a_problem_document(archive: Archive) -> None:
     response = archive.get("/nothing")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "HEAD", "OPTIONS", "DELETE"])
+def test_an_archive_that_takes_no_files_says_so(archive: Archive, method: str) -> None:
+    response = archive.request(method, "/uploads/x")
+    assert response.status_code == 404
+    assert method == "HEAD" or "spec.uploads" in response.json()["detail"]
 
 
 def test_metrics_count_by_route(standalone: Archive) -> None:

@@ -129,3 +129,20 @@ def test_reasons_grant_what_they_say_and_no_more() -> None:
     assert access.granted([reason(None, "ID01", Role.ADMIN)]) == Grants(instruments=frozenset({"ID01"}))
     assert access.granted([reason(None, None, Role.STAFF)]) == Grants(staff=True)
     assert access.granted([reason(None, None, Role.ADMIN)]) == Grants(admin=True)
+
+
+@pytest.mark.parametrize(
+    ("groups", "role"),
+    [
+        (["esrf:role=admin", "esrf:instruments:id01"], "administrator of the facility"),
+        (["esrf:staff"], "staff of the facility"),
+        (["esrf:instruments:id02", "esrf:instruments:id01"], "staff of instrument id01, id02"),
+        (["esrf:proposals:hc1"], "None"),
+        (["esrf:role=user-office"], "None"),
+        (["soleil:role=admin"], "None"),
+        (["federation:role=admin"], "None"),
+        ([], "None"),
+    ],
+)
+def test_staff_puts_files_into_archives(groups: list[str], role: str) -> None:
+    assert str(access.uploader(granted(*groups))) == role

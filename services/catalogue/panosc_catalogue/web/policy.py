@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import psycopg
+from panosc_common import origin
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from panosc_catalogue.policy.decisions import DECISION, AnyDecision, Refused
 from panosc_catalogue.policy.report import report
 from panosc_catalogue.policy.subject import SELECT, of_row
 from panosc_catalogue.site import Site
-from panosc_catalogue.web import administrator, origin
+from panosc_catalogue.web import administrator
 from panosc_catalogue.web.bodies import first_error
 from panosc_catalogue.web.body import body_of
 

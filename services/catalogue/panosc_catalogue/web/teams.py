@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
-from panosc_common import audit, identity
+from panosc_common import audit, identity, origin
 from panosc_common.access import Scope
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
@@ -33,7 +33,6 @@ from panosc_catalogue.teams.people import (
     named_twice,
     team_of,
 )
-from panosc_catalogue.web import origin
 from panosc_catalogue.web.bodies import first_error
 from panosc_catalogue.web.body import body_of
 

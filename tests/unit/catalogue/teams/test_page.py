@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from panosc_catalogue.web.origin import check
+from panosc_common.origin import check
 from panosc_common.problem import Problem
 from playwright.sync_api import Browser
 from starlette.requests import Request

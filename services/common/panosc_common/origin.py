@@ -8,8 +8,9 @@ https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Preven
 
 from urllib.parse import urlsplit
 
-from panosc_common.problem import Problem
 from starlette.requests import Request
+
+from panosc_common.problem import Problem
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -17,7 +18,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 def check(request: Request, public_url: str | None) -> None:
     """Raise Problem (403) for a change that the page of another host sent.
 
-    Or of another scheme, where the catalogue knows its own: a gateway may have ended TLS before it.
+    Or of another scheme, where the service knows its own: a gateway may have ended TLS before it.
     """
     if request.method in _SAFE:
         return
@@ -31,6 +32,4 @@ def check(request: Request, public_url: str | None) -> None:
         own = (urlsplit(public_url).scheme if public_url else scheme, request.headers.get("Host"))
         is_ours = origin is None or (scheme, host) == own
     if not is_ours:
-        raise Problem(
-            403, "another site's page sent this: send it from a page of this catalogue, or by a program"
-        )
+        raise Problem(403, "another site's page sent this: send it from a page of this host, or by a program")

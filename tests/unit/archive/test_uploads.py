@@ -1,0 +1,672 @@
+"""Files that are sent to the archive by tus, through nginx, to a process that may be killed at any moment."""
+
+import asyncio
+import base64
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from panosc_archive.settings import Settings
+from panosc_archive.uploads.app import create_app
+from panosc_archive.uploads.store import STEP, Store
+from panosc_common.tree import UNFINISHED, TreeScanner
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from tusclient.client import TusClient
+from unit.archive.harness import NGINX, Process, archive_command, free_port, nginx_configuration, wait_for
+
+ISSUER, AUDIENCE = "https://login.example.org/realms/panosc", "facility-esrf"
+NAMESPACE = "geant:panosc.example.org"
+KEY = generate_private_key(65537, 2048)
+ADMIN, STAFF, INSTRUMENT, MEMBER = "role=admin", "staff", "instruments:id01", "proposals:hc1"
+CONTENT = b"some bytes of a detector\n"
+MAX_BYTES = 2**60
+PLACE = "hc1/scan/0001.h5"
+
+
+def token(*groups: str, subject: str = "ada", facility: str = "esrf") -> str:
+    now = int(time.time())
+    entitlements = [f"urn:{NAMESPACE}:group:{facility}:{group}" for group in groups]
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600}
+    return jwt.encode(claims | {"entitlements": entitlements}, KEY, "RS256", headers={"kid": "1"})
+
+
+@pytest.fixture(scope="module")
+def keys() -> Iterator[str]:
+    """Where the login's keys are."""
+    key = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "1", "use": "sig"}
+
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"keys": [key]})
+
+    port = free_port()
+    app = Starlette(routes=[Route("/keys", answer)])
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield f"http://127.0.0.1:{port}/keys"
+    server.should_exit = True
+    thread.join()
+
+
+@dataclass
+class Receiver:
+    """nginx and what takes files behind it."""
+
+    base: Path
+    keys: str
+    port: int = field(default_factory=free_port)
+    inner: int = field(default_factory=free_port)
+    keep_seconds: float = 3600.0
+    process: Process | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.base / "data"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/uploads"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        login = {
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+            "entitlementNamespace": NAMESPACE,
+            "keys": self.keys,
+        }
+        uploads = {
+            "facility": "esrf",
+            "login": login,
+            "proposalDirectory": 1,
+            "maxBytes": MAX_BYTES,
+            "keepSeconds": self.keep_seconds,
+        }
+        return {
+            "PANOSC_ARCHIVE_DATA_DIRECTORY": str(self.root),
+            "PANOSC_ARCHIVE_UPLOADS": json.dumps(uploads),
+            "PANOSC_ARCHIVE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+        }
+
+    @property
+    def log(self) -> Path:
+        return self.base / "receive.log"
+
+    def start(self) -> None:
+        command = archive_command("receive", "--port", str(self.inner))
+        self.process = Process(command, self.environment, self.log)
+        wait_for(f"http://127.0.0.1:{self.inner}/healthz", self.process.process, self.log)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.__exit__()
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.process.send_signal(signal.SIGKILL)
+        self.process.process.wait()
+
+    def ask(self, method: str, url: str, bearer: str | None = None, **options: Any) -> httpx2.Response:
+        headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {bearer or token(ADMIN)}"}
+        headers |= options.pop("headers", {})
+        headers = {name: value for name, value in headers.items() if value}
+        return httpx2.request(method, url, headers=headers, trust_env=False, timeout=30, **options)
+
+    def begin(self, path: str, content: bytes, bearer: str | None = None, **headers: str) -> httpx2.Response:
+        announced = {
+            "Upload-Length": str(len(content)),
+            "Upload-Metadata": metadata(path=path, sha256=hashlib.sha256(content).hexdigest()),
+        }
+        return self.ask("POST", self.url, bearer, headers=announced | headers)
+
+    def begun(self, path: str, content: bytes, bearer: str | None = None) -> str:
+        answer = self.begin(path, content, bearer)
+        assert answer.status_code == 201, answer.text
+        return answer.headers["Location"]
+
+    def send(
+        self, url: str, offset: int, content: Any, bearer: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        given = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"} | headers
+        return self.ask("PATCH", url, bearer, headers=given, content=content)
+
+    def offset(self, url: str) -> int:
+        answer = self.ask("HEAD", url)
+        assert answer.status_code == 200, answer.status_code
+        return int(answer.headers["Upload-Offset"])
+
+    def audited(self) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == "upload"]
+
+
+def metadata(**values: str) -> str:
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in values.items())
+
+
+@pytest.fixture(scope="module")
+def running(keys: str) -> Iterator[Receiver]:
+    base = Path(tempfile.mkdtemp(prefix="panosc-uploads-"))
+    base.chmod(0o755)
+    (base / "data").mkdir()
+    receiver = Receiver(base, keys)
+    with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, base)
+        receiver.start()
+        cleanup.callback(receiver.stop)
+        configuration = nginx_configuration(base, "nginx", free_port(), receiver.port, receiver.inner)
+        nginx = cleanup.enter_context(Process([NGINX, "-c", str(configuration)], {}, base / "nginx.log"))
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if httpx2.options(receiver.url, trust_env=False).status_code == 204:
+                    break
+            except httpx2.HTTPError:
+                assert time.monotonic() < deadline, nginx.log.read_text()
+                time.sleep(0.05)
+        yield receiver
+
+
+@pytest.fixture
+def receiver(running: Receiver) -> Receiver:
+    """With an empty volume."""
+    for entry in running.root.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    return running
+
+
+def leftovers(receiver: Receiver) -> list[str]:
+    return sorted(path.suffix for path in (receiver.root / UNFINISHED).glob("*"))
+
+
+def test_a_file_comes_in_pieces_and_is_seen_whole_or_not_at_all(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    for start in range(0, len(CONTENT), 10):
+        assert not (receiver.root / PLACE).exists()
+        assert list(TreeScanner(receiver.root).scan()) == []
+        answer = receiver.send(url, start, CONTENT[start : start + 10])
+        assert (answer.status_code, answer.headers["Tus-Resumable"]) == (204, "1.0.0")
+        assert int(answer.headers["Upload-Offset"]) == min(start + 10, len(CONTENT))
+    assert (receiver.root / PLACE).read_bytes() == CONTENT
+    assert (receiver.root / PLACE).stat().st_mode & 0o777 == 0o644
+    digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
+    assert answer.headers["Repr-Digest"] == f"sha256=:{digest}:".replace("sha256", "sha-256")
+    # Also for whoever missed the answer.
+    head = receiver.ask("HEAD", url)
+    assert head.headers["Repr-Digest"] == answer.headers["Repr-Digest"]
+    assert receiver.send(url, len(CONTENT), b"").status_code == 204
+    assert [change.path for change in TreeScanner(receiver.root).scan()] == [PLACE]
+
+
+def test_the_protocol_is_told_to_whoever_asks(receiver: Receiver) -> None:
+    answer = httpx2.options(receiver.url, trust_env=False)
+    assert answer.status_code == 204
+    told = {name: answer.headers[name] for name in answer.headers if name.startswith("tus-")}
+    assert told == {
+        "tus-resumable": "1.0.0",
+        "tus-version": "1.0.0",
+        "tus-extension": "creation,checksum,expiration,termination",
+        "tus-checksum-algorithm": "sha1,sha256",
+        "tus-max-size": str(MAX_BYTES),
+    }
+
+
+def test_the_state_of_an_upload_is_told(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    head = receiver.ask("HEAD", url)
+    assert head.headers["Upload-Offset"] == "0"
+    assert head.headers["Upload-Length"] == str(len(CONTENT))
+    assert head.headers["Cache-Control"] == "no-store"
+    assert head.headers["Upload-Expires"].endswith("GMT")
+    assert "Repr-Digest" not in head.headers
+    given = dict(pair.split(" ") for pair in head.headers["Upload-Metadata"].split(","))
+    assert base64.b64decode(given["path"]).decode() == PLACE
+
+
+def test_an_empty_file_is_whole_when_it_is_announced(receiver: Receiver) -> None:
+    answer = receiver.begin("hc1/empty", b"")
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, "0")
+    assert "Repr-Digest" in answer.headers
+    assert (receiver.root / "hc1/empty").read_bytes() == b""
+
+
+@pytest.mark.parametrize("chunk", [40, 300])
+def test_tus_own_client_sends_a_file(receiver: Receiver, tmp_path: Path, chunk: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(CONTENT * 20)
+    client = TusClient(receiver.url, headers={"Authorization": f"Bearer {token(STAFF)}"})
+    said = {"path": "hc1/ü.h5", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    uploader = client.uploader(str(file), chunk_size=chunk, metadata=said, upload_checksum=True)
+    uploader.upload(stop_at=chunk)
+    # Another one goes on with it.
+    resumed = client.uploader(str(file), chunk_size=chunk, url=uploader.url, upload_checksum=True)
+    assert resumed.offset == chunk
+    resumed.upload()
+    assert (receiver.root / "hc1/ü.h5").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "must be like proposal/scan"),
+        ("/etc/passwd", "must be like proposal/scan"),
+        ("hc1/../../etc/passwd", "must be like proposal/scan"),
+        ("hc1/./x", "must be like proposal/scan"),
+        ("hc1//x", "must be like proposal/scan"),
+        ("hc1/x/", "must be like proposal/scan"),
+        ("hc1/a\0b", "must be like proposal/scan"),
+        ("x.h5", "put it into <proposal>/<file>"),
+        ("hc1/.hidden", "must not begin with a dot"),
+        (f"{UNFINISHED}/x.json", "must not begin with a dot"),
+        (f"hc1/{'x' * 256}", "255 bytes at most"),
+        ("/".join(["x" * 200] * 21), "a path 4095"),
+    ],
+)
+def test_no_file_comes_where_none_may(receiver: Receiver, path: str, said: str) -> None:
+    answer = receiver.begin(path, CONTENT)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert said in answer.json()["detail"]
+    assert list(receiver.root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "said"),
+    [
+        ({"Tus-Resumable": ""}, 412, "must be 1.0.0"),
+        ({"Tus-Resumable": "0.2.2"}, 412, "must be 1.0.0"),
+        ({"Upload-Length": ""}, 400, "whole number of bytes"),
+        ({"Upload-Length": "-1"}, 400, "whole number of bytes"),
+        ({"Upload-Length": "9" * 30}, 400, "whole number of bytes"),
+        ({"Upload-Length": str(MAX_BYTES + 1)}, 413, "spec.uploads.maxFileSize"),
+        ({"Upload-Defer-Length": "1"}, 400, "say Upload-Length"),
+        ({"Upload-Metadata": ""}, 400, "must have `path`"),
+        ({"Upload-Metadata": metadata(path=PLACE)}, 400, "must have `path`"),
+        ({"Upload-Metadata": metadata(path=PLACE, sha256="abc")}, 400, "64 hexadecimal digits"),
+        ({"Upload-Metadata": f"path {PLACE},sha256 x"}, 400, "no UTF-8 in Base64"),
+        ({"Upload-Metadata": "path /w==,sha256 x"}, 400, "no UTF-8 in Base64"),
+        ({"Upload-Metadata": metadata(path="a/b") + "," + metadata(path="c/d")}, 400, "is there twice"),
+        ({"Authorization": ""}, 401, "log in"),
+        ({"Authorization": "Basic YTpi"}, 401, "log in"),
+        ({"Authorization": "Link abc"}, 401, "log in"),
+        ({"Authorization": "Bearer abc"}, 401, "not taken"),
+        ({"Sec-Fetch-Site": "same-site"}, 403, "another site's page"),
+        ({"Origin": "https://evil.example.org"}, 403, "another site's page"),
+    ],
+)
+def test_what_is_wrong_with_a_begin_is_said(
+    receiver: Receiver, headers: dict[str, str], status: int, said: str
+) -> None:
+    answer = receiver.begin(PLACE, CONTENT, **headers)
+    assert answer.status_code == status, answer.text
+    assert said in answer.json()["detail"]
+    assert answer.headers["Tus-Resumable"] == "1.0.0"
+    assert ("Tus-Version" in answer.headers) == (status == 412)
+    assert list(receiver.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("groups", [(ADMIN,), (STAFF,), (INSTRUMENT,), (MEMBER, INSTRUMENT)])
+def test_staff_may(receiver: Receiver, groups: tuple[str, ...]) -> None:
+    assert receiver.begin(PLACE, CONTENT, token(*groups)).status_code == 201
+
+
+@pytest.mark.parametrize("groups", [(), (MEMBER,), ("role=user-office",)])
+def test_others_may_not_and_that_is_recorded(receiver: Receiver, groups: tuple[str, ...]) -> None:
+    answer = receiver.begin(PLACE, CONTENT, token(*groups, subject="otto"))
+    assert answer.status_code == 403
+    assert "you are none of them" in answer.json()["detail"]
+    assert receiver.begin(PLACE, CONTENT, token(ADMIN, facility="soleil")).status_code == 403
+    last = receiver.audited()[-2]
+    assert (last["subject"], last["action"], last["why"]) == ("otto", "refused", "no staff")
+    assert list(receiver.root.iterdir()) == []
+
+
+def test_an_upload_is_its_senders(receiver: Receiver) -> None:
+    url, other = receiver.begun(PLACE, CONTENT), token(ADMIN, subject="otto")
+    for answer in (
+        receiver.ask("HEAD", url, other),
+        receiver.send(url, 0, CONTENT, other),
+        receiver.ask("DELETE", url, other),
+        receiver.ask("HEAD", f"{receiver.url}/{'0' * 32}"),
+        receiver.ask("HEAD", f"{receiver.url}/nonsense"),
+    ):
+        assert answer.status_code == 404
+    assert receiver.send(url, 0, CONTENT).status_code == 204
+
+
+def test_a_file_that_is_there_is_never_replaced(receiver: Receiver) -> None:
+    url, second = receiver.begun(PLACE, CONTENT), receiver.begun(PLACE, b"of the second")
+    assert receiver.send(second, 0, b"of the second").status_code == 204
+    late = receiver.send(url, 0, CONTENT)
+    assert late.status_code == 409
+    assert "never replaced" in late.json()["detail"]
+    assert receiver.ask("HEAD", url).status_code == 404
+    again = receiver.begin(PLACE, CONTENT)
+    assert (again.status_code, "is there already" in again.json()["detail"]) == (409, True)
+    assert (receiver.root / PLACE).read_bytes() == b"of the second"
+    assert leftovers(receiver) == [".json"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "link outside"])
+def test_no_file_comes_through_a_link_or_a_file(receiver: Receiver, tmp_path: Path, kind: str) -> None:
+    (receiver.root / "real").mkdir()
+    match kind:
+        case "file":
+            (receiver.root / "hc1").write_bytes(b"")
+        case "link":
+            (receiver.root / "hc1").symlink_to("real")
+        case _:
+            (receiver.root / "hc1").symlink_to(tmp_path)
+    answer = receiver.begin("hc1/x", CONTENT)
+    assert (answer.status_code, "is a file or a link" in answer.json()["detail"]) == (409, True)
+    (receiver.root / "hc1").rename(receiver.root / "before")
+    url = receiver.begun("hc1/x", CONTENT)
+    (receiver.root / "before").rename(receiver.root / "hc1")
+    assert receiver.send(url, 0, CONTENT).status_code == 409
+    assert list(tmp_path.iterdir()) == list((receiver.root / "real").iterdir()) == []
+
+
+def test_a_link_at_the_place_itself_is_there_already(receiver: Receiver, tmp_path: Path) -> None:
+    (receiver.root / "hc1").mkdir()
+    (receiver.root / "hc1/x").symlink_to(tmp_path / "nothing")
+    assert receiver.begin("hc1/x", CONTENT).status_code == 409
+
+
+def test_other_bytes_than_announced_are_not_taken(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    answer = receiver.send(url, 0, bytes(len(CONTENT)))
+    assert answer.status_code == 460
+    assert answer.json()["title"] == "Checksum Mismatch"
+    assert "send it again from its begin" in answer.json()["detail"]
+    assert not (receiver.root / "hc1").exists()
+    assert leftovers(receiver) == []
+    assert receiver.ask("HEAD", url).status_code == 404
+
+
+def test_a_request_with_a_checksum_counts_only_if_it_is_right(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    assert receiver.send(url, 0, CONTENT[:5]).status_code == 204
+    right = base64.b64encode(hashlib.sha256(CONTENT[5:]).digest()).decode()
+    for told, status in (("md5 abc", 400), ("sha256 abc", 400), (f"sha256 {right[:-3]}AA=", 460)):
+        answer = receiver.send(url, 5, CONTENT[5:], **{"Upload-Checksum": told})
+        assert (answer.status_code, receiver.offset(url)) == (status, 5), told
+    assert receiver.send(url, 5, CONTENT[5:], **{"Upload-Checksum": f"sha256 {right}"}).status_code == 204
+    assert (receiver.root / PLACE).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("offset", "content", "headers", "status"),
+    [
+        (3, CONTENT, {}, 409),
+        (0, CONTENT + b"x", {}, 400),
+        (0, CONTENT, {"Content-Type": "text/plain"}, 415),
+        (0, CONTENT, {"Upload-Offset": "x"}, 400),
+        (0, CONTENT, {"Tus-Resumable": "2"}, 412),
+        (0, iter([CONTENT, b"one more"]), {}, 400),
+    ],
+)
+def test_what_is_wrong_with_a_piece_is_said_and_none_of_it_counts(
+    receiver: Receiver, offset: int, content: Any, headers: dict[str, str], status: int
+) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    answer = receiver.send(url, offset, content, **headers)
+    assert (answer.status_code, receiver.offset(url)) == (status, 0)
+    assert receiver.send(url, 0, CONTENT).status_code == 204
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    receiver.send(url, 0, CONTENT[:5])
+    assert receiver.ask("DELETE", url).status_code == 204
+    assert leftovers(receiver) == []
+    for method in ("HEAD", "DELETE", "PATCH"):
+        headers = {"Upload-Offset": "5", "Content-Type": "application/offset+octet-stream"}
+        assert receiver.ask(method, url, headers=headers).status_code == 404
+    whole = receiver.begun(PLACE, CONTENT)
+    receiver.send(whole, 0, CONTENT)
+    assert receiver.ask("DELETE", whole).status_code == 409
+    assert (receiver.root / PLACE).exists()
+
+
+def test_clients_that_know_post_alone_may_use_it(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    headers = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    override = {"X-HTTP-Method-Override": "PATCH"}
+    assert receiver.ask("POST", url, headers=headers | override, content=CONTENT).status_code == 204
+    assert receiver.ask("POST", url).status_code == 405
+    assert (receiver.root / PLACE).read_bytes() == CONTENT
+
+
+def test_what_is_done_is_in_the_audit_log(receiver: Receiver) -> None:
+    before = len(receiver.audited())
+    url = receiver.begun("hc1/right", CONTENT, token(INSTRUMENT))
+    receiver.send(url, 0, CONTENT)
+    receiver.send(receiver.begun("hc1/wrong", CONTENT), 0, bytes(len(CONTENT)))
+    receiver.ask("DELETE", receiver.begun("hc1/given up", CONTENT))
+    lines = receiver.audited()[before:]
+    assert [(line["action"], line["file"], line["bytes"]) for line in lines] == [
+        ("begun", "hc1/right", len(CONTENT)),
+        ("finished", "hc1/right", len(CONTENT)),
+        ("begun", "hc1/wrong", len(CONTENT)),
+        ("refused", "hc1/wrong", len(CONTENT)),
+        ("begun", "hc1/given up", len(CONTENT)),
+        ("terminated", "hc1/given up", 0),
+    ]
+    assert {line["subject"] for line in lines} == {"ada"}
+    assert {line["sha256"] for line in lines} == {hashlib.sha256(CONTENT).hexdigest()}
+    assert lines[0]["role"] == "staff of instrument id01"
+    assert "eyJ" not in receiver.log.read_text()
+
+
+def half_sent(receiver: Receiver, url: str, content: bytes, length: int) -> socket.socket:
+    """A request that has brought so much, and goes on."""
+    connection = socket.create_connection(("127.0.0.1", receiver.port), timeout=10)
+    head = (
+        f"PATCH {url.removeprefix(f'http://127.0.0.1:{receiver.port}')} HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {token(ADMIN)}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
+        f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + content[:length])
+    return connection
+
+
+def until(what: Any, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def part_of(receiver: Receiver) -> int:
+    return next((receiver.root / UNFINISHED).glob("*.part")).stat().st_size
+
+
+def counted(receiver: Receiver) -> int:
+    state = next((receiver.root / UNFINISHED).glob("*.json"))
+    return int(json.loads(state.read_text())["offset"])
+
+
+def test_two_do_not_write_at_once(receiver: Receiver) -> None:
+    url, content = receiver.begun(PLACE, CONTENT * 10**5), CONTENT * 10**5
+    with half_sent(receiver, url, content, 2**21):
+        until(lambda: part_of(receiver) >= 2**20)
+        for answer in (receiver.send(url, 0, content), receiver.ask("DELETE", url)):
+            assert (answer.status_code, answer.headers["Retry-After"]) == (423, "2")
+    # The line broke: what it brought counts.
+    until(lambda: receiver.offset(url) == 2**21)
+    assert receiver.send(url, 2**21, content[2**21 :]).status_code == 204
+    assert (receiver.root / PLACE).read_bytes() == content
+
+
+def test_another_pod_of_the_archive_sees_the_same_and_waits_too(receiver: Receiver) -> None:
+    other = Receiver(receiver.base, receiver.keys, port=receiver.port)
+    log = receiver.base / "other.log"
+    command = archive_command("receive", "--port", str(other.inner))
+    with Process(command, receiver.environment, log) as process:
+        wait_for(f"http://127.0.0.1:{other.inner}/healthz", process.process, log)
+        content = CONTENT * 10**5
+        url = receiver.begun(PLACE, content)
+        there = url.replace(f":{receiver.port}/", f":{other.inner}/")
+        with half_sent(receiver, url, content, 2**21):
+            until(lambda: part_of(receiver) >= 2**20)
+            assert receiver.send(there, 0, content).status_code == 423
+        until(lambda: receiver.offset(url) == 2**21)
+        assert receiver.send(there, 2**21, content[2**21 :]).status_code == 204
+        assert (receiver.root / PLACE).read_bytes() == content
+        assert "Repr-Digest" in receiver.ask("HEAD", url).headers
+
+
+def test_a_service_that_is_killed_in_the_middle_goes_on(receiver: Receiver) -> None:
+    content = os.urandom(2 * STEP + 2**20)
+    url = receiver.begun(PLACE, content)
+    with half_sent(receiver, url, content, STEP + 2**21):
+        until(lambda: counted(receiver) >= STEP)
+        receiver.kill()
+    refused = receiver.ask("HEAD", url)
+    assert refused.status_code == 503
+    receiver.start()
+    # What came behind the last that was surely on disk is cut off.
+    offset = receiver.offset(url)
+    assert STEP <= offset < STEP + 2**21
+    assert receiver.send(url, offset, content[offset:]).status_code == 204
+    assert (receiver.root / PLACE).read_bytes() == content
+
+
+def test_a_service_that_is_killed_before_a_whole_file_has_its_name_finishes_it(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    store = Store(receiver.root, 3600)
+    with store.open(url.rpartition("/")[2]) as part:
+        assert part
+        part.append(CONTENT)
+        part.keep()
+    assert receiver.offset(url) == len(CONTENT)
+    # As if it had just got its name, too.
+    (receiver.root / "hc1/scan").mkdir(parents=True)
+    os.link(next((receiver.root / UNFINISHED).glob("*.part")), receiver.root / PLACE)
+    assert "Repr-Digest" in receiver.send(url, len(CONTENT), b"").headers
+    assert (receiver.root / PLACE).read_bytes() == CONTENT
+    assert leftovers(receiver) == [".json"]
+
+
+def test_where_there_is_no_place_nothing_is_begun(receiver: Receiver) -> None:
+    answer = receiver.begin(PLACE, CONTENT, **{"Upload-Length": str(MAX_BYTES)})
+    assert (answer.status_code, "has place for" in answer.json()["detail"]) == (507, True)
+    assert list(receiver.root.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 500)])
+def test_a_volume_that_takes_no_more_says_so_and_what_has_come_is_kept(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    receiver.send(url, 0, CONTENT[:5])
+    for name, value in receiver.environment.items():
+        monkeypatch.setenv(name, value)
+    configured = Settings()
+    assert configured.uploads
+    app = create_app(configured, configured.uploads)
+
+    def full(descriptor: int, data: object, offset: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    async def send() -> httpx2.Response:
+        headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token(ADMIN)}", "Upload-Offset": "5"}
+        headers["Content-Type"] = "application/offset+octet-stream"
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
+            return await client.patch(url, headers=headers, content=CONTENT[5:])
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", full)
+        answer = asyncio.run(send())
+    assert answer.status_code == status
+    assert "tell whoever runs it" in answer.text or "have whoever runs it make place" in answer.text
+    assert receiver.offset(url) == 5
+    assert receiver.send(url, 5, CONTENT[5:]).status_code == 204
+
+
+def test_what_expired_is_forgotten_with_what_had_come(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    receiver.send(url, 0, CONTENT[:5])
+    store = Store(receiver.root, 3600)
+    store.sweep()
+    assert receiver.offset(url) == 5
+    state = next((receiver.root / UNFINISHED).glob("*.json"))
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"expires": time.time() - 1}))
+    assert receiver.ask("HEAD", url).status_code == 404
+    assert receiver.send(url, 5, CONTENT[5:]).status_code == 404
+    store.sweep()
+    assert leftovers(receiver) == []
+    assert not (receiver.root / PLACE).exists()
+
+
+def test_what_ended_in_another_pod_is_forgotten_here(receiver: Receiver) -> None:
+    url, store = receiver.begun(PLACE, CONTENT), Store(receiver.root, 3600)
+    with store.open(url.rpartition("/")[2]) as part:
+        assert part
+        part.append(CONTENT[:5])
+        part.keep()
+    store.sweep()
+    assert len(store._sums) == 1
+    assert receiver.send(url, 5, CONTENT[5:]).status_code == 204
+    store.sweep()
+    assert store._sums == {}
+    assert "Repr-Digest" in receiver.ask("HEAD", url).headers
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(min_size=1, max_size=2000),
+    cuts=st.lists(st.integers(0, 2000), max_size=5),
+    restarts=st.sets(st.integers(0, 5)),
+)
+def test_however_it_is_cut_the_file_is_the_same(
+    receiver: Receiver, content: bytes, cuts: list[int], restarts: set[int]
+) -> None:
+    (receiver.root / "hc1/x").unlink(missing_ok=True)
+    url = receiver.begun("hc1/x", content)
+    ends = [*sorted(cut for cut in cuts if cut < len(content)), len(content)]
+    start = 0
+    for number, end in enumerate(ends):
+        piece = content[start:end]
+        if number in restarts:  # as in another pod, which does not know the sum
+            with Store(receiver.root, 3600).open(url.rpartition("/")[2]) as part:
+                assert part
+                part.append(piece)
+                part.keep()
+            piece, start = b"", end
+        assert receiver.send(url, start, piece).status_code == 204
+        start = end
+    assert (receiver.root / "hc1/x").read_bytes() == content
+
+
+def test_what_is_unfinished_is_not_seen_by_who_walks_the_tree(tmp_path: Path) -> None:
+    (tmp_path / UNFINISHED).mkdir()
+    (tmp_path / UNFINISHED / "x.part").write_bytes(b"part")
+    (tmp_path / "hc1" / UNFINISHED).mkdir(parents=True)
+    (tmp_path / "hc1" / UNFINISHED / "theirs").write_bytes(b"a folder of that name elsewhere is somebody's")
+    scanner = TreeScanner(tmp_path)
+    for full in (False, True):
+        list(scanner.scan(full=full))
+        assert [path for path, _ in scanner.files()] == [f"hc1/{UNFINISHED}/theirs"]
