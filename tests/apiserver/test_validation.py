@@ -103,6 +103,8 @@ ACCEPTED = [
     (ARCHIVE, "spec.storage.claim.storageClass", "ceph.rbd"),
     (ARCHIVE, "spec.storage.claim.accessModes", ["ReadWriteMany"]),
     (ARCHIVE, "spec.layout", {"proposalDirectory": 2, "datasetDirectory": 3}),
+    (ARCHIVE, "spec.uploads", {}),
+    (ARCHIVE, "spec.uploads", {"maxFileSize": "500Gi", "keepPartialDays": 30}),
     *(
         (ARCHIVE, "spec.fixity.schedule", s)
         for s in ("@daily", "*/15 0-6 1,15 JAN-JUN MON", "0 3 * * 0", "05 23 31 12 6")
@@ -334,6 +336,14 @@ REFUSED = [
         "Fast",
         "'Fast' is not valid: write the name of a Kubernetes object",
     ),
+    (
+        ARCHIVE,
+        "spec",
+        {"storage": {"existingClaim": "data"}, "uploads": {}},
+        "spec.uploads: Invalid value: uploads needs storage.claim: files of the existing claim data are read",
+    ),
+    (ARCHIVE, "spec.uploads", {"keepPartialDays": 0}, "should be greater than or equal to 1"),
+    (ARCHIVE, "spec.uploads", {"maxFileSize": "big"}, "'big' is not a positive Kubernetes quantity"),
     (ARCHIVE, "spec.storage.supplementalGroups", [0], "should be greater than or equal to 1"),
     (ARCHIVE, "spec.storage.supplementalGroups", [7, 7], "Duplicate value"),
     (ARCHIVE, "spec.storage.supplementalGroups", [*range(1, 18)], "must have at most 16 items"),

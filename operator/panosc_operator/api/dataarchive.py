@@ -146,8 +146,33 @@ class Fixity(Document):
     archive's size and the storage's speed."""
 
 
+class Uploads(Document):
+    """Files that the facility's staff sends over HTTP."""
+
+    max_file_size: Quantity = "1Ti"
+    """How large a file may be, such as `500Gi`."""
+
+    keep_partial_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """For how many days after its last byte came a file that isn't whole can be gone on with; it takes its
+    place on the volume until then."""
+
+
 class DataArchiveSpec(Document):
     """Which files are served, and how."""
+
+    model_config = rules(
+        Rule(
+            rule="!has(self.uploads) || has(self.storage.claim)",
+            message="uploads needs storage.claim: files of an existing claim are read, never changed; leave "
+            "out uploads, or make an archive with storage.claim",
+            message_expression=(
+                "'uploads needs storage.claim: files of the existing claim ' + "
+                "(has(self.storage.existingClaim) ? self.storage.existingClaim : '') + "
+                "' are read, never changed; leave out uploads, or make an archive with storage.claim'"
+            ),
+            field_path=".uploads",
+        )
+    )
 
     storage: Storage
     """Where the files are: exactly one of `claim` and `existingClaim`."""
@@ -161,6 +186,11 @@ class DataArchiveSpec(Document):
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
     """How many pods serve files. All run on one node, as they share the volume with the manifest: more of
     them help while one is replaced, and not when the node fails."""
+
+    uploads: Uploads | None = None
+    """Lets administrators and instrument staff of the facility send files, by `panosc put` or any client of
+    the protocol tus; they need a login. Off if unset. Only with `storage.claim`, whose volume is then written
+    to. Files are never replaced."""
 
     fixity: Fixity = Field(default_factory=Fixity)
     """How the files are checked for damage."""

@@ -4,9 +4,10 @@ The operator's namespace has them in a ConfigMap, which the login mounts; each f
 copy for its pods.
 """
 
+from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.kind import Reader
-from panosc_operator.engine.resources import CONFIG_MAP, Key, Object
+from panosc_operator.engine.resources import CONFIG_MAP, Key, Object, ResourceType, key_of
 from panosc_operator.kinds.building import Part, config_volume
 from panosc_operator.settings import Settings
 
@@ -55,6 +56,14 @@ def trust_revision(settings: Settings, reader: Reader, namespace: str | None) ->
         return None
     copy = reader.cache.get(Key(CONFIG_MAP.group, CONFIG_MAP.kind, namespace, TRUST_CONFIG))
     return digest(copy.get("data")) if copy else None
+
+
+def readers_of_trust(kind: ResourceType, config_map: Object, cache: Cache) -> list[Key]:
+    """The resources of a kind whose pods read the copy when they start."""
+    if config_map["metadata"]["name"] != TRUST_CONFIG:
+        return []
+    namespace = config_map["metadata"]["namespace"]
+    return [key_of(resource) for resource in cache.all(kind.group, kind.kind, namespace)]
 
 
 def trust_volumes(settings: Settings) -> list[Object]:

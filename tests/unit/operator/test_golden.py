@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from panosc_archive.settings import Uploads
 from panosc_catalogue.settings import CatalogueConfig
 from panosc_operator.engine.desired import Desired, marked
 from panosc_operator.engine.resources import Object
@@ -94,6 +95,27 @@ def test_the_service_takes_the_configuration_that_is_planned_for_it(case: str) -
         desired.manifest for desired in plan if desired.manifest["metadata"]["name"].endswith("-config")
     ]
     CatalogueConfig.model_validate_json(config["data"]["catalogue.json"])
+
+
+def test_the_archive_takes_the_configuration_that_is_planned_for_it() -> None:
+    _, plan = planned("dataarchive-uploads")
+    (spec,) = [
+        pod
+        for desired in plan
+        for pod in pods(desired.manifest)
+        if desired.manifest["metadata"]["name"] == "archive"
+    ]
+    containers = {container["name"]: container for container in spec["containers"]}
+    told = {one["name"]: one["value"] for one in containers["receive"]["env"]}
+    uploads = Uploads.model_validate_json(told["PANOSC_ARCHIVE_UPLOADS"])
+    assert (uploads.max_bytes, uploads.proposal_directory) == (500 * 2**30, 2)
+    writable = {
+        name
+        for name, container in containers.items()
+        for mount in container["volumeMounts"]
+        if mount["name"] == "data" and not mount.get("readOnly")
+    }
+    assert writable == {"receive"}
 
 
 def test_nothing_secret_is_planned() -> None:

@@ -65,6 +65,15 @@ def test_healthy_resources_are_ready() -> None:
         assert "panosc.localhost" in judgement.message
 
 
+def test_an_archive_to_which_nobody_can_send_files_says_so() -> None:
+    taking = {**ARCHIVE, "spec": {**ARCHIVE["spec"], "uploads": {}}}
+    assert "nobody can send any" in judge(taking, report=INDEXED).message
+    aai = {"issuer": "https://login.esrf.fr", "audience": "esrf", "entitlementNamespace": "geant:esrf.fr"}
+    facility = {**FACILITY, "spec": {**FACILITY["spec"], "aai": aai}}
+    judgement = judge(taking, world=[facility, NAMESPACE, taking, CATALOGUE], report=INDEXED)
+    assert (judgement.finding, "send" in judgement.message) == (None, False)
+
+
 STUCK = {
     "observedGeneration": 1,
     "conditions": [

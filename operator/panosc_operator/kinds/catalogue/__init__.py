@@ -29,7 +29,7 @@ from panosc_operator.kinds.catalogue.judge import judge
 from panosc_operator.kinds.catalogue.observe import Observation, observe
 from panosc_operator.kinds.catalogue.plan import ingest_name, plan
 from panosc_operator.kinds.relations import archives_of_catalogue, everything_of, residents, type_of
-from panosc_operator.kinds.trust import TRUST_CONFIG
+from panosc_operator.kinds.trust import readers_of_trust
 from panosc_operator.settings import Settings
 
 _CATALOGUE = type_of(Catalogue)
@@ -61,7 +61,7 @@ def describe(settings: Settings) -> Kind:
             Watch(type_of(Federation), everything_of(Catalogue)),
             # The state of a source's archive shows in the state of the source.
             Watch(type_of(DataArchive), _readers_of_archive, status=True),
-            Watch(CONFIG_MAP, _readers_of_trust),
+            Watch(CONFIG_MAP, partial(readers_of_trust, _CATALOGUE)),
         ),
         service=_service,
     )
@@ -71,13 +71,6 @@ def _readers_of_archive(archive: Object, cache: Cache) -> list[Key]:
     namespace, name = archive["metadata"]["namespace"], archive["metadata"]["name"]
     catalogues = cache.all(GROUP, _CATALOGUE.kind, namespace)
     return [key_of(catalogue) for catalogue in catalogues if name in archives_of_catalogue(catalogue)]
-
-
-def _readers_of_trust(config_map: Object, cache: Cache) -> list[Key]:
-    if config_map["metadata"]["name"] != TRUST_CONFIG:
-        return []
-    catalogues = cache.all(GROUP, _CATALOGUE.kind, config_map["metadata"]["namespace"])
-    return [key_of(catalogue) for catalogue in catalogues]
 
 
 def _service(observed: Observation) -> StatusPage:

@@ -1,16 +1,14 @@
 """What a Catalogue becomes: a database, a migration Job, the search API, the ingest worker, and a route."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
-from urllib.parse import urlsplit
 
-from panosc_common.access import Login
 from panosc_common.service_accounts import Callers, subject
 
 from panosc_operator.api import Catalogue, Facility
 from panosc_operator.api.facility import DoiIdentifiers
-from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
+from panosc_operator.api.meta import LABEL_COMPONENT
 from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.kind import TokenIssuer
@@ -19,7 +17,6 @@ from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
     FACILITY_CONFIG,
-    OUTSIDE,
     STATUS_PORT,
     Part,
     beside_archives,
@@ -32,8 +29,6 @@ from panosc_operator.kinds.building import (
     network_policy,
     path_match,
     pod,
-    pods_in,
-    pods_with,
     ports,
     probes,
     resources,
@@ -43,6 +38,7 @@ from panosc_operator.kinds.building import (
     session_route,
 )
 from panosc_operator.kinds.catalogue.observe import Observation, database_name
+from panosc_operator.kinds.gates import gate_to, login_gate, to_gateway
 from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import (
     administrator_secret,
@@ -361,18 +357,8 @@ def _api(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         restart_on=(database_secret(catalogue),),
     )
     budget = [disruption_budget(part, name)] if replicas > 1 else []
-    gate = [_login_gate(observed, observed.login, part)] if observed.login else []
+    gate = [login_gate(part, name, observed.login, observed.settings)] if observed.login else []
     return [_administrator(catalogue, part), served, service(part, name, API_PORT), *budget, *gate]
-
-
-def _login_gate(observed: Observation, login: Login, part: Part) -> Desired:
-    """The way to the keys of the login: beside the operator, or wherever it is."""
-    name = f"{observed.name}-login"
-    if login.keys is None:
-        return _gate_to(part, name, [login.issuer], _gateway(observed))
-    logins = {**pods_in(observed.settings.namespace), **pods_with({LABEL_NAME: "keycloak"})}
-    egress: list[Object] = [{"to": [logins], "ports": ports(API_PORT)}]
-    return network_policy(part, name, {"matchLabels": dict(part.selector)}, egress=egress)
 
 
 def _administrator(catalogue: Catalogue, part: Part) -> Desired:
@@ -427,7 +413,7 @@ def _ingest(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
     )
     urls = [source.url for source in remote.values()]
-    gate = [_gate_to(part, f"{name}-sources", urls, _gateway(observed))] if remote else []
+    gate = [gate_to(part, f"{name}-sources", urls, to_gateway(observed.settings))] if remote else []
     return [worker, service(part, name, STATUS_PORT, port_name="status"), *gate]
 
 
@@ -453,25 +439,8 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, read_once: An
         config=read_once,
         restart_on=(database_secret(observed.catalogue),),
     )
-    gate = [_gate_to(part, f"{name}-registrar", [data_cite.endpoint])] if data_cite else []
+    gate = [gate_to(part, f"{name}-registrar", [data_cite.endpoint])] if data_cite else []
     return [deployed, *gate]
-
-
-def _gateway(observed: Observation) -> Object:
-    """The way to what is in the same cluster, behind the gateway, whose pods listen on another port than URLs
-    say."""
-    return {
-        "to": [pods_in(observed.settings.gateway_namespace)],
-        "ports": ports(observed.settings.gateway_target_port),
-    }
-
-
-def _gate_to(part: Part, name: str, urls: Iterable[str], *others: Object) -> Desired:
-    """A way out to the ports of others' services. Where these are is their own matter, and policies know
-    addresses, not names; but they are nowhere on the node or at its cloud, which would give it an account."""
-    numbers = {url.port or (443 if url.scheme == "https" else 80) for url in map(urlsplit, urls)}
-    egress = [{"to": OUTSIDE, "ports": ports(*sorted(numbers))}, *others]
-    return network_policy(part, name, {"matchLabels": dict(part.selector)}, egress=egress)
 
 
 def _external_database_gate(part: Part, name: str, numbers: tuple[int, ...]) -> Desired:

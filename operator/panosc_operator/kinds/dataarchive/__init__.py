@@ -9,10 +9,12 @@ from panosc_operator.clients.status import StatusPage
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Kind, Watch
 from panosc_operator.engine.resources import (
+    CONFIG_MAP,
     CRON_JOB,
     DEPLOYMENT,
     HTTP_ROUTE,
     NAMESPACE,
+    NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
     SECRET,
@@ -26,6 +28,7 @@ from panosc_operator.kinds.dataarchive.judge import judge
 from panosc_operator.kinds.dataarchive.observe import Observation, observe
 from panosc_operator.kinds.dataarchive.plan import index_name, plan
 from panosc_operator.kinds.relations import archives_of_catalogue, everything_of, residents, type_of
+from panosc_operator.kinds.trust import readers_of_trust
 from panosc_operator.settings import Settings
 
 _ARCHIVE = type_of(DataArchive)
@@ -43,6 +46,7 @@ def describe(settings: Settings) -> Kind:
             SERVICE,
             CRON_JOB,
             HTTP_ROUTE,
+            NETWORK_POLICY,
             POD_DISRUPTION_BUDGET,
         ),
         observe=partial(observe, settings),
@@ -53,6 +57,7 @@ def describe(settings: Settings) -> Kind:
             Watch(type_of(Facility), partial(residents, _ARCHIVE)),
             Watch(NAMESPACE, partial(residents, _ARCHIVE)),
             Watch(type_of(Catalogue), _ingested_archives),
+            Watch(CONFIG_MAP, partial(readers_of_trust, _ARCHIVE)),
             Watch(type_of(Federation), everything_of(DataArchive)),
         ),
         service=_service,

@@ -18,9 +18,18 @@ def judge(observed: Observation, children: Children) -> Judgement:
     """Readiness, integrity and status of the archive."""
     return Judgement(
         first_finding(_POLICIES, Case(observed, children)),
-        f"files are served at {public_url(observed)}",
+        f"files are served at {public_url(observed)}{_nobody_sends(observed)}",
         conditions=(_intact(observed, children),),
         status=_status(observed),
+    )
+
+
+def _nobody_sends(observed: Observation) -> str:
+    """What is to be said of uploads that nobody can make."""
+    if observed.archive.spec.uploads is None or observed.login:
+        return ""
+    return (
+        "; nobody can send any, as uploads need a login: make a Federation, or set spec.aai of the Facility"
     )
 
 

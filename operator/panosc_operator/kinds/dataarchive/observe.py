@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from panosc_common.access import Login
+
 from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.meta import GROUP
 from panosc_operator.engine.kind import Reader
@@ -15,6 +17,7 @@ from panosc_operator.kinds.relations import (
     read_facility,
     read_federation,
 )
+from panosc_operator.kinds.trust import trust_revision
 from panosc_operator.settings import Settings
 
 
@@ -26,8 +29,10 @@ class Observation:
     settings: Settings
     facility: Facility | None = None
     """The facility that the namespace belongs to."""
-    has_sessions: bool = False
-    """Whether people can log in by their browser."""
+    login: Login | None = None
+    """The login of the facility's services."""
+    trust_revision: str | None = None
+    """Changes with the authorities that the services trust; None without them."""
     claim_name: str = ""
     """Name of the claim that holds the files."""
     claim: Object | None = None
@@ -65,12 +70,12 @@ async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> O
     )
     report, current = reader.services.latest(Key(GROUP, archive.info.kind, namespace, name))
     facility = read_facility(reader, namespace)
-    login = login_of(facility, read_federation(reader.cache), settings) if facility else None
     return Observation(
         archive,
         settings,
         facility=facility,
-        has_sessions=bool(login and login.sessions),
+        login=login_of(facility, read_federation(reader.cache), settings) if facility else None,
+        trust_revision=trust_revision(settings, reader, namespace),
         claim_name=claim_name,
         claim=await reader.read(PERSISTENT_VOLUME_CLAIM, namespace, claim_name),
         catalogues=tuple(catalogues),

@@ -1,15 +1,17 @@
-"""What a DataArchive becomes: volumes, the server of files, the indexer, the fixity check, a route."""
+"""What a DataArchive becomes: volumes, what serves and takes files, indexer, fixity check, route."""
 
 import json
 from typing import Any
 
-from panosc_operator.api import DataArchive
+from panosc_operator.api import DataArchive, Facility
+from panosc_operator.engine.compare import parse_quantity
 from panosc_operator.engine.desired import Desired
 from panosc_operator.engine.resources import CRON_JOB, SECRET, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
     ARCHIVE_API_PORT,
+    ARCHIVE_RECEIVE_PORT,
     GRACE_SECONDS,
     STATUS_PORT,
     Part,
@@ -33,6 +35,7 @@ from panosc_operator.kinds.building import (
     token_volume,
 )
 from panosc_operator.kinds.dataarchive.observe import Observation
+from panosc_operator.kinds.gates import login_gate
 from panosc_operator.kinds.relations import (
     archive_account,
     catalogue_host,
@@ -41,6 +44,7 @@ from panosc_operator.kinds.relations import (
     host_of,
     links_secret,
 )
+from panosc_operator.kinds.trust import trust_environment, trust_mounts, trust_volumes
 
 DATA, STATE = "/data", "/state"
 TOKENS = "/etc/panosc/tokens"
@@ -92,14 +96,16 @@ def plan(observed: Observation) -> list[Desired] | None:
     ]
     host = host_of(archive, domain_of(facility, observed.settings.base_domain))
     everything = [path_match("PathPrefix", "/")]
+    has_sessions = observed.login is not None and observed.login.sessions
+    taking = _taking(observed, facility)
     return [
         *_claims(archive, part("storage")),
         _link_key(archive, part("api")),
         service_account(part("api"), archive_account(name)),
-        *_server(observed, part("api"), volumes),
+        *_server(observed, part("api"), volumes, taking),
         service(part("api"), name, API_PORT),
         route(part("api"), name, host, everything),
-        *([session_route(part("api"), name, host, everything)] if observed.has_sessions else []),
+        *([session_route(part("api"), name, host, everything)] if has_sessions else []),
         _indexer(observed, part("index"), volumes),
         service(part("index"), index_name(archive), STATUS_PORT, port_name="status"),
         _fixity_check(observed, part("fixity"), volumes),
@@ -176,9 +182,44 @@ def _pod(archive: DataArchive, containers: list[Object], volumes: list[Object], 
     return pod(containers, volumes, groups=groups, **beside_archives([archive.metadata.name]), **fields)
 
 
-def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[Desired]:
-    """nginx in front, which sends the bytes; behind it the service, which decides who gets them."""
+def _taking(observed: Observation, facility: Facility) -> dict[str, Any] | None:
+    """Who may send which files to the archive; None: nobody."""
+    wanted, login = observed.archive.spec.uploads, observed.login
+    if wanted is None or login is None:
+        return None
+    return {
+        "facility": facility.metadata.name,
+        "login": login.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "proposalDirectory": observed.archive.spec.layout.proposal_directory,
+        "maxBytes": int(parse_quantity(wanted.max_file_size)),
+        "keepSeconds": wanted.keep_partial_days * 24 * 3600,
+    }
+
+
+def _receiver(observed: Observation, uploads: dict[str, str]) -> Object:
+    """What takes files: the only program that may write where they are, and one that opens none of them."""
+    settings = observed.settings
+    return container(
+        "receive",
+        settings.image_archive,
+        settings.image_pull_policy,
+        requirements=resources("20m", "64Mi", memory_limit="512Mi"),
+        mounts={"data": DATA},
+        read_only_mounts=trust_mounts(settings),
+        environment=_environment(observed) | uploads | trust_environment(settings),
+        command=["panosc-archive", "receive", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_RECEIVE_PORT)],
+        ports=[{"name": "receive", "containerPort": ARCHIVE_RECEIVE_PORT, "protocol": "TCP"}],
+        **probes(ARCHIVE_RECEIVE_PORT),
+    )
+
+
+def _server(
+    observed: Observation, part: Part, volumes: list[Object], taking: dict[str, Any] | None
+) -> list[Desired]:
+    """nginx in front, which sends the bytes; behind it the service, which decides who gets them, and beside
+    that what takes new ones."""
     archive, settings = observed.archive, observed.settings
+    uploads = {"PANOSC_ARCHIVE_UPLOADS": json.dumps(taking, sort_keys=True)} if taking else {}
     gateway = container(
         "gateway",
         settings.image_archive,
@@ -198,28 +239,30 @@ def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[De
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
         serves=True,
-        environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
+        environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files", **uploads},
         ports=[{"name": "api", "containerPort": ARCHIVE_API_PORT, "protocol": "TCP"}],
         **probes(ARCHIVE_API_PORT),
     )
-    replicas = archive.spec.replicas
-    keys = secret_volume("links", links_secret(archive.metadata.name))
+    containers, name, replicas = [gateway, api], archive.metadata.name, archive.spec.replicas
     # One for each catalogue, so that none could show another that it is the archive.
     tokens = token_volume(
         "tokens",
         {
-            catalogue_host(name, observed.namespace): catalogue_url(name, observed.namespace)
-            for name in observed.catalogues
+            catalogue_host(one, observed.namespace): catalogue_url(one, observed.namespace)
+            for one in observed.catalogues
         },
     )
-    server = _pod(
-        archive,
-        [gateway, api],
-        [*volumes, keys, tokens],
-        serviceAccountName=archive_account(archive.metadata.name),
-    )
-    served = deployment(part, archive.metadata.name, server, replicas=replicas)
-    return [served, disruption_budget(part, archive.metadata.name)] if replicas > 1 else [served]
+    volumes = [*volumes, secret_volume("links", links_secret(name)), tokens]
+    if taking:
+        containers.append(_receiver(observed, uploads))
+        # Containers that only read have it mounted so.
+        volumes = [claim_volume("data", observed.claim_name), *volumes[1:], *trust_volumes(settings)]
+    config = observed.trust_revision if taking else None
+    server = _pod(archive, containers, volumes, serviceAccountName=archive_account(name))
+    served = deployment(part, name, server, replicas=replicas, config=config)
+    budget = [disruption_budget(part, name)] if replicas > 1 else []
+    gate = [login_gate(part, name, observed.login, settings)] if taking and observed.login else []
+    return [served, *budget, *gate]
 
 
 def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desired:

@@ -8,6 +8,7 @@ from panosc_operator.engine.resources import Object
 from panosc_operator.kinds.building import (
     API_PORT,
     ARCHIVE_API_PORT,
+    ARCHIVE_RECEIVE_PORT,
     POSTGRES_PORT,
     STATUS_PORT,
     Part,
@@ -86,7 +87,7 @@ def scrape_policies(observed: Observation, part: Part) -> list[Desired]:
     namespace = observed.settings.metrics_namespace
     if not namespace:
         return []
-    numbers = (ARCHIVE_API_PORT, API_PORT, STATUS_PORT)
+    numbers = (ARCHIVE_API_PORT, ARCHIVE_RECEIVE_PORT, API_PORT, STATUS_PORT)
     rule: Object = {"from": [pods_in(namespace)], "ports": ports(*numbers)}
     return [network_policy(part, "panosc-metrics", _WITH_METRICS, ingress=[rule])]
 
