@@ -1,4 +1,4 @@
-"""The command line: `panosc login|logout|whoami|token|search|get`, and `panosc token create|revoke`.
+"""The command line: `panosc login|logout|whoami|token|search|get|put`, and `panosc token create|revoke`.
 
 Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.
 """
@@ -7,9 +7,10 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from panosc_cli import catalogue as catalogues
-from panosc_cli import holdings, login, personal, search, sessions, web
+from panosc_cli import holdings, login, personal, search, sessions, upload, web
 from panosc_cli.download import download
 from panosc_cli.failures import INTERRUPTED, Failure, Misused, NotAllowed
 from panosc_cli.holdings import Remote
@@ -31,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Search the catalogues of photon and neutron facilities, and download their data.",
+    help="Search the catalogues of photon and neutron facilities, and download or put data there.",
     epilog="Exit status: 0 done; 1 failed; 2 misused; 3 not logged in, or refused; 130 interrupted.",
 )
 tokens = typer.Typer(invoke_without_command=True)
@@ -283,10 +284,7 @@ def get(
                     failures.append(Failure(f"{error}; what is not public yet needs a login: `panosc login`"))
                 except Failure as error:
                     failures.append(error)
-        for failure in failures:
-            _complain(failure)
-        if failures:
-            raise typer.Exit(max(failure.status for failure in failures))
+        _fail(failures)
 
     _run(work(), "interrupted; what has come is kept in *.part, and the same command goes on with it")
 
@@ -303,17 +301,7 @@ async def _download(client: httpx2.AsyncClient, places: Mapping[Path, Remote]) -
         # Programs need the name as it is; on a terminal, one of an archive must not command it.
         print(web.printable(str(result.place)) if sys.stdout.isatty() else result.place, flush=True)
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    bar = Progress(
-        *columns,
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-        # Names go to where standard output goes, be it a file.
-        redirect_stdout=sys.stdout.isatty(),
-    )
-    with bar:
+    with _bar() as bar:
         shown = bar.add_task("Downloading", total=sum(one.size for one in places.values()))
         failures = await download(client, places, done, lambda count: bar.advance(shown, count))
     told = [f"{outcomes[one]} {one.value}" for one in Outcome if outcomes[one]]
@@ -323,6 +311,68 @@ async def _download(client: httpx2.AsyncClient, places: Mapping[Path, Remote]) -
         told.append(f"{unchecked} compared by size alone, as the archive does not know their SHA-256 yet")
     print(f"panosc: {', '.join(told) or 'there are no files'}", file=sys.stderr)
     return failures
+
+
+def _bar() -> Progress:
+    """How far it is, on terminals."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    return Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        # Names go to where standard output goes, be it a file.
+        redirect_stdout=sys.stdout.isatty(),
+    )
+
+
+def _fail(failures: Collection[Failure]) -> None:
+    """Say what failed, and end so."""
+    for failure in failures:
+        _complain(failure)
+    if failures:
+        raise typer.Exit(max(failure.status for failure in failures))
+
+
+@app.command()
+def put(
+    files: Annotated[list[Path], typer.Argument(help="Files, with --recursive also folders.")],
+    destination: Annotated[
+        str,
+        typer.Argument(
+            help="Address of the folder in the archive, with a slash at its end, or of the file: "
+            "https://archive.example.org/files/hc4123/raw/"
+        ),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Send folders with all that is in them.")
+    ] = False,
+) -> None:
+    """Put files into an archive, as staff of the facility; what came in part is gone on with."""
+    sent = upload.targets(files, destination, recursive=recursive)
+
+    async def work() -> None:
+        outcomes = Counter[upload.Outcome]()
+        failures: list[Failure] = []
+        async with _client_for(destination, await personal.bearer()) as client:
+            with _bar() as bar:
+                total = sum(file.stat().st_size for file in sent)
+                reading, sending = (bar.add_task(name, total=total) for name in ("Reading", "Sending"))
+                shown = partial(bar.advance, reading), partial(bar.advance, sending)
+                for file, target in sent.items():
+                    try:
+                        outcomes[await upload.put(client, file, target, upload.begun(), *shown)] += 1
+                        print(target.url, flush=True)
+                    except Failure as error:
+                        failures.append(error)
+        told = [f"{outcomes[one]} {one.value}" for one in upload.Outcome if outcomes[one]]
+        if failures:
+            told.append(f"{len(failures)} failed")
+        print(f"panosc: {', '.join(told) or 'there are no files'}", file=sys.stderr)
+        _fail(failures)
+
+    _run(work(), "interrupted; the same command goes on")
 
 
 def _named(what: Iterable[str]) -> Iterator[str]:

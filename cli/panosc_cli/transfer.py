@@ -111,7 +111,7 @@ async def _compare(remote: Remote, place: Path) -> None:
     if _has_size(place, remote.size):
         if remote.sha256 is None:
             return
-        if (await _hashed(place)).hexdigest() == remote.sha256:
+        if (await hashed(place)).hexdigest() == remote.sha256:
             return
     raise Failure(
         f"{place} is there and differs from {remote.url}: remove or rename it, or choose another folder (-o)"
@@ -127,14 +127,14 @@ async def _attempt(client: httpx2.AsyncClient, remote: Remote, part: _Part, prog
         if answer.status_code == 416:
             if answer.headers.get("Content-Range") == f"bytes */{part.size}":
                 # All has come before, and was not named yet.
-                return _checked(remote, part, part.size, [], (await _hashed(part.path)).hexdigest())
+                return _checked(remote, part, part.size, [], (await hashed(part.path)).hexdigest())
             part.drop()
             raise web.Again(f"{remote.url} is shorter than what has come of it")
         await web.check(answer)
         if answer.status_code != 206:
             part.begin(answer.headers.get("ETag"))
         size = _size(answer, part.size)
-        sum_of = await _hashed(part.path) if part.size else hashlib.sha256()
+        sum_of = await hashed(part.path) if part.size else hashlib.sha256()
         told = part.size
         progress(told)
         try:
@@ -180,11 +180,12 @@ def _checked(remote: Remote, part: _Part, size: int | None, digests: list[str], 
     return expected is not None
 
 
-async def _hashed(path: Path) -> "hashlib._Hash":
+async def hashed(path: Path, progress: Progress = lambda count: None) -> "hashlib._Hash":
     """The SHA-256 of what is in a file, between whose pieces others have their turn."""
     sum_of = hashlib.sha256()
     async for piece in _pieces(path):
         sum_of.update(piece)
+        progress(len(piece))
     return sum_of
 
 

@@ -24,7 +24,7 @@ TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
 ATTEMPTS = 6
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.5, 60.0
 MAX_DETAIL_BYTES = 64 * 1024
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BUSY = frozenset({408, 423, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may do without."""
 
 

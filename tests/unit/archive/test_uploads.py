@@ -7,173 +7,48 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import jwt
 import pytest
-import uvicorn
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panosc_archive.settings import Settings
 from panosc_archive.uploads.app import create_app
 from panosc_archive.uploads.store import STEP, Store
 from panosc_common.tree import UNFINISHED, TreeScanner
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from tusclient.client import TusClient
 from unit.archive.harness import NGINX, Process, archive_command, free_port, nginx_configuration, wait_for
+from unit.archive.receiver import (
+    ADMIN,
+    INSTRUMENT,
+    MAX_BYTES,
+    MEMBER,
+    STAFF,
+    Receiver,
+    metadata,
+    published_keys,
+    token,
+)
 
-ISSUER, AUDIENCE = "https://login.example.org/realms/panosc", "facility-esrf"
-NAMESPACE = "geant:panosc.example.org"
-KEY = generate_private_key(65537, 2048)
-ADMIN, STAFF, INSTRUMENT, MEMBER = "role=admin", "staff", "instruments:id01", "proposals:hc1"
 CONTENT = b"some bytes of a detector\n"
-MAX_BYTES = 2**60
 PLACE = "hc1/scan/0001.h5"
 
 
-def token(*groups: str, subject: str = "ada", facility: str = "esrf") -> str:
-    now = int(time.time())
-    entitlements = [f"urn:{NAMESPACE}:group:{facility}:{group}" for group in groups]
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600}
-    return jwt.encode(claims | {"entitlements": entitlements}, KEY, "RS256", headers={"kid": "1"})
-
-
 @pytest.fixture(scope="module")
-def keys() -> Iterator[str]:
-    """Where the login's keys are."""
-    key = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "1", "use": "sig"}
-
-    async def answer(request: Request) -> Response:
-        return JSONResponse({"keys": [key]})
-
-    port = free_port()
-    app = Starlette(routes=[Route("/keys", answer)])
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield f"http://127.0.0.1:{port}/keys"
-    server.should_exit = True
-    thread.join()
-
-
-@dataclass
-class Receiver:
-    """nginx and what takes files behind it."""
-
-    base: Path
-    keys: str
-    port: int = field(default_factory=free_port)
-    inner: int = field(default_factory=free_port)
-    keep_seconds: float = 3600.0
-    process: Process | None = None
-
-    @property
-    def root(self) -> Path:
-        return self.base / "data"
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/uploads"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        login = {
-            "issuer": ISSUER,
-            "audience": AUDIENCE,
-            "entitlementNamespace": NAMESPACE,
-            "keys": self.keys,
-        }
-        uploads = {
-            "facility": "esrf",
-            "login": login,
-            "proposalDirectory": 1,
-            "maxBytes": MAX_BYTES,
-            "keepSeconds": self.keep_seconds,
-        }
-        return {
-            "PANOSC_ARCHIVE_DATA_DIRECTORY": str(self.root),
-            "PANOSC_ARCHIVE_UPLOADS": json.dumps(uploads),
-            "PANOSC_ARCHIVE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
-        }
-
-    @property
-    def log(self) -> Path:
-        return self.base / "receive.log"
-
-    def start(self) -> None:
-        command = archive_command("receive", "--port", str(self.inner))
-        self.process = Process(command, self.environment, self.log)
-        wait_for(f"http://127.0.0.1:{self.inner}/healthz", self.process.process, self.log)
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.__exit__()
-
-    def kill(self) -> None:
-        assert self.process
-        self.process.process.send_signal(signal.SIGKILL)
-        self.process.process.wait()
-
-    def ask(self, method: str, url: str, bearer: str | None = None, **options: Any) -> httpx2.Response:
-        headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {bearer or token(ADMIN)}"}
-        headers |= options.pop("headers", {})
-        headers = {name: value for name, value in headers.items() if value}
-        return httpx2.request(method, url, headers=headers, trust_env=False, timeout=30, **options)
-
-    def begin(self, path: str, content: bytes, bearer: str | None = None, **headers: str) -> httpx2.Response:
-        announced = {
-            "Upload-Length": str(len(content)),
-            "Upload-Metadata": metadata(path=path, sha256=hashlib.sha256(content).hexdigest()),
-        }
-        return self.ask("POST", self.url, bearer, headers=announced | headers)
-
-    def begun(self, path: str, content: bytes, bearer: str | None = None) -> str:
-        answer = self.begin(path, content, bearer)
-        assert answer.status_code == 201, answer.text
-        return answer.headers["Location"]
-
-    def send(
-        self, url: str, offset: int, content: Any, bearer: str | None = None, **headers: str
-    ) -> httpx2.Response:
-        given = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"} | headers
-        return self.ask("PATCH", url, bearer, headers=given, content=content)
-
-    def offset(self, url: str) -> int:
-        answer = self.ask("HEAD", url)
-        assert answer.status_code == 200, answer.status_code
-        return int(answer.headers["Upload-Offset"])
-
-    def audited(self) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == "upload"]
-
-
-def metadata(**values: str) -> str:
-    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in values.items())
-
-
-@pytest.fixture(scope="module")
-def running(keys: str) -> Iterator[Receiver]:
+def running() -> Iterator[Receiver]:
     base = Path(tempfile.mkdtemp(prefix="panosc-uploads-"))
     base.chmod(0o755)
     (base / "data").mkdir()
-    receiver = Receiver(base, keys)
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, base)
+        receiver = Receiver(base, cleanup.enter_context(published_keys()))
         receiver.start()
         cleanup.callback(receiver.stop)
         configuration = nginx_configuration(base, "nginx", free_port(), receiver.port, receiver.inner)
@@ -341,6 +216,12 @@ def test_others_may_not_and_that_is_recorded(receiver: Receiver, groups: tuple[s
     last = receiver.audited()[-2]
     assert (last["subject"], last["action"], last["why"]) == ("otto", "refused", "no staff")
     assert list(receiver.root.iterdir()) == []
+
+
+def test_a_limited_token_puts_no_files(receiver: Receiver) -> None:
+    answer = receiver.begin(PLACE, CONTENT, token(ADMIN, scope="openid panosc:read"))
+    assert (answer.status_code, "is limited" in answer.json()["detail"]) == (403, True)
+    assert receiver.begin(PLACE, CONTENT, token(ADMIN, scope="openid")).status_code == 201
 
 
 def test_an_upload_is_its_senders(receiver: Receiver) -> None:
