@@ -1,15 +1,22 @@
 """A second facility comes and goes while the first runs, as a Kubernetes person expects."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
+from panosc_cli import upload
+from panosc_cli.upload import Begun, Outcome, Target
+from support.browser import LOGIN
 from support.cluster import Demo
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "second-facility.yaml"
 CATALOGUE = "https://catalogue.borealis.panosc.localhost"
+ARCHIVE = "https://archive.borealis.panosc.localhost"
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +103,67 @@ def test_pods_of_one_facility_do_not_reach_those_of_another(demo: Demo, borealis
         "    print('refused')\n"
     )
     assert demo.python_in_pod(script) == "refused"
+
+
+class InThread(httpx2.AsyncBaseTransport):
+    """The demonstration's way to the gateway, for who waits for other things too."""
+
+    def __init__(self, demo: Demo) -> None:
+        self._demo = demo
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+        answer = await asyncio.to_thread(
+            self._demo.client.request, request.method, request.url, headers=request.headers, content=body
+        )
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+@pytest.fixture(scope="module")
+def administrator(demo: Demo, borealis: float) -> str:
+    """The access token of a program that is an administrator of the facility."""
+
+    def kcadm(method: str, path: str, *arguments: str) -> str:
+        return demo.kcadm(method, path, "-r", "panosc", *arguments)
+
+    def told(path: str, *arguments: str) -> Any:
+        return json.loads(kcadm("get", path, *arguments))
+
+    # The login knows the facility a while after the facility does.
+    group = demo.eventually(lambda: told("group-by-path/borealis/role=admin"), until=bool, seconds=150)
+    secret = "only-in-this-test"
+    kcadm(
+        *("create", "clients", "-s", "clientId=borealis-daq", "-s", "serviceAccountsEnabled=true"),
+        *("-s", f"secret={secret}"),
+    )
+    (client,) = told("clients", "-q", "clientId=borealis-daq")
+    (scope,) = [one["id"] for one in told("client-scopes") if one["name"] == "facility-borealis"]
+    kcadm("update", f"clients/{client['id']}/default-client-scopes/{scope}")
+    account = told(f"clients/{client['id']}/service-account-user")["id"]
+    kcadm("update", f"users/{account}/groups/{group['id']}", "-s", f"userId={account}", "-n")
+    form = {"grant_type": "client_credentials", "client_id": "borealis-daq", "client_secret": secret}
+    answer = demo.client.post(f"{LOGIN}/realms/panosc/protocol/openid-connect/token", data=form)
+    assert answer.is_success, answer.text
+    return str(answer.json()["access_token"])
+
+
+def test_a_file_that_is_put_there_is_served_and_found(demo: Demo, administrator: str, tmp_path: Path) -> None:
+    patch = json.dumps({"spec": {"uploads": {"maxFileSize": "100Mi"}, "replicas": 2}})
+    demo.kubectl("patch", "dataarchive", "archive", "-n", "borealis", "--type=merge", f"--patch={patch}")
+    options = demo.eventually(
+        lambda: demo.client.options(f"{ARCHIVE}/uploads"), until=lambda r: r.status_code == 204, seconds=150
+    )
+    assert options.headers["Tus-Max-Size"] == str(100 * 2**20)
+    demo.kubectl("rollout", "status", "deployment/archive", "-n", "borealis", "--timeout=180s")
+    file = demo.data / "SC-2377" / "A-SAXS" / "a-saxs_0001.nxs"
+    target = Target(ARCHIVE, f"SC-2377/put/{file.name}")
+
+    async def put() -> Outcome:
+        headers = {"Authorization": f"Bearer {administrator}"}
+        async with httpx2.AsyncClient(transport=InThread(demo), headers=headers) as client:
+            return await upload.put(client, file, target, Begun(tmp_path), lambda _: None, lambda _: None)
+
+    assert asyncio.run(put()) is Outcome.SENT
+    served = demo.eventually(lambda: demo.get(target.url), until=lambda r: r.status_code == 200, seconds=90)
+    assert served.content == file.read_bytes()
+    assert len(demo.get(f"{CATALOGUE}/api/Datasets").json()) == 2
