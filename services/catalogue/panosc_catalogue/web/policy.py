@@ -22,8 +22,7 @@ from panosc_catalogue.policy.report import report
 from panosc_catalogue.policy.subject import SELECT, of_row
 from panosc_catalogue.site import Site
 from panosc_catalogue.web import administrator
-from panosc_catalogue.web.bodies import first_error
-from panosc_catalogue.web.body import body_of
+from panosc_catalogue.web.body import body_of, first_error
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ENTRIES = 1000

@@ -33,8 +33,7 @@ from panosc_catalogue.teams.people import (
     named_twice,
     team_of,
 )
-from panosc_catalogue.web.bodies import first_error
-from panosc_catalogue.web.body import body_of
+from panosc_catalogue.web.body import body_of, first_error
 
 MAX_TEAM_BYTES = 512 * 1024
 MAX_SHEET_BYTES = 4 * 1024 * 1024
