@@ -34,6 +34,7 @@ class Scope(StrEnum):
     READ = "read"
     TEAMS = "teams"
     POLICY = "policy"
+    PUT = "put"
 
 
 class _Claims(BaseModel):

@@ -95,7 +95,10 @@ _TUS = _parameter("Tus-Resumable", "Version of the protocol", "header", required
 _UPLOAD = _parameter("identifier", "As the answer to the begin has it in `Location`", "path")
 _SENDER_ANSWERS = {
     "401": _NOT_SHOWN["401"],
-    "403": {**_PROBLEM, "description": "For administrators and instrument staff of the facility alone"},
+    "403": {
+        **_PROBLEM,
+        "description": "For the facility's staff alone, and, of limited tokens, for those with panosc:put",
+    },
     "404": {**_PROBLEM, "description": "No such upload, or somebody else's; or this archive takes no files"},
     "412": {**_PROBLEM, "description": "Another version of the protocol than 1.0.0"},
     "423": {**_PROBLEM, "description": "Another request is sending this file: ask again"},

@@ -45,6 +45,8 @@ class Scope(StrEnum):
     """To see and change who is on a proposal."""
     POLICY = "panosc:policy"
     """To see what was decided by the data policy, and to decide."""
+    PUT = "panosc:put"
+    """To put files into archives."""
 
 
 EntitlementNamespace = Annotated[

@@ -218,10 +218,14 @@ def test_others_may_not_and_that_is_recorded(receiver: Receiver, groups: tuple[s
     assert list(receiver.root.iterdir()) == []
 
 
-def test_a_limited_token_puts_no_files(receiver: Receiver) -> None:
+def test_a_limited_token_puts_files_if_it_is_for_that(receiver: Receiver) -> None:
     answer = receiver.begin(PLACE, CONTENT, token(ADMIN, scope="openid panosc:read"))
     assert (answer.status_code, "is limited" in answer.json()["detail"]) == (403, True)
-    assert receiver.begin(PLACE, CONTENT, token(ADMIN, scope="openid")).status_code == 201
+    assert 'error="insufficient_scope", scope="panosc:put"' in answer.headers["WWW-Authenticate"]
+    assert receiver.begin(PLACE, CONTENT, token(ADMIN, scope="openid panosc:put")).status_code == 201
+    assert receiver.begin("hc1/b.nxs", CONTENT, token(ADMIN, scope="openid")).status_code == 201
+    # Who may not, may not with it.
+    assert receiver.begin(PLACE, CONTENT, token(MEMBER, scope="openid panosc:put")).status_code == 403
 
 
 def test_an_upload_is_its_senders(receiver: Receiver) -> None:

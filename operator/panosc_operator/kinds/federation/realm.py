@@ -63,6 +63,7 @@ _LIMITS = {
     access.Scope.READ: "See and download the data that you may see",
     access.Scope.TEAMS: "See and change who is on a proposal, where you may",
     access.Scope.POLICY: "Decide about embargoes and licences, where you may",
+    access.Scope.PUT: "Put files into archives, where you may",
 }
 """Scopes that limit a token, and what people read of them."""
 

@@ -15,7 +15,7 @@ import structlog
 from panosc_common import access, audit, origin
 from panosc_common.access import Reason
 from panosc_common.problem import Problem
-from panosc_common.tokens import Verifier
+from panosc_common.tokens import NotFor, Verifier
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -154,11 +154,8 @@ class Receiving:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         asking = access.principal(await self._verifier.claims(token.strip()))
-        if asking.limits is not None:
-            raise Problem(
-                403,
-                "the access token is limited, and lets nobody put files here: log in by `panosc login`",
-            )
+        if not asking.may(access.Scope.PUT):
+            raise NotFor(access.Scope.PUT)
         login, facility = self._uploads.login, self._uploads.facility
         role = access.uploader(access.grants(asking, login.entitlement_namespace, facility))
         if role is None:
