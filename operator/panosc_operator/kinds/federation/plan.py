@@ -49,7 +49,8 @@ PUBLIC_PREFIXES = (
     "/admin/serverinfo",
 )
 _DATA = "/opt/keycloak/data"
-_CATALOGUES = {LABEL_NAME: "catalogue", LABEL_COMPONENT: "api"}
+# Those that ask for its keys: archives where they take files.
+_VERIFIERS = [{LABEL_NAME: name, LABEL_COMPONENT: "api"} for name in ("catalogue", "archive")]
 
 
 def plan(observed: Observation) -> list[Desired] | None:
@@ -159,7 +160,7 @@ def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]
     clients = [
         pods_in(settings.gateway_namespace),
         pods_in(settings.namespace),
-        pods_of_facilities(_CATALOGUES),
+        *map(pods_of_facilities, _VERIFIERS),
     ]
     to_login: list[Object] = [
         {"from": clients, "ports": ports(API_PORT)},
