@@ -1,6 +1,7 @@
 """A cluster of the tests' own with the operator and the demonstration facility, beside any `make up`."""
 
 import json
+import os
 import shutil
 import ssl
 import time
@@ -114,7 +115,10 @@ class Demo:
         )
         volume = self._object("persistentvolume", bound, namespace)
         destination = Path(volume["spec"]["hostPath"]["path"]) / target
+        # As the volume's own folder is: pods may write there, too.
+        mask = os.umask(0)
         destination.parent.mkdir(parents=True, exist_ok=True)
+        os.umask(mask)
         unfinished = destination.with_suffix(".part")
         shutil.copyfile(source, unfinished)
         unfinished.rename(destination)
