@@ -344,6 +344,7 @@ REFUSED = [
     ),
     (ARCHIVE, "spec.uploads", {"keepPartialDays": 0}, "should be greater than or equal to 1"),
     (ARCHIVE, "spec.uploads", {"maxFileSize": "big"}, "'big' is not a positive Kubernetes quantity"),
+    (ARCHIVE, "spec.uploads", {"maxFileSize": "500m"}, "500m is less than a byte: write it as 500Gi"),
     (ARCHIVE, "spec.storage.supplementalGroups", [0], "should be greater than or equal to 1"),
     (ARCHIVE, "spec.storage.supplementalGroups", [7, 7], "Duplicate value"),
     (ARCHIVE, "spec.storage.supplementalGroups", [*range(1, 18)], "must have at most 16 items"),

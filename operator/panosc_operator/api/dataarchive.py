@@ -149,6 +149,17 @@ class Fixity(Document):
 class Uploads(Document):
     """Files that the facility's staff sends over HTTP."""
 
+    model_config = rules(
+        Rule(
+            # That it is none, its own rule says.
+            rule="!isQuantity(string(self.maxFileSize)) || "
+            "quantity(string(self.maxFileSize)).compareTo(quantity('1')) >= 0",
+            message="maxFileSize is less than a byte: write it as 500Gi",
+            message_expression="string(self.maxFileSize) + ' is less than a byte: write it as 500Gi'",
+            field_path=".maxFileSize",
+        )
+    )
+
     max_file_size: Quantity = "1Ti"
     """How large a file may be, such as `500Gi`."""
 
