@@ -90,10 +90,7 @@ def plan(observed: Observation) -> list[Desired] | None:
     def part(component: str) -> Part:
         return Part("archive", name, component, namespace, owner)
 
-    volumes = [
-        claim_volume("data", observed.claim_name, read_only=True),
-        claim_volume("state", state_claim(archive)),
-    ]
+    volumes = _volumes(observed)
     host = host_of(archive, domain_of(facility, observed.settings.base_domain))
     everything = [path_match("PathPrefix", "/")]
     has_sessions = observed.login is not None and observed.login.sessions
@@ -102,13 +99,21 @@ def plan(observed: Observation) -> list[Desired] | None:
         *_claims(archive, part("storage")),
         _link_key(archive, part("api")),
         service_account(part("api"), archive_account(name)),
-        *_server(observed, part("api"), volumes, taking),
+        *_server(observed, part("api"), taking),
         service(part("api"), name, API_PORT),
         route(part("api"), name, host, everything),
         *([session_route(part("api"), name, host, everything)] if has_sessions else []),
         _indexer(observed, part("index"), volumes),
         service(part("index"), index_name(archive), STATUS_PORT, port_name="status"),
         _fixity_check(observed, part("fixity"), volumes),
+    ]
+
+
+def _volumes(observed: Observation, *, writable: bool = False) -> list[Object]:
+    """The files, and what is known of them; containers that only read mount them read-only all the same."""
+    return [
+        claim_volume("data", observed.claim_name, read_only=not writable),
+        claim_volume("state", state_claim(observed.archive)),
     ]
 
 
@@ -213,9 +218,7 @@ def _receiver(observed: Observation, uploads: dict[str, str]) -> Object:
     )
 
 
-def _server(
-    observed: Observation, part: Part, volumes: list[Object], taking: dict[str, Any] | None
-) -> list[Desired]:
+def _server(observed: Observation, part: Part, taking: dict[str, Any] | None) -> list[Desired]:
     """nginx in front, which sends the bytes; behind it the service, which decides who gets them, and beside
     that what takes new ones."""
     archive, settings = observed.archive, observed.settings
@@ -252,11 +255,11 @@ def _server(
             for one in observed.catalogues
         },
     )
-    volumes = [*volumes, secret_volume("links", links_secret(name)), tokens]
+    links = secret_volume("links", links_secret(name))
+    volumes = [*_volumes(observed, writable=bool(taking)), links, tokens]
     if taking:
         containers.append(_receiver(observed, uploads))
-        # Containers that only read have it mounted so.
-        volumes = [claim_volume("data", observed.claim_name), *volumes[1:], *trust_volumes(settings)]
+        volumes += trust_volumes(settings)
     config = observed.trust_revision if taking else None
     server = _pod(archive, containers, volumes, serviceAccountName=archive_account(name))
     served = deployment(part, name, server, replicas=replicas, config=config)
