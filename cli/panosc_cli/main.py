@@ -156,6 +156,8 @@ def whoami(catalogue: CatalogueArgument = None) -> None:
 @tokens.callback()
 def token(context: typer.Context, catalogue: CatalogueOption = None) -> None:
     """Print an access token for other programs; whoever has it does what you may do, for some minutes."""
+    if catalogue and context.invoked_subcommand:
+        raise typer.BadParameter(f"write --catalogue behind {context.invoked_subcommand}")
     if context.invoked_subcommand is None:
         _run(_print_access_token(catalogue))
 
@@ -419,6 +421,8 @@ def _named_catalogue(given: str | None) -> str:
 async def _session(catalogue: str | None) -> Session:
     """The session of the token that there is, or else of who is logged in, with an access token."""
     own = await personal.bearer()
+    if own and catalogue and web.origin(catalogue) not in own.hosts:
+        raise NotAllowed(f"the token in {personal.TOKEN} is not for {catalogue}: unset it to use a login")
     return await (own or login.Bearer(sessions.kept(), _logged_in(catalogue))).current()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ class Issuer:
         """Have a new key beside those before."""
         self.keys[f"key {len(self.keys)}"] = generate_private_key(65537, 2048)
 
-    def write_callers(self, file: Path, *accounts: str) -> None:
-        """What the operator tells a catalogue: the keys of now, and who may ask."""
+    def write_callers(self, file: Path, accounts: Mapping[str, str]) -> None:
+        """What the operator tells a catalogue: the keys of now, and who may ask, as which archive."""
         keys = [
             {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": name, "use": "sig", "alg": "RS256"}
             for name, key in self.keys.items()
         ]
-        told = {"issuer": ISSUER, "audience": AUDIENCE, "keys": {"keys": keys}, "accounts": accounts}
+        told = {"issuer": ISSUER, "audience": AUDIENCE, "keys": {"keys": keys}, "accounts": dict(accounts)}
         file.write_text(json.dumps(told))
 
     def token(

@@ -126,7 +126,8 @@ class FederationSpec(Document):
 
     personal_token_days: Annotated[int, Field(ge=0, le=366)] = 90
     """Days after which the tokens end that people make for their scripts; 0 if nobody may have any, which
-    ends those that are there. Other programs' tokens that outlive a login (`offline_access`) end as well."""
+    ends those that are there. Other programs' tokens that outlive a login (`offline_access`) end as well,
+    after one day where it is 0."""
 
     replicas: Annotated[int, Field(ge=1, le=16)] = 1
     """How many pods the login has. With two or more, it answers while one is replaced or its node fails."""

@@ -49,7 +49,7 @@ class Site:
         """Whether lists may pass over sealed datasets."""
         return self.sealing is not None and self.sealing.hold()
 
-    async def asked_by(self, request: Request, scope: Scope = Scope.READ) -> "Site":
+    async def asked_by(self, request: Request, scope: Scope) -> "Site":
         """The catalogue as whoever sent the request may see it, with a token for `scope` if it is limited.
 
         Raises Problem: 401 for a token that is not taken, 403 for one that is for other things, 503 while it

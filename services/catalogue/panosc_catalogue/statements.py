@@ -111,22 +111,30 @@ WHERE (file.archive, file.name, file.size, file.deleted_at)
     IS DISTINCT FROM (excluded.archive, excluded.name, excluded.size, NULL)
 """
 
+
+def _tags(table: str, columns: tuple[str, ...]) -> str:
+    """Rows that are as given already are not written: what most datasets share, no writer is to wait for."""
+    names = ", ".join(columns)
+    of_given, of_present = (", ".join(f"{alias}.{c}" for c in columns) for alias in "gt")
+    same = f"t.pid = g.pid AND ({of_present}) IS NOT DISTINCT FROM ({of_given})"
+    return f"""
+        WITH given AS (
+            SELECT pid, {names}
+            FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, {", ".join(f"{c} text" for c in columns)})
+        ), written AS (
+            INSERT INTO {table} (pid, {names})
+            SELECT pid, {names} FROM given g WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same})
+            ON CONFLICT (pid) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in columns)}
+            RETURNING id, pid
+        )
+        SELECT id, pid FROM written
+        UNION ALL SELECT t.id, t.pid FROM {table} t JOIN given g ON {same}
+    """  # noqa: S608 -- the names of our own tables and columns
+
+
 TAGS = {
-    "technique": """
-        INSERT INTO technique (pid, name, panet_id, panet_key)
-        SELECT pid, name, panet_id, panet_key
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, panet_id text, panet_key text)
-        ON CONFLICT (pid) DO UPDATE SET
-            name = excluded.name, panet_id = excluded.panet_id, panet_key = excluded.panet_key
-        RETURNING id, pid
-    """,
-    "sample": """
-        INSERT INTO sample (pid, name, description)
-        SELECT pid, name, description
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(pid text, name text, description text)
-        ON CONFLICT (pid) DO UPDATE SET name = excluded.name, description = excluded.description
-        RETURNING id, pid
-    """,
+    "technique": _tags("technique", ("name", "panet_id", "panet_key")),
+    "sample": _tags("sample", ("name", "description")),
 }
 
 TAG_LINKS = {

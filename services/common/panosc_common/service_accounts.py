@@ -22,8 +22,8 @@ class Callers(Document):
     """Its public keys, as a JSON Web Key Set."""
     audience: str
     """What the tokens are issued for (`aud`): this service."""
-    accounts: tuple[str, ...]
-    """Whose tokens are taken (`sub`)."""
+    accounts: dict[str, str]
+    """Whose tokens are taken (`sub`), and which archive each of them is."""
 
 
 def subject(namespace: str, name: str) -> str:

@@ -37,7 +37,7 @@ class Asked:
 @pytest.fixture
 def asked(database_url: str, tmp_path: Path) -> Iterator[Asked]:
     issuer, callers = Issuer(), tmp_path / "callers.json"
-    issuer.write_callers(callers, ARCHIVE)
+    issuer.write_callers(callers, {ARCHIVE: "a"})
     with serving(create_app(settings(database_url, tmp_path, callers_file=callers))) as client:
         yield Asked(client, issuer, callers)
 
@@ -62,6 +62,14 @@ def test_nobody_else_learns_anything(asked: Asked) -> None:
     detail = asked.asks(asked.issuer.token(OTHER)).json()["detail"]
     assert detail == "this service account may not ask this"
     assert asked.refusal(None) == f"only archives may ask this, with their token in {HEADER}"
+
+
+def test_an_archive_asks_about_itself_alone(asked: Asked) -> None:
+    asked.issuer.write_callers(asked.callers, {ARCHIVE: "a", OTHER: "other"})
+    token = asked.issuer.token(OTHER)
+    assert asked.asks(token, "/internal/archives/other/children").is_success
+    for path in ("archives/a/children", "embargo?archive=a&path=x"):
+        assert asked.asks(token, f"/internal/{path}").status_code == 403
 
 
 def test_a_token_of_a_person_in_the_other_header_lets_nobody_pass(asked: Asked) -> None:
@@ -96,11 +104,12 @@ def test_keys_and_accounts_are_followed_without_a_restart(asked: Asked) -> None:
     asked.issuer.rotate()
     after = asked.issuer.token()
     assert asked.refusal(after) == "its key is none of the issuer's"
-    asked.issuer.write_callers(asked.callers, ARCHIVE, OTHER)
-    for token in (before, after, asked.issuer.token(OTHER)):
+    asked.issuer.write_callers(asked.callers, {ARCHIVE: "a", OTHER: "other"})
+    for token in (before, after):
         assert asked.asks(token).is_success
+    assert asked.asks(asked.issuer.token(OTHER), "/internal/archives/other/children").is_success
     del asked.issuer.keys["key 0"]
-    asked.issuer.write_callers(asked.callers, OTHER)
+    asked.issuer.write_callers(asked.callers, {OTHER: "other"})
     assert asked.refusal(before) == "its key is none of the issuer's"
     assert asked.asks(after).status_code == 403
 
@@ -124,7 +133,7 @@ def test_without_its_file_it_does_not_start(database_url: str, tmp_path: Path) -
     chosen = settings(database_url, tmp_path, callers_file=callers)
     with pytest.raises(ValueError, match=str(callers)):
         create_app(chosen)
-    callers.write_text('{"issuer": "x", "audience": "y", "accounts": [], "keys": {"keys": []}}')
+    callers.write_text('{"issuer": "x", "audience": "y", "accounts": {}, "keys": {"keys": []}}')
     with pytest.raises(ValueError, match="no key can be used"):
         create_app(chosen)
 

@@ -123,6 +123,13 @@ def test_what_a_token_does_not_show_is_answered_as_what_is_not_there(
     assert unseen.status_code == missing.status_code == public.status_code == 404
 
 
+@pytest.mark.parametrize("limits", SCOPES)
+def test_a_page_shows_who_is_on_a_proposal_to_tokens_for_that(catalogue: Catalogue, limits: str) -> None:
+    page = catalogue.ask(limits, "GET", "/documents/doc", headers={"Accept": "text/html"})
+    scopes = SCOPES[limits]
+    assert ('id="team"' in page.text) == (not scopes or Scope.TEAMS in scopes)
+
+
 def test_what_is_refused_changes_nothing(catalogue: Catalogue) -> None:
     for (method, path), (_, given) in ACTIONS.items():
         assert catalogue.ask("read", method, path, **given).status_code == 403

@@ -10,6 +10,7 @@ from typing import Any
 import panosc_catalogue
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from panosc_catalogue.load import BadLine, Tally, load
 from panosc_catalogue.migrate import migrate
 from panosc_catalogue.revision import REVISION
@@ -229,6 +230,50 @@ def test_a_release_that_knows_more_techniques_finds_them_in_what_was_loaded(
         connection.execute("UPDATE technique SET panet_key = NULL")
         migrate(database_url)
         assert connection.execute("SELECT panet_key FROM technique").fetchall() == known == [("PaNET01188",)]
+
+
+def test_a_dataset_has_its_techniques_with_it(database_url: str) -> None:
+    def line(*techniques: str, **more: Any) -> bytes:
+        tags = (
+            {"techniques": [{"pid": name, "name": name} for name in techniques]}
+            if techniques != ("",)
+            else {}
+        )
+        return json.dumps({"kind": "Dataset", "pid": "d", "title": "t", **tags, **more}).encode()
+
+    kept = """
+        SELECT d.technique_ids = ARRAY(SELECT technique_id FROM dataset_technique ORDER BY 1),
+            ARRAY(SELECT name FROM technique WHERE id = ANY(d.technique_ids) ORDER BY 1)
+        FROM dataset d
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for lines, names in (
+            ([line("SAXS", "XAS")], ["SAXS", "XAS"]),
+            ([line("XAS"), line("XRF", "XRF")], ["XRF"]),
+            ([line("", title="renamed")], ["XRF"]),
+            ([line()], []),
+            ([line("SAXS")], ["SAXS"]),
+        ):
+            load(connection, lines, print, print)
+            assert connection.execute(kept).fetchall() == [(True, names)]
+
+
+def test_writers_do_not_wait_for_a_technique_that_is_known(database_url: str) -> None:
+    def line(pid: str) -> bytes:
+        tags = {"techniques": [{"pid": "t1", "name": "SAXS"}], "samples": [{"pid": "s1", "name": "iron"}]}
+        return json.dumps({"kind": "Dataset", "pid": pid, "title": "t", **tags}).encode()
+
+    with psycopg.connect(database_url, autocommit=True) as one, psycopg.connect(database_url) as other:
+        load(one, [line("a")], print, print)
+        other.execute("SET lock_timeout = '10s'")
+        with one.transaction():
+            load(one, [line("b")], print, print)
+            load(other, [line("c")], print, print)
+
+
+def test_the_program_expects_the_newest_revision() -> None:
+    scripts = Path(panosc_catalogue.__file__).with_name("migrations")
+    assert ScriptDirectory(str(scripts)).get_current_head() == REVISION
 
 
 def test_migrations_at_the_same_time_and_again(server: postgres.Server) -> None:

@@ -112,7 +112,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facility]:
         keys.mkdir(parents=True)
         (keys / "current").write_text("k" * 43)
         issuer, callers = Issuer(), base / "callers.json"
-        issuer.write_callers(callers, ARCHIVE)
+        issuer.write_callers(callers, {ARCHIVE: "archive"})
         own = base / "tokens/127.0.0.1"
         own.parent.mkdir()
         own.write_text(issuer.token())

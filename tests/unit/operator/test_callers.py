@@ -55,11 +55,11 @@ def test_an_archive_has_a_token_for_each_catalogue_that_reads_it_and_for_no_othe
 
 
 def test_a_catalogue_takes_those_of_its_archives_alone() -> None:
-    assert callers(ONE)["accounts"] == ["system:serviceaccount:esrf:a-api"]
-    assert callers(TWO)["accounts"] == [
-        "system:serviceaccount:esrf:a-api",
-        "system:serviceaccount:esrf:b-api",
-    ]
+    assert callers(ONE)["accounts"] == {"system:serviceaccount:esrf:a-api": "a"}
+    assert callers(TWO)["accounts"] == {
+        "system:serviceaccount:esrf:a-api": "a",
+        "system:serviceaccount:esrf:b-api": "b",
+    }
     objects = planned(A)
     assert objects["ServiceAccount a-api"]["automountServiceAccountToken"] is False
     users = [

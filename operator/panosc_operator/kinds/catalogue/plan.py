@@ -221,9 +221,10 @@ def _callers(observed: Observation, issuer: TokenIssuer, part: Part) -> Desired:
         issuer=issuer.name,
         keys=issuer.keys,
         audience=catalogue_url(observed.name, observed.namespace),
-        accounts=tuple(
-            subject(observed.namespace, archive_account(archive)) for archive in sorted(observed.archives)
-        ),
+        accounts={
+            subject(observed.namespace, archive_account(archive)): archive
+            for archive in sorted(observed.archives)
+        },
     )
     document = callers.model_dump(mode="json", by_alias=True)
     return config_map(part, callers_name(observed.catalogue), {"callers.json": document})

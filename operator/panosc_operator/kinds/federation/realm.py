@@ -168,7 +168,7 @@ def _settings(federation: Federation, settings: Settings) -> Body:
         "ssoSessionMaxLifespan": 12 * _HOUR,
         # Scripts that run side by side have one token.
         "revokeRefreshToken": False,
-        **(_ending(days) if days else {}),
+        **_ending(days or 1),
         "eventsEnabled": True,
         "eventsExpiration": 90 * _DAY,
         "adminEventsEnabled": True,

@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 from lxml import etree
+from panosc_common.access import Scope
 from panosc_common.problem import Problem
+from panosc_common.tokens import NotFor
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -53,7 +55,7 @@ class Landing:
         return RedirectResponse(address, 302, headers={"Access-Control-Allow-Origin": "*"})
 
     async def _answer(self, request: Request, kind: Kind) -> Response:
-        asked = replace(self, site=await self.site.asked_by(request))
+        asked = replace(self, site=await self.site.asked_by(request, Scope.READ))
         return await asked._answered(request, kind)
 
     async def _answered(self, request: Request, kind: Kind) -> Response:
@@ -73,15 +75,19 @@ class Landing:
             await self.site.record(request, lambda: [_shown(kind, pid)])
             found = await details.find(self.site, self.archives, description)
         if form is formats.HTML:
-            return self._page(request, description, found, await self._team(description))
+            return self._page(request, description, found, await self._team(request, description))
         return await self._machine(request, form, description, found)
 
-    async def _team(self, description: Description) -> Roster | None:
+    async def _team(self, request: Request, description: Description) -> Roster | None:
         """The proposal's team, for whom it concerns."""
         if description.kind != "documents" or self.site.viewer.subject is None:
             return None
-        team = team_of(self.site.config.facility.name, description.pid)
-        roster = await self.site.book(self.site.rows).roster(team)
+        try:
+            site = await self.site.asked_by(request, Scope.TEAMS)
+        except NotFor:
+            return None
+        team = team_of(site.config.facility.name, description.pid)
+        roster = await site.book(site.rows).roster(team)
         return roster if roster and roster.document == description.pid else None
 
     def _page(

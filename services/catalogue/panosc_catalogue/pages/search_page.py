@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
+from panosc_common.access import Scope
 from panosc_common.problem import Problem
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -74,7 +75,7 @@ class SearchPage:
 
     async def get(self, request: Request) -> Response:
         """`GET /search`."""
-        asked = replace(self, site=await self.site.asked_by(request))
+        asked = replace(self, site=await self.site.asked_by(request, Scope.READ))
         return await asked._got(request)
 
     async def _got(self, request: Request) -> Response:

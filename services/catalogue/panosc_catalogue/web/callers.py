@@ -20,13 +20,13 @@ log = structlog.stdlib.get_logger(__name__)
 @dataclass(frozen=True)
 class _Known:
     verifier: Verifier
-    accounts: frozenset[str]
+    archives: dict[str, str]
 
 
 def _known(content: bytes) -> _Known:
     callers = Callers.model_validate_json(content)
     verifier = Verifier(callers.issuer, callers.audience, KeySet(callers.keys))
-    return _Known(verifier, frozenset(callers.accounts))
+    return _Known(verifier, callers.accounts)
 
 
 class Gate:
@@ -37,15 +37,19 @@ class Gate:
         self._file = MountedFile(file, _known)
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, for these callers only: others are refused, by 401 or, if they are known, 403."""
+        """The endpoint, for these callers only: others are refused, by 401 or, if they are known, 403.
+
+        It finds the archive that asks in the request's state, by the name `archive`.
+        """
 
         async def answer(request: Request) -> Response:
-            await self._admit(request)
+            request.state.archive = await self._admitted(request)
             return await endpoint(request)
 
         return answer
 
-    async def _admit(self, request: Request) -> None:
+    async def _admitted(self, request: Request) -> str:
+        """The archive that asks, which is not to ask about another."""
         token = request.headers.get(HEADER)
         if token is None:
             raise _refused(request, f"only archives may ask this, with their token in {HEADER}")
@@ -54,9 +58,15 @@ class Gate:
             claims = await known.verifier.claims(token)
         except Refused as error:
             raise _refused(request, f"the token in {HEADER} is not taken: {error.why}") from error
-        if claims["sub"] not in known.accounts:
+        archive = known.archives.get(claims["sub"])
+        about = {request.path_params.get("archive", archive), request.query_params.get("archive", archive)}
+        if archive is None or about != {archive}:
             log.warning("another service account refused", path=request.url.path, subject=claims["sub"])
-            raise Problem(403, "this service account may not ask this")
+            # Nor is this a matter of whoever asks the archive.
+            raise Problem(
+                403, "this service account may not ask this", headers={"WWW-Authenticate": CHALLENGE}
+            )
+        return archive
 
 
 def _refused(request: Request, detail: str) -> Problem:

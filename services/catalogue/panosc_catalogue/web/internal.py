@@ -61,9 +61,11 @@ class _Answers:
         """The catalogue as whoever asks the archive may see it. Raises Problem, 401 for what is not taken."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != SCHEME:
-            return await self._site.asked_by(request)
+            return await self._site.asked_by(request, access.Scope.READ)
         try:
             archive = archive_of(token)
+            if archive != _asking(request, archive):
+                raise Problem(403, "another archive's links are for it alone")
             keys = Keys(self._link_keys / archive)
             # The archive has looked at the time, by its own clock, and at what the link is for.
             link = keys.verified(token, archive, leeway=CLOCK_SKEW_SECONDS)
@@ -139,19 +141,20 @@ class _Answers:
         )
 
     async def files(self, request: Request) -> Response:
-        """`GET /internal/datasets/{pid}/files`: a dataset's files."""
+        """`GET /internal/datasets/{pid}/files`: a dataset's files, those of the archive that asks."""
         sql = f"""
             SELECT d.title, d.is_public, ARRAY[d.member_of, d.staff_of], coalesce(
                 json_agg(
                     json_build_object('archive', f.archive, 'path', f.path, 'size', f.size) ORDER BY f.path)
                     FILTER (WHERE f.id IS NOT NULL),
                 '[]'::json)
-            FROM {VISIBLE_DATASETS} d LEFT JOIN visible_file f ON f.dataset_id = d.id
+            FROM {VISIBLE_DATASETS} d LEFT JOIN visible_file f
+                ON f.dataset_id = d.id AND f.archive = coalesce(%(archive)s::text, f.archive)
             WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title, d.is_public, d.member_of, d.staff_of
         """  # noqa: S608
         pid = request.path_params["pid"]
         site = await self._asked_by(request)
-        rows = await site.rows(sql, {"pid": pid})
+        rows = await site.rows(sql, {"pid": pid, "archive": _asking(request)})
         if not rows:
             raise Problem(404, "there is no such dataset, or whoever asks may not see it")
         title, is_public, grounds, files = rows[0]
@@ -186,6 +189,12 @@ class _Answers:
         site = await self._asked_by(request)
         ((until,),) = await site.rows(sql, asked)
         return OrjsonResponse({"why": until and access.embargo(until)})
+
+
+def _asking(request: Request, unknown: str | None = None) -> str | None:
+    """The archive that asks; `unknown` where it need not show who it is."""
+    found: str | None = getattr(request.state, "archive", unknown)
+    return found
 
 
 def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import orjson
+from panosc_common.access import Scope
 from panosc_common.problem import Problem
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,7 +77,7 @@ class _Search:
         """The answer, or what hinders it."""
         try:
             querystring.check_encoding(request.scope["query_string"])
-            asked = replace(self, site=await self.site.asked_by(request))
+            asked = replace(self, site=await self.site.asked_by(request, Scope.READ))
             return await asked._answer(request)
         except FilterError as error:
             return _invalid(str(error))
