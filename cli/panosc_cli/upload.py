@@ -7,6 +7,7 @@ goes on with it. How much has come, and whether it is right, is the archive's wo
 import base64
 import hashlib
 import os
+import tempfile
 from asyncio import sleep
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from panosc_cli.transfer import PIECE, Progress, hashed
 
 CHUNK = 2**26
 """Bytes of a request at most."""
+MAX_BEGUN = 3
+"""How often a file is begun: an archive that forgets it each time will go on to."""
 READING_SECONDS = 5.0
 """Time until an archive is asked again that reads a whole file to its end."""
 _VERSION = {"Tus-Resumable": "1.0.0"}
@@ -94,16 +97,20 @@ class Begun:
     def of(self, target: Target, sha256: str) -> str | None:
         """Where a file is being sent to."""
         try:
-            return self._file(target, sha256).read_text(encoding="utf-8")
+            url = self._file(target, sha256).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+        # The file may be cut off, or not be ours.
+        return url if url.startswith(f"{target.archive}/uploads/") else None
 
     def keep(self, target: Target, sha256: str, url: str) -> None:
         """Remember that."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._file(target, sha256), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A name of its own (0600) until it is whole.
+        descriptor, fresh = tempfile.mkstemp(dir=self._folder)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(url)
+        os.replace(fresh, self._file(target, sha256))
 
     def forget(self, target: Target, sha256: str) -> None:
         """It has come to its end."""
@@ -162,6 +169,7 @@ class _Sending:
         self._progress = progress
         self._shown = 0
         self._url = kept.of(target, sha256)
+        self._begun = 0
         self.offset = 0
         """How many of its bytes the archive has for sure."""
 
@@ -189,6 +197,10 @@ class _Sending:
 
     async def _begin(self) -> str | None:
         """Where its bytes go; None if the archive has it already."""
+        if self._begun == MAX_BEGUN:
+            raise Failure(
+                f"{self._target.archive} forgets {self._file} each time that it is begun: tell the facility"
+            )
         said = {"path": self._target.path, "sha256": self._sha256}
         pairs = (f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in said.items())
         headers = {"Upload-Length": str(self._size), "Upload-Metadata": ",".join(pairs)}
@@ -205,6 +217,7 @@ class _Sending:
             raise Failure(
                 f"{self._target.archive} wants {self._file} sent to {url}, another host: tell the facility"
             )
+        self._begun += 1
         self._kept.keep(self._target, self._sha256, str(url))
         return str(url)
 
@@ -227,6 +240,8 @@ class _Sending:
         if answer.status_code in (409, 460):
             self._forget()
         await web.check(answer)
+        if self.offset < self._size and _offset(answer) <= self.offset:
+            raise web.Again(f"{url} took nothing of what was sent")
 
     def _ended(self, told: str | None) -> Outcome:
         self._forget()

@@ -450,7 +450,11 @@ def test_a_service_that_is_killed_before_a_whole_file_has_its_name_finishes_it(r
     # As if it had just got its name, too.
     (receiver.root / "hc1/scan").mkdir(parents=True)
     os.link(next((receiver.root / UNFINISHED).glob("*.part")), receiver.root / PLACE)
+    modified = (receiver.root / PLACE).stat().st_mtime_ns
+    assert receiver.ask("DELETE", url).status_code == 409
     assert "Repr-Digest" in receiver.send(url, len(CONTENT), b"").headers
+    # The manifest tells by it whether a file was changed.
+    assert (receiver.root / PLACE).stat().st_mtime_ns == modified
     assert (receiver.root / PLACE).read_bytes() == CONTENT
     assert leftovers(receiver) == [".json"]
 
@@ -461,7 +465,11 @@ def test_where_there_is_no_place_nothing_is_begun(receiver: Receiver) -> None:
     assert list(receiver.root.iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 500)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    # The last is of the kind that a client's silence is told by.
+    [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 500), (errno.ETIMEDOUT, 500)],
+)
 def test_a_volume_that_takes_no_more_says_so_and_what_has_come_is_kept(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, number: int, status: int
 ) -> None:

@@ -1,5 +1,6 @@
 """`panosc put` at a real archive, over lines that break; the login is one whose keys the test has."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from panosc_cli.failures import Misused
+from panosc_cli import upload
+from panosc_cli.failures import Failure, Misused
 from panosc_cli.sessions import Session, Sessions
 from panosc_cli.upload import Begun, Target, targets
 from panosc_common.tree import UNFINISHED
@@ -354,3 +356,31 @@ def test_names_go_as_they_are_called_here(tmp_path: Path) -> None:
     odd.write_bytes(b"")
     with pytest.raises(Misused, match="no UTF-8"):
         targets([odd], f"{HOST}/files/hc1/", recursive=False)
+
+
+@pytest.mark.parametrize("kept", ["", "http", "https://elsewhere.example.org/uploads/1"])
+def test_what_is_kept_of_an_upload_is_taken_only_if_it_is_whole(tmp_path: Path, kept: str) -> None:
+    target, begun = Target("https://archive.example.org", "hc1/a.nxs"), Begun(tmp_path)
+    url = "https://archive.example.org/uploads/1"
+    begun.keep(target, "5a", url)
+    [file] = tmp_path.iterdir()
+    assert (begun.of(target, "5a"), file.stat().st_mode & 0o777) == (url, 0o600)
+    file.write_text(kept)
+    assert begun.of(target, "5a") is None
+
+
+def test_an_archive_that_forgets_what_is_begun_is_given_up(tmp_path: Path) -> None:
+    file = tmp_path / "a.nxs"
+    file.write_bytes(b"counts")
+
+    def forgetful(request: httpx2.Request) -> httpx2.Response:
+        begins = request.method == "POST"
+        return httpx2.Response(201 if begins else 404, headers={"Location": "/uploads/1"} if begins else {})
+
+    async def put() -> None:
+        target, kept = Target("https://archive.example.org", "hc1/a.nxs"), Begun(tmp_path / "kept")
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(forgetful)) as client:
+            await upload.put(client, file, target, kept, lambda _: None, lambda _: None)
+
+    with pytest.raises(Failure, match="forgets"):
+        asyncio.run(put())

@@ -137,6 +137,8 @@ class Receiving:
         if upload.is_finished:
             raise Problem(409, f"{upload.path} is in the archive by now, where this removes nothing")
         async with self._locked(upload.identifier) as part:
+            if part.has_name:
+                raise Problem(409, f"{upload.path} is in the archive by now, where this removes nothing")
             await audit.upload(request, sender, action="terminated", **_said(part.upload))
             with _disk():
                 await asyncio.to_thread(part.remove)
@@ -225,18 +227,21 @@ class Receiving:
         """Pass the request's bytes on; returns whether they came to their end. Raises Problem (400)."""
         pieces, buffer, came = request.stream(), bytearray(), 0
         ended = False
-        with contextlib.suppress(ClientDisconnect, TimeoutError):
-            while not ended:
+        while not ended:
+            try:
                 async with asyncio.timeout(SILENT_SECONDS):
                     piece = await anext(pieces, None)
-                ended = piece is None
-                buffer += piece or b""
-                came += len(piece or b"")
-                if came > room:
-                    raise _too_many(room)
-                if len(buffer) >= BUFFER:
-                    await asyncio.to_thread(append, bytes(buffer))
-                    buffer.clear()
+            except (ClientDisconnect, TimeoutError):
+                break
+            ended = piece is None
+            buffer += piece or b""
+            came += len(piece or b"")
+            if came > room:
+                raise _too_many(room)
+            if len(buffer) >= BUFFER:
+                data = bytes(buffer)
+                buffer.clear()
+                await asyncio.to_thread(append, data)
         if buffer:
             await asyncio.to_thread(append, bytes(buffer))
         return ended

@@ -233,6 +233,7 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, state)
+        _sync_folder(self.folder)
 
 
 class Part:
@@ -258,6 +259,11 @@ class Part:
             self._sum.update(data)
 
     @property
+    def has_name(self) -> bool:
+        """Whether it is a file of the archive already: a crash came before that was noted."""
+        return os.fstat(self._descriptor).st_nlink > 1
+
+    @property
     def waiting(self) -> int:
         """How many bytes do not count yet."""
         return self.size - self.upload.offset
@@ -270,7 +276,9 @@ class Part:
 
     def cut(self) -> None:
         """What does not count goes."""
-        os.ftruncate(self._descriptor, self.upload.offset)
+        # Nothing is done to what is whole: it may be a file of the archive by now.
+        if os.fstat(self._descriptor).st_size != self.upload.offset:
+            os.ftruncate(self._descriptor, self.upload.offset)
         if self.waiting:
             self.size = self.upload.offset
             self._sum = self._store.sum_of(self.upload)
