@@ -156,7 +156,8 @@ def whoami(catalogue: CatalogueArgument = None) -> None:
 @tokens.callback()
 def token(context: typer.Context, catalogue: CatalogueOption = None) -> None:
     """Print an access token for other programs; whoever has it does what you may do, for some minutes."""
-    if catalogue and context.invoked_subcommand:
+    given = context.get_parameter_source("catalogue")
+    if context.invoked_subcommand and given and given.name == "COMMANDLINE":
         raise typer.BadParameter(f"write --catalogue behind {context.invoked_subcommand}")
     if context.invoked_subcommand is None:
         _run(_print_access_token(catalogue))
@@ -359,7 +360,7 @@ def put(
         failures: list[Failure] = []
         async with _client_for(destination, await personal.bearer()) as client:
             with _bar() as bar:
-                total = sum(file.stat().st_size for file in sent)
+                total = sum(file.stat().st_size for file in sent if file.exists())
                 reading, sending = (bar.add_task(name, total=total) for name in ("Reading", "Sending"))
                 shown = partial(bar.advance, reading), partial(bar.advance, sending)
                 for file, target in sent.items():
@@ -368,6 +369,8 @@ def put(
                         print(target.url, flush=True)
                     except Failure as error:
                         failures.append(error)
+                    except OSError as error:
+                        failures.append(Failure(f"{file}: {error.strerror}"))
         told = [f"{outcomes[one]} {one.value}" for one in upload.Outcome if outcomes[one]]
         if failures:
             told.append(f"{len(failures)} failed")

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import os
 import tempfile
+import unicodedata
 from asyncio import sleep
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -70,8 +71,14 @@ def targets(files: Iterable[Path], destination: str, *, recursive: bool) -> dict
             raise Misused(f"{file} is a folder: with --recursive it is sent with all that is in it")
         for one in sorted(file.rglob("*")) if file.is_dir() else [file]:
             name = Path(Path(os.path.abspath(file)).name) / one.relative_to(file)
+            if one.is_dir() and one.is_symlink() and one != file:
+                raise Misused(f"{one} is a link to a folder, whose content is not sent: give it by its name")
+            if one.exists() and not one.is_file() and not one.is_dir():
+                raise Misused(f"{one} is no file, and its content has no end: leave it out")
             if not one.is_dir():
-                found[one] = Target(archive, path + name.as_posix() if is_folder else path)
+                # As archives want it: file systems of Apple's write letters with accents in two parts.
+                place = path + name.as_posix() if is_folder else path
+                found[one] = Target(archive, unicodedata.normalize("NFC", place))
         if file.is_dir() and not is_folder:
             raise Misused(
                 f"{destination} is the address of one file: end it by a slash to put a folder there"
@@ -240,7 +247,7 @@ class _Sending:
         if answer.status_code in (409, 460):
             self._forget()
         await web.check(answer)
-        if self.offset < self._size and _offset(answer) <= self.offset:
+        if _offset(answer) <= self.offset and "Repr-Digest" not in answer.headers:
             raise web.Again(f"{url} took nothing of what was sent")
 
     def _ended(self, told: str | None) -> Outcome:

@@ -141,6 +141,7 @@ _PUT = {
         _400="A header lacks, or the path is none that a file may have here",
         _409="There is such a file already: none is ever replaced",
         _413="Larger than a file may be",
+        _429="Whoever sends it has begun too many that are not whole",
         _507="There is no place for it",
     ),
 }

@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panosc_archive.settings import Settings
 from panosc_archive.uploads.app import create_app
+from panosc_archive.uploads.protocol import Announced
+from panosc_archive.uploads.routes import MAX_UNFINISHED
 from panosc_archive.uploads.store import STEP, Store
 from panosc_common.tree import UNFINISHED, TreeScanner
 from tusclient.client import TusClient
@@ -154,6 +156,11 @@ def test_tus_own_client_sends_a_file(receiver: Receiver, tmp_path: Path, chunk: 
         ("hc1/a\0b", "must be like proposal/scan"),
         ("x.h5", "put it into <proposal>/<file>"),
         ("hc1/.hidden", "must not begin with a dot"),
+        ("hc1/cafe\u0301.nxs", "Unicode's form NFC"),
+        ("hc1\u200b/x.nxs", "without control or format"),
+        ("hc1/a\nb.nxs", "without control or format"),
+        ("hc1 /x.nxs", "without spaces at their ends"),
+        ("/".join(["hc1", *"a" * 32]), "path has 33 names, but 32 at most"),
         (f"{UNFINISHED}/x.json", "must not begin with a dot"),
         (f"hc1/{'x' * 256}", "255 bytes at most"),
         ("/".join(["x" * 200] * 21), "a path 4095"),
@@ -463,6 +470,42 @@ def test_where_there_is_no_place_nothing_is_begun(receiver: Receiver) -> None:
     answer = receiver.begin(PLACE, CONTENT, **{"Upload-Length": str(MAX_BYTES)})
     assert (answer.status_code, "has place for" in answer.json()["detail"]) == (507, True)
     assert list(receiver.root.iterdir()) == []
+
+
+def test_place_is_kept_for_what_is_still_to_come(receiver: Receiver) -> None:
+    store = Store(receiver.root, 3600)
+    free, _ = store.place()
+    size = str(free * 2 // 3)
+    assert receiver.begin("hc1/a.nxs", CONTENT, **{"Upload-Length": size}).status_code == 201
+    assert receiver.begin("hc1/b.nxs", CONTENT, **{"Upload-Length": size}).status_code == 507
+
+
+def test_nobody_begins_without_end(receiver: Receiver) -> None:
+    store = Store(receiver.root, 3600)
+    for number in range(MAX_UNFINISHED):
+        store.begin(Announced(f"hc1/{number}", 1, "0" * 64, ""), "ada")
+    answer = receiver.begin(PLACE, CONTENT)
+    assert (answer.status_code, "finish or DELETE" in answer.json()["detail"]) == (429, True)
+    assert receiver.begin(PLACE, CONTENT, token(ADMIN, subject="otto")).status_code == 201
+
+
+def test_who_sends_nothing_keeps_no_place_for_longer(receiver: Receiver) -> None:
+    url = receiver.begun(PLACE, CONTENT)
+    before = receiver.ask("HEAD", url).headers["Upload-Expires"]
+    time.sleep(1.1)
+    assert receiver.send(url, 0, b"").status_code == 204
+    assert receiver.ask("HEAD", url).headers["Upload-Expires"] == before
+
+
+def test_what_a_crash_left_without_its_state_goes_with_time(receiver: Receiver) -> None:
+    folder = receiver.root / UNFINISHED
+    folder.mkdir()
+    old, new = (folder / f"{digit * 32}.part" for digit in "ab")
+    for file in (old, new):
+        file.write_bytes(CONTENT)
+    os.utime(old, (0, 0))
+    Store(receiver.root, 3600).sweep()
+    assert list(folder.iterdir()) == [new]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import html
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,11 @@ import httpx2
 from support import keycloak
 
 MEMBER, OTHER, PASSWORD = "ada", "otto", "only-in-this-test"
+
+
+def _listen_to_interrupts() -> None:
+    """As programs of a terminal do: those that a shell starts in the background ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Laptop:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_listen_to_interrupts,
         )
 
     def run(self, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:

@@ -408,7 +408,12 @@ def test_the_commands_for_scripts_do_what_they_say(laptop: Laptop, facility: Fac
         (["search"], {"PANOSC_TOKEN_FILE": "none"}, 1, "none: No such file or directory"),
         (["token", "revoke"], {}, 2, "name the token by PANOSC_TOKEN or PANOSC_TOKEN_FILE"),
         (["token", "create"], {"PANOSC_CATALOGUE": ""}, 2, "name the catalogue"),
-        (["token", "create", "--scope", "everything"], {}, 2, "is not one of 'read', 'teams', 'policy'"),
+        (
+            ["token", "create", "--scope", "everything"],
+            {},
+            2,
+            "is not one of 'read', 'teams', 'policy', 'put'",
+        ),
     ],
 )
 def test_tokens_that_are_none_are_said(

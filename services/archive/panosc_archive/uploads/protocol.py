@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ ALGORITHMS = ("sha1", "sha256")
 METHODS = ("HEAD", "OPTIONS", "PATCH", "POST", "DELETE")
 CONTENT_TYPE = "application/offset+octet-stream"
 MAX_LENGTH = 2**63 - 1
+MAX_NAMES = 32
+"""Folders of a path, and its file."""
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
 """What Linux takes."""
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -159,6 +163,19 @@ def _path(path: str, proposal_directory: int) -> str:
         )
     if any(name.startswith(".") for name in names):
         raise Problem(400, f"path is {path[:200]!r}: names must not begin with a dot, as these are hidden")
+    # Two names that look alike would be two files, and a proposal's folder another proposal's.
+    if (
+        unicodedata.normalize("NFC", path) != path
+        or any(unicodedata.category(character) in _UNSEEN for character in path)
+        or any(name != name.strip() for name in names)
+    ):
+        raise Problem(
+            400,
+            f"path is {path[:200]!r}: write names in Unicode's form NFC, without control or format "
+            "characters, and without spaces at their ends",
+        )
+    if len(names) > MAX_NAMES:
+        raise Problem(400, f"path has {len(names)} names, but {MAX_NAMES} at most: leave out folders")
     if len(path.encode()) > MAX_PATH_BYTES or any(len(name.encode()) > MAX_NAME_BYTES for name in names):
         raise Problem(400, f"a name has {MAX_NAME_BYTES} bytes at most, a path {MAX_PATH_BYTES}")
     return path

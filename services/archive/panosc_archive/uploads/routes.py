@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Any, TypeVar
 
 import structlog
 from panosc_common import access, audit, origin
@@ -24,6 +25,10 @@ from panosc_archive.uploads import protocol
 from panosc_archive.uploads.protocol import Checksum
 from panosc_archive.uploads.store import STEP, Busy, Part, Store, Taken, Upload
 
+T = TypeVar("T")
+
+MAX_UNFINISHED = 100
+"""Files that somebody may have begun and not finished."""
 BUFFER = 2**20
 """Bytes that are written at once."""
 SILENT_SECONDS = 60.0
@@ -86,9 +91,14 @@ class Receiving:
         )
         with _disk():
             await asyncio.to_thread(self._store.check_place, announced.path)
-            free = await asyncio.to_thread(self._store.free)
+            free, unfinished = await asyncio.to_thread(self._store.place)
         if announced.length > free:
             raise _full(f"the archive has place for {free} bytes more, and the file has {announced.length}")
+        if [one.subject for one in unfinished].count(sender) >= MAX_UNFINISHED:
+            raise Problem(
+                429,
+                f"{MAX_UNFINISHED} files that you began are not whole: finish or DELETE some of them first",
+            )
         said = {"file": announced.path, "bytes": announced.length, "sha256": announced.sha256}
         await audit.upload(request, sender, action="begun", role=str(role), **said)
         with _disk():
@@ -141,7 +151,7 @@ class Receiving:
                 raise Problem(409, f"{upload.path} is in the archive by now, where this removes nothing")
             await audit.upload(request, sender, action="terminated", **_said(part.upload))
             with _disk():
-                await asyncio.to_thread(part.remove)
+                await _to_its_end(part.remove)
         return Response(status_code=204)
 
     async def _sender(self, request: Request) -> tuple[str, Reason]:
@@ -181,7 +191,7 @@ class Receiving:
         """The part, while no other request writes it. Raises Problem: 404, 423."""
         with ExitStack() as stack:
             try:
-                part = await asyncio.to_thread(stack.enter_context, self._store.open(identifier))
+                part = await _to_its_end(stack.enter_context, self._store.open(identifier))
             except Busy as error:
                 raise Problem(
                     423,
@@ -189,7 +199,10 @@ class Receiving:
                     headers={"Retry-After": "2"},
                 ) from error
             if part is None:
-                raise _gone()
+                upload = await asyncio.to_thread(self._store.find, identifier)
+                if upload is None:
+                    raise _gone()
+                raise Problem(409, f"{upload.path} is in the archive by now", headers=_headers(upload))
             yield part
 
     async def _receive(self, request: Request, part: Part, wanted: Checksum | None) -> None:
@@ -215,10 +228,10 @@ class Receiving:
                 raise protocol.Mismatch(
                     "the bytes are others than Upload-Checksum says, and not kept: send them again"
                 )
-            await asyncio.to_thread(part.keep if ended or not wanted else part.cut)
+            await _to_its_end(part.keep if ended or not wanted else part.cut)
         except (Problem, OSError):
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(part.cut)
+                await _to_its_end(part.cut)
             raise
         if not ended:
             raise Problem(408, "the request ended before its bytes did: go on from what HEAD says")
@@ -241,9 +254,9 @@ class Receiving:
             if len(buffer) >= BUFFER:
                 data = bytes(buffer)
                 buffer.clear()
-                await asyncio.to_thread(append, data)
+                await _to_its_end(append, data)
         if buffer:
-            await asyncio.to_thread(append, bytes(buffer))
+            await _to_its_end(append, bytes(buffer))
         return ended
 
     async def _finish(self, request: Request, part: Part) -> None:
@@ -256,14 +269,28 @@ class Receiving:
             raise protocol.Mismatch(f"{upload.path} is not taken: {why}; send it again from its begin")
         await audit.upload(request, upload.subject, action="finished", **_said(upload))
         try:
-            await asyncio.to_thread(part.publish)
+            await _to_its_end(part.publish)
         except Taken as error:
             await self._refuse(request, part, str(error))
             raise Problem(409, f"{error}: choose another name") from error
 
     async def _refuse(self, request: Request, part: Part, why: str) -> None:
         await audit.upload(request, part.upload.subject, action="refused", why=why, **_said(part.upload))
-        await asyncio.to_thread(part.remove)
+        await _to_its_end(part.remove)
+
+
+async def _to_its_end(work: Callable[..., T], *given: Any) -> T:
+    """What `work` returns, run in a thread; a request that is cancelled meanwhile waits for its end.
+
+    Its descriptor and lock are released then: another file's, of the same number, would be written.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(running)
+    finally:
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
 
 
 @contextlib.contextmanager

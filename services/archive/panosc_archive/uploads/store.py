@@ -67,10 +67,13 @@ class Store:
         self._sums: dict[str, tuple[int, hashlib._Hash]] = {}
         """By upload: of how many bytes the sum is, and the sum. Another pod, or a restart, may be ahead."""
 
-    def free(self) -> int:
-        """How many bytes there is place for."""
+    def place(self) -> tuple[int, list[Upload]]:
+        """For how many bytes there is place beside what is still to come of unfinished files, and these."""
         status = os.statvfs(self._root)
-        return status.f_bavail * status.f_frsize
+        found = (self.find(file.stem) for file in self.folder.glob("*.json"))
+        unfinished = [upload for upload in found if upload and not upload.is_finished]
+        promised = sum(upload.length - upload.offset for upload in unfinished)
+        return max(0, status.f_bavail * status.f_frsize - promised), unfinished
 
     def check_place(self, path: str) -> None:
         """Raises Taken if no file can come there."""
@@ -128,11 +131,20 @@ class Store:
             upload = self.find(identifier)
             if upload is None or upload.is_finished:
                 self._sums.pop(identifier, None)
+        for file in self.folder.glob("*"):
+            if not _IDENTIFIER.fullmatch(file.stem):
+                continue
+            if file.suffix == ".json":
+                if not self.find(file.stem):
+                    self._forget_expired(file.stem)
+            elif not self._state(file.stem).exists():
+                self._remove_stray(file)
+
+    def _remove_stray(self, file: Path) -> None:
+        """Remove what a crash left without its state."""
         with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self.folder):
-                identifier, _, kind = name.partition(".")
-                if kind == "json" and _IDENTIFIER.fullmatch(identifier) and not self.find(identifier):
-                    self._forget_expired(identifier)
+            if file.stat().st_mtime < time.time() - self._keep_seconds:
+                file.unlink()
 
     def _forget_expired(self, identifier: str) -> None:
         with contextlib.suppress(Busy), self.open(identifier):
@@ -146,7 +158,8 @@ class Store:
     def remove(self, identifier: str) -> None:
         """Forget an upload with all that has come of it."""
         self._sums.pop(identifier, None)
-        for file in self.folder.glob(f"{identifier}.*"):
+        # Its state last: what is left without one, a sweep knows by its age alone.
+        for file in sorted(self.folder.glob(f"{identifier}.*"), key=lambda file: file.suffix == ".json"):
             file.unlink(missing_ok=True)
 
     def count(self, upload: Upload, total: "hashlib._Hash | None") -> None:
@@ -194,6 +207,7 @@ class Store:
                 return descriptor
 
             current: int | None = enter(self._root, None)
+            # One descriptor for each folder: a path has few of them (protocol).
             for name in path.split("/")[:-1]:
                 if make:
                     with contextlib.suppress(FileExistsError):
@@ -269,7 +283,9 @@ class Part:
         return self.size - self.upload.offset
 
     def keep(self) -> None:
-        """All that is there counts."""
+        """All that is there counts; where nothing came, it is not kept for longer either."""
+        if not self.waiting:
+            return
         os.fdatasync(self._descriptor)
         self.upload.offset = self.size
         self._store.count(self.upload, self._sum)
