@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from panosc_archive.settings import Settings
 from panosc_archive.uploads.app import create_app
 from panosc_archive.uploads.protocol import Announced
-from panosc_archive.uploads.routes import MAX_UNFINISHED
+from panosc_archive.uploads.routes import BUFFER, MAX_UNFINISHED
 from panosc_archive.uploads.store import STEP, Store
 from panosc_common.tree import UNFINISHED, TreeScanner
 from tusclient.client import TusClient
@@ -508,6 +508,36 @@ def test_what_a_crash_left_without_its_state_goes_with_time(receiver: Receiver) 
     assert list(folder.iterdir()) == [new]
 
 
+def sent_to_a_broken_disk(
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    start: int,
+    content: bytes,
+    write: Callable[[int, Any, int], int],
+) -> httpx2.Response:
+    """The answer of a service of the same archive, in this process, where `write` is how it writes."""
+    for name, value in receiver.environment.items():
+        monkeypatch.setenv(name, value)
+    configured = Settings()
+    assert configured.uploads
+    app = create_app(configured, configured.uploads)
+    headers = {
+        "Tus-Resumable": "1.0.0",
+        "Authorization": f"Bearer {token(ADMIN)}",
+        "Upload-Offset": str(start),
+    }
+    headers["Content-Type"] = "application/offset+octet-stream"
+
+    async def send() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
+            return await client.patch(url, headers=headers, content=content)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", write)
+        return asyncio.run(send())
+
+
 @pytest.mark.parametrize(
     ("number", "status"),
     # The last is of the kind that a client's silence is told by.
@@ -518,28 +548,35 @@ def test_a_volume_that_takes_no_more_says_so_and_what_has_come_is_kept(
 ) -> None:
     url = receiver.begun(PLACE, CONTENT)
     receiver.send(url, 0, CONTENT[:5])
-    for name, value in receiver.environment.items():
-        monkeypatch.setenv(name, value)
-    configured = Settings()
-    assert configured.uploads
-    app = create_app(configured, configured.uploads)
 
     def full(descriptor: int, data: object, offset: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    async def send() -> httpx2.Response:
-        headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token(ADMIN)}", "Upload-Offset": "5"}
-        headers["Content-Type"] = "application/offset+octet-stream"
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
-            return await client.patch(url, headers=headers, content=CONTENT[5:])
-
-    with monkeypatch.context() as broken:
-        broken.setattr(os, "pwrite", full)
-        answer = asyncio.run(send())
+    answer = sent_to_a_broken_disk(receiver, monkeypatch, url, 5, CONTENT[5:], full)
     assert answer.status_code == status
     assert "tell whoever runs it" in answer.text or "have whoever runs it make place" in answer.text
     assert receiver.offset(url) == 5
     assert receiver.send(url, 5, CONTENT[5:]).status_code == 204
+
+
+def test_a_disk_that_is_slow_once_doubles_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, write, calls = os.urandom(3 * BUFFER), os.pwrite, []
+
+    def slow_once(descriptor: int, data: Any, offset: int) -> int:
+        calls.append(offset)
+        written = write(descriptor, data, offset)
+        if len(calls) == 1:
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        return written
+
+    url = receiver.begun(PLACE, content)
+    answer = sent_to_a_broken_disk(receiver, monkeypatch, url, 0, content, slow_once)
+    assert (answer.status_code, calls) == (500, [0])
+    assert receiver.offset(url) == 0
+    assert receiver.send(url, 0, content).status_code == 204
+    assert (receiver.root / PLACE).read_bytes() == content
 
 
 def test_what_expired_is_forgotten_with_what_had_come(receiver: Receiver) -> None:
