@@ -36,6 +36,9 @@ def provider(demo: Demo) -> Iterator[None]:
     demo.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(secret))
     _offer(demo, [PROVIDER])
     demo.kubectl("wait", "--for=condition=IdentityProvidersReady", "federation/panosc", "--timeout=150s")
+    # The login's page, which nobody loads twice, follows what is declared a moment later.
+    providers = ("get", "identity-provider/instances", "-r", "panosc")
+    demo.eventually(lambda: json.loads(demo.kcadm(*providers)), until=bool, seconds=150)
     yield
     _offer(demo, [])
     demo.kubectl("delete", "namespace", upstream.NAMESPACE)
