@@ -93,9 +93,8 @@ class Store:
             metadata=announced.metadata,
             expires=time.time() + self._keep_seconds,
         )
-        self._write(upload)
         self._part(upload.identifier).touch(mode=0o644)
-        _sync_folder(self.folder)
+        self._write(upload)
         return upload
 
     def find(self, identifier: str) -> Upload | None:
