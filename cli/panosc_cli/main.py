@@ -307,13 +307,18 @@ async def _download(client: httpx2.AsyncClient, places: Mapping[Path, Remote]) -
     with _bar() as bar:
         shown = bar.add_task("Downloading", total=sum(one.size for one in places.values()))
         failures = await download(client, places, done, lambda count: bar.advance(shown, count))
-    told = [f"{outcomes[one]} {one.value}" for one in Outcome if outcomes[one]]
-    if failures:
-        told.append(f"{len(failures)} failed")
-    if unchecked:
-        told.append(f"{unchecked} compared by size alone, as the archive does not know their SHA-256 yet")
-    print(f"panosc: {', '.join(told) or 'there are no files'}", file=sys.stderr)
+    alone = "compared by size alone, as the archive does not know their SHA-256 yet"
+    _sum_up({one.value: outcomes[one] for one in Outcome}, failures, {alone: unchecked})
     return failures
+
+
+def _sum_up(
+    outcomes: Mapping[str, int], failures: Collection[Failure], remarks: Mapping[str, int] | None = None
+) -> None:
+    """Say how many files there were of what; nothing is said of none."""
+    counts = {**outcomes, "failed": len(failures), **(remarks or {})}
+    told = [f"{count} {what}" for what, count in counts.items() if count]
+    print(f"panosc: {', '.join(told) or 'there are no files'}", file=sys.stderr)
 
 
 def _bar() -> Progress:
@@ -371,10 +376,7 @@ def put(
                         failures.append(error)
                     except OSError as error:
                         failures.append(Failure(f"{file}: {error.strerror}"))
-        told = [f"{outcomes[one]} {one.value}" for one in upload.Outcome if outcomes[one]]
-        if failures:
-            told.append(f"{len(failures)} failed")
-        print(f"panosc: {', '.join(told) or 'there are no files'}", file=sys.stderr)
+        _sum_up({one.value: outcomes[one] for one in upload.Outcome}, failures)
         _fail(failures)
 
     _run(work(), "interrupted; the same command goes on")
