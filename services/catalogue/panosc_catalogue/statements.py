@@ -38,13 +38,23 @@ def _rows_of(table: str) -> str:
     )
 
 
-# Locks the rows in the order of their pids, whether they are new or not.
+# Locks the rows that there are in the order of their pids, then makes those that are new in this order. Only
+# these take an id, so that neighbours stay together (`block_of` in schema/search.sql).
 INSERT = {
     table: f"""
-        INSERT INTO {table} (pid, source, origin_id, {", ".join(columns)})
-        SELECT pid, source, origin_id, {", ".join(columns)} FROM {_rows_of(table)}
-        ON CONFLICT (pid) DO UPDATE SET pid = excluded.pid
-        RETURNING id, pid
+        WITH given AS (
+            SELECT * FROM {_rows_of(table)}
+        ), known AS (
+            SELECT t.id, t.pid FROM {table} t JOIN given g ON g.pid = t.pid ORDER BY t.pid
+            FOR NO KEY UPDATE OF t
+        ), new AS (
+            INSERT INTO {table} (pid, source, origin_id, {", ".join(columns)})
+            SELECT pid, source, origin_id, {", ".join(columns)} FROM given
+            WHERE pid NOT IN (SELECT pid FROM known)
+            ON CONFLICT (pid) DO UPDATE SET pid = excluded.pid
+            RETURNING id, pid
+        )
+        SELECT id, pid FROM known UNION ALL SELECT id, pid FROM new
     """  # noqa: S608 -- the names of our own tables and columns
     for table, columns in COLUMNS.items()
 }

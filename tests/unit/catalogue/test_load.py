@@ -117,6 +117,16 @@ def test_loading_again_changes_nothing(database_url: str, tmp_path: Path) -> Non
     assert without_ids(everything(database_url, tmp_path)) == without_ids(once)
 
 
+def test_only_what_is_new_takes_a_row_id(database_url: str) -> None:
+    """Neighbours by id are looked into together: what comes each night must not drive them apart."""
+    lines = [json.dumps({"kind": "Dataset", "pid": f"d/{n}", "title": "T"}).encode() for n in range(3)]
+    for known in (2, 2, 2, 3):
+        load_lines(database_url, lines[:known])
+    with psycopg.connect(database_url) as connection:
+        (ids,) = connection.execute("SELECT array_agg(id - 1 ORDER BY pid) FROM dataset").fetchone() or ([],)
+    assert ids == [0, 1, 2]
+
+
 def test_a_later_record_replaces_lists_it_has_and_keeps_those_it_lacks(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -91,7 +91,7 @@ class SearchPage:
         if asked == "json":
             return RedirectResponse(api, 302)
         rows: list[Row] = []
-        total = 0
+        total = listed = 0
         try:
             query = self._query(form, now, limit=form.size, skip=skip)
         except FilterError as error:
@@ -102,13 +102,15 @@ class SearchPage:
             # A page that is not full tells the number by itself.
             ends = len(rows) < form.size and (rows or not skip)
             total = skip + len(rows) if ends else await self._count(query)
+            listed = min(total, sql.ranked(query)) if query.ranks else total
         return self.pages.page(
             "search.html",
             visit(request, self.site.viewer),
             form=form,
             rows=rows,
             total=total,
-            pages=min(max(1, -(-total // form.size)), form.last_page),
+            listed=listed,
+            pages=min(max(1, -(-listed // form.size)), form.last_page),
             first=skip + 1,
             sorts=search_form.SORTS,
             sizes=search_form.PAGE_SIZES,

@@ -208,11 +208,12 @@ class _Search:
         headers = {"X-Limit": str(limit)}
         if query.limit is not None and query.limit > limit:
             headers["X-Limit-Capped"] = "true"
-        if query.ranks:
-            headers["X-Ranked-Limit"] = str(sql.MAX_RANKED)
         if _includes_lists(query):
             headers["X-Include-Limit"] = str(self.max_limit)
-        return replace(self._limited_includes(query), limit=limit), headers
+        query = replace(self._limited_includes(query), limit=limit)
+        if query.ranks:
+            headers["X-Ranked-Limit"] = str(sql.ranked(query))
+        return query, headers
 
     def _limited_includes(self, query: Filter) -> Filter:
         includes = []

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 from panosc_catalogue.pages import choices
+from panosc_catalogue.query import compile as sql
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from unit.catalogue.pages.conftest import PUBLIC, RELEASE, SAXS, Catalogue
 
@@ -163,6 +164,20 @@ def test_behind_the_last_page_a_link_leads_back(site: Catalogue) -> None:
     back = re.search(r'<a href="([^"]+)">go to its last one', page)
     assert back
     assert "Page 3 of 3" in site.page(unescape(back[1])).text
+
+
+def test_of_very_many_the_best_of_the_last_are_listed_and_a_link_leads_to_all(
+    site: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(site)
+    monkeypatch.setattr(sql, "RANKED", 10)
+    page = site.page("/search", q="ammonite", size="10").text
+    assert "25 datasets" in page
+    assert "the 10 that came last" in page
+    assert 'rel="next"' not in page
+    everything = re.search(r'<a href="([^"]+)">List all by date', page)
+    assert everything
+    assert "Page 1 of 3" in site.page(unescape(everything[1])).text
 
 
 def test_the_list_is_had_as_csv_that_no_spreadsheet_runs(site: Catalogue) -> None:

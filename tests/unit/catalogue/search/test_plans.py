@@ -1,5 +1,6 @@
 """What PostgreSQL does to answer a search: it reads few pages of few rows, however many there are."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ QUERIES: dict[str, tuple[dict[str, Any], int]] = {
     "technique and parameter range": ({"include": [TECHNIQUE, ENERGY]}, 2_700),
     "technique that few have": ({"include": [RARE]}, 200),
     "text and technique": ({"query": "LaNiO3", "include": [TECHNIQUE]}, 5_000),
+    "text": ({"query": "LaNiO3"}, 4_000),
+    "text, technique and parameter range": ({"query": "LaNiO3", "include": [TECHNIQUE, ENERGY]}, 5_000),
     "page in the middle": (MIDDLE, 250),
 }
 
@@ -86,6 +89,14 @@ def plan(connection: psycopg.Connection[Any], query: dict[str, Any]) -> dict[str
     return found
 
 
+def pids(connection: psycopg.Connection[Any], query: dict[str, Any]) -> list[str]:
+    asked = parse_filter(MODELS["Dataset"], query | {"fields": ["pid"]}, ontology(LATEST))
+    text, values = sql.bind(sql.items(asked), DataPolicy(), NOW)
+    row = connection.execute(text, values).fetchone()
+    assert row
+    return [item["pid"] for item in json.loads(row[0])]
+
+
 def nodes(of: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield of
     for part in of.get("Plans", []):
@@ -101,3 +112,17 @@ def test_few_pages_are_read_and_no_large_table_is_read_through(
     through = {node["Relation Name"] for node in nodes(done) if node["Node Type"] == "Seq Scan"}
     assert LARGE & through == set()
     assert done["Shared Hit Blocks"] + done["Shared Read Blocks"] < most
+
+
+def test_what_came_last_is_ranked(connection: psycopg.Connection[Any]) -> None:
+    everywhere, at_once = {"query": "LaNiO3"}, {"limit": 20}
+    newest = pids(connection, everywhere | {"order": "creationDate DESC", "limit": sql.RANKED})
+    assert len(newest) == sql.RANKED
+    assert set(pids(connection, everywhere | at_once)) < set(newest)
+
+
+def test_what_few_have_is_found_in_all_blocks(connection: psycopg.Connection[Any]) -> None:
+    here_and_there = {"query": "SANS LaNiO3", "limit": sql.RANKED}
+    found = pids(connection, here_and_there)
+    assert DATASETS // 2**13 < len(found) < sql.RANKED
+    assert sorted(found) == sorted(pids(connection, here_and_there | {"order": "pid"}))

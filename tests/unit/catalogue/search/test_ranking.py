@@ -155,9 +155,11 @@ def test_the_best_comes_first_and_an_order_is_kept(client: httpx2.Client) -> Non
 
 def test_how_many_are_ranked_is_said(client: httpx2.Client) -> None:
     for query, told in (
-        ({"query": "SANS"}, "1000"),
-        ({"query": "SANS", "order": "score DESC"}, "1000"),
-        ({"query": "SANS", "order": "pid"}, None),
+        ({"query": "SANS"}, "10000"),
+        ({"query": "SANS", "limit": 20}, "200"),
+        ({"query": "SANS", "limit": 300}, "300"),
+        ({"query": "SANS", "limit": 20, "order": "score DESC"}, "200"),
+        ({"query": "SANS", "limit": 20, "order": "pid"}, None),
         ({}, None),
     ):
         response = client.get("/api/Datasets", params={"filter": json.dumps(query)})
