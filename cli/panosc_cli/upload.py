@@ -215,6 +215,11 @@ class _Sending:
         if answer.status_code == 409 and await self._is_there():
             self._show(self._size)
             return None
+        if answer.status_code == 404:
+            raise web.NotThere(
+                f"{self._target.archive} takes no files: whoever runs it can let it, by spec.uploads of its "
+                "DataArchive"
+            )
         await web.check(answer)
         try:
             url = httpx2.URL(f"{self._target.archive}/uploads").join(answer.headers["Location"])

@@ -155,7 +155,8 @@ def test_a_file_that_is_put_there_is_served_and_found(demo: Demo, administrator:
         lambda: demo.client.options(f"{ARCHIVE}/uploads"), until=lambda r: r.status_code == 204, seconds=150
     )
     assert options.headers["Tus-Max-Size"] == str(100 * 2**20)
-    demo.kubectl("rollout", "status", "deployment/archive", "-n", "borealis", "--timeout=180s")
+    for name in ("archive", "archive-receive"):
+        demo.kubectl("rollout", "status", f"deployment/{name}", "-n", "borealis", "--timeout=180s")
     file = demo.data / "SC-2377" / "A-SAXS" / "a-saxs_0001.nxs"
     target = Target(ARCHIVE, f"SC-2377/put/{file.name}")
 

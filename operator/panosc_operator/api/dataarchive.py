@@ -195,8 +195,8 @@ class DataArchiveSpec(Document):
     """What the folders of the archive mean."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
-    """How many pods serve files. All run on one node, as they share the volume with the manifest: more of
-    them help while one is replaced, and not when the node fails."""
+    """How many pods serve files, and as many take them with `uploads`. All run on one node, as they share
+    the volume with the manifest: more of them help while one is replaced, and not when the node fails."""
 
     uploads: Uploads | None = None
     """Lets administrators and instrument staff of the facility send files, by `panosc put` or any client of

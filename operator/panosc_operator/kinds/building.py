@@ -34,8 +34,6 @@ API_PORT = 8080
 STATUS_PORT = 8081
 ARCHIVE_API_PORT = 8000
 """Port of the archive's API behind its nginx, which has its metrics too."""
-ARCHIVE_RECEIVE_PORT = 8001
-"""Port of what takes the archive's files behind the same nginx, which has its metrics too."""
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - within a pod, whose fences are network policies
 POSTGRES_PORT = 5432
 GATEWAY_NAME = "panosc"

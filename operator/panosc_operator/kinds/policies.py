@@ -29,7 +29,7 @@ class Resident(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the resource, and of its service's Deployment and HTTPRoute."""
+        """Name of the resource, and of its service's Deployment."""
 
     @property
     def facility(self) -> Facility | None:
@@ -82,11 +82,11 @@ def service_failed(reason: str, suffixes: Mapping[str, str]) -> Policy[Case[Any]
 def route_not_accepted(reason: str) -> Policy[Case[Any]]:
     """Pods that no one reaches from outside are not a service."""
 
-    def policy(case: Case[Resident]) -> Finding | None:
-        health = case.children.health(HTTP_ROUTE, case.observed.name)
-        if health.state is not State.FAILED:
-            return None
-        return Finding(reason, f"HTTPRoute: {health.message}", stalled=True)
+    def policy(case: Case[Any]) -> Finding | None:
+        for key, health in case.children.not_current():
+            if key.kind == HTTP_ROUTE.kind and health.state is State.FAILED:
+                return Finding(reason, f"{key}: {health.message}", stalled=True)
+        return None
 
     return policy
 

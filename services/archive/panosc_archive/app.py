@@ -23,7 +23,6 @@ from panosc_archive.files import Files
 from panosc_archive.settings import Settings
 from panosc_archive.signing import Signing
 from panosc_archive.slices import Slices
-from panosc_archive.uploads.protocol import METHODS
 from panosc_archive.visibility import Visibility
 
 
@@ -62,8 +61,6 @@ def create_app(settings: Settings) -> Starlette:
             Route("/datasets/{pid:anything}/bundle.tar", datasets.tar),
             Route("/datasets/{pid:anything}", datasets.get),
             Route("/links", signing.post, methods=["POST"]),
-            Route("/uploads", _no_uploads(settings), methods=METHODS),
-            Route("/uploads/{identifier}", _no_uploads(settings), methods=METHODS),
             Route("/hdf5/{operation}/", slices.get),
             Route("/previews", slices.preview),
             Route("/openapi.json", _openapi),
@@ -110,24 +107,6 @@ async def _openapi(request: Request) -> Response:
     return OrjsonResponse(openapi.DOCUMENT)
 
 
-def _no_uploads(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
-    """What nginx asks while `receive` does not answer, which takes the files."""
-
-    async def refuse(request: Request) -> Response:
-        if settings.uploads is None:
-            raise problem.Problem(
-                404,
-                "this archive takes no files: whoever runs it can let it, by spec.uploads of its DataArchive",
-            )
-        raise problem.Problem(
-            503,
-            "what takes files is starting or stopping; try again in a moment",
-            headers={"Retry-After": "5"},
-        )
-
-    return refuse
-
-
 def _index(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
     links = {
         "files": f"{settings.public_url}/files/",
@@ -135,7 +114,6 @@ def _index(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
         "hdf5": f"{settings.public_url}/hdf5/meta/?file={{path}}&path=/",
         "links": f"{settings.public_url}/links",
         "previews": f"{settings.public_url}/previews?file={{path}}",
-        **({"uploads": f"{settings.public_url}/uploads"} if settings.uploads else {}),
         "description": f"{settings.public_url}/openapi.json",
     }
 

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     """Internal location of the nginx in front that sends the bytes; unset: this process sends them."""
 
     uploads: Uploads | None = None
-    """Who may put files here by `receive`; unset: nobody."""
+    """Who may put files here; only `receive` reads it, which does not start without."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     """Records below this level are left out."""

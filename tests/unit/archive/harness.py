@@ -34,9 +34,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def nginx_configuration(
-    base: Path, name: str, api_port: int, port: int, receive_port: int | None = None
-) -> Path:
+def nginx_configuration(base: Path, name: str, api_port: int, port: int) -> Path:
     """The image's own configuration, with only ports and places of the test put in."""
     if not os.access(NGINX, os.X_OK):
         pytest.fail(f"{NGINX} is missing: install Debian's package nginx-light")
@@ -46,7 +44,6 @@ def nginx_configuration(
     for there, here in (
         ("/tmp/", f"{folder}/"),
         ("127.0.0.1:8000", f"127.0.0.1:{api_port}"),
-        ("127.0.0.1:8001", f"127.0.0.1:{receive_port or free_port()}"),
         ("listen 8080;", f"listen 127.0.0.1:{port};"),
         ("/data/", f"{base}/data/"),
         ("worker_processes auto;", "worker_processes 1;"),

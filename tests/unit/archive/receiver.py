@@ -58,12 +58,11 @@ def published_keys() -> Iterator[str]:
 
 @dataclass
 class Receiver:
-    """nginx and what takes files behind it."""
+    """What takes files."""
 
     base: Path
     keys: str
     port: int = field(default_factory=free_port)
-    inner: int = field(default_factory=free_port)
     keep_seconds: float = 3600.0
     process: Process | None = None
 
@@ -101,9 +100,9 @@ class Receiver:
         return self.base / "receive.log"
 
     def start(self) -> None:
-        command = archive_command("receive", "--port", str(self.inner))
+        command = archive_command("receive", "--port", str(self.port))
         self.process = Process(command, self.environment, self.log)
-        wait_for(f"http://127.0.0.1:{self.inner}/healthz", self.process.process, self.log)
+        wait_for(f"http://127.0.0.1:{self.port}/healthz", self.process.process, self.log)
 
     def stop(self) -> None:
         if self.process:

@@ -99,23 +99,28 @@ def test_the_service_takes_the_configuration_that_is_planned_for_it(case: str) -
 
 def test_the_archive_takes_the_configuration_that_is_planned_for_it() -> None:
     _, plan = planned("dataarchive-uploads")
-    (spec,) = [
-        pod
-        for desired in plan
-        for pod in pods(desired.manifest)
-        if desired.manifest["metadata"]["name"] == "archive"
-    ]
-    containers = {container["name"]: container for container in spec["containers"]}
-    told = {one["name"]: one["value"] for one in containers["receive"]["env"]}
+    specs = {
+        desired.manifest["metadata"]["name"]: spec for desired in plan for spec in pods(desired.manifest)
+    }
+    (receive,) = specs["archive-receive"]["containers"]
+    told = {one["name"]: one["value"] for one in receive["env"]}
     uploads = Uploads.model_validate_json(told["PANOSC_ARCHIVE_UPLOADS"])
     assert (uploads.max_bytes, uploads.proposal_directory) == (500 * 2**30, 2)
     writable = {
         name
-        for name, container in containers.items()
-        for mount in container["volumeMounts"]
-        if mount["name"] == "data" and not mount.get("readOnly")
+        for name, spec in specs.items()
+        for volume in spec["volumes"]
+        if volume["name"] == "data" and not volume["persistentVolumeClaim"].get("readOnly")
     }
-    assert writable == {"receive"}
+    assert writable == {"archive-receive"}
+
+
+def test_only_what_takes_files_has_a_way_out_of_the_cluster() -> None:
+    """The reader of HDF5 files, which one of them may take over, has none."""
+    _, plan = planned("dataarchive-uploads")
+    gates = [desired.manifest["spec"] for desired in plan if desired.type.kind == "NetworkPolicy"]
+    components = [gate["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for gate in gates]
+    assert components == ["receive"]
 
 
 def test_nothing_secret_is_planned() -> None:

@@ -20,10 +20,13 @@ NAMESPACE: Object = {
     "metadata": {"name": "esrf", "resourceVersion": "1", "labels": {"panosc.eu/facility": "esrf"}},
 }
 ARCHIVE = resource("DataArchive", "archive", storage={"claim": {"size": "10Ti"}})
+TAKING = resource("DataArchive", "archive", storage={"claim": {"size": "10Ti"}}, uploads={})
+AAI = {"issuer": "https://login.esrf.fr", "audience": "esrf", "entitlementNamespace": "geant:esrf.fr"}
 CATALOGUE = resource(
     "Catalogue", "catalogue", sources=[{"name": "beamlines", "nexus": {"archive": "archive"}}]
 )
 WORLD = [FACILITY, NAMESPACE, ARCHIVE, CATALOGUE]
+WITH_LOGIN = [resource("Facility", "esrf", None, displayName="ESRF", aai=AAI), NAMESPACE, CATALOGUE]
 
 INDEXED = {
     "files": 12,
@@ -66,11 +69,8 @@ def test_healthy_resources_are_ready() -> None:
 
 
 def test_an_archive_to_which_nobody_can_send_files_says_so() -> None:
-    taking = {**ARCHIVE, "spec": {**ARCHIVE["spec"], "uploads": {}}}
-    assert "nobody can send any" in judge(taking, report=INDEXED).message
-    aai = {"issuer": "https://login.esrf.fr", "audience": "esrf", "entitlementNamespace": "geant:esrf.fr"}
-    facility = {**FACILITY, "spec": {**FACILITY["spec"], "aai": aai}}
-    judgement = judge(taking, world=[facility, NAMESPACE, taking, CATALOGUE], report=INDEXED)
+    assert "nobody can send any" in judge(TAKING, report=INDEXED).message
+    judgement = judge(TAKING, world=WITH_LOGIN, report=INDEXED)
     assert (judgement.finding, "send" in judgement.message) == (None, False)
 
 
@@ -85,6 +85,7 @@ STUCK = {
         }
     ],
 }
+NOT_ALLOWED = {"parents": [{"conditions": [{"type": "Accepted", "status": "False", "reason": "NotAllowed"}]}]}
 TERMINATING: Object = {**NAMESPACE, "metadata": {**NAMESPACE["metadata"], "deletionTimestamp": "now"}}
 ELSEWHERE: Object = {
     **NAMESPACE,
@@ -180,19 +181,34 @@ EXISTING = resource("DataArchive", "archive", storage={"existingClaim": "files"}
         (ARCHIVE, {"change": status_of("Deployment archive", STUCK)}, "ServiceFailed", True, "no image"),
         (
             ARCHIVE,
-            {
-                "change": status_of(
-                    "HTTPRoute archive",
-                    {
-                        "parents": [
-                            {"conditions": [{"type": "Accepted", "status": "False", "reason": "NotAllowed"}]}
-                        ]
-                    },
-                )
-            },
+            {"change": status_of("HTTPRoute archive", NOT_ALLOWED)},
             "RouteNotAccepted",
             True,
-            "NotAllowed",
+            "HTTPRoute esrf/archive: NotAllowed",
+        ),
+        (
+            TAKING,
+            {"world": WITH_LOGIN, "change": status_of("HTTPRoute archive-receive", NOT_ALLOWED)},
+            "RouteNotAccepted",
+            True,
+            "HTTPRoute esrf/archive-receive: NotAllowed",
+        ),
+        (
+            TAKING,
+            {"world": WITH_LOGIN, "change": status_of("Deployment archive-receive", {})},
+            "Progressing",
+            False,
+            "Deployment esrf/archive-receive",
+        ),
+        (
+            TAKING,
+            {
+                "world": [*WITH_LOGIN, crashing("receive", "archive", "archive")],
+                "change": status_of("Deployment archive-receive", {}),
+            },
+            "ServiceFailed",
+            True,
+            "Pod archive-receive-x1, container main: CrashLoopBackOff",
         ),
         (
             ARCHIVE,

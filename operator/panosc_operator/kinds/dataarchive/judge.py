@@ -9,7 +9,7 @@ from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement
 from panosc_operator.engine.resources import CRON_JOB, PERSISTENT_VOLUME_CLAIM, Object
 from panosc_operator.kinds import policies
 from panosc_operator.kinds.dataarchive.observe import Observation
-from panosc_operator.kinds.dataarchive.plan import INDEX_SUFFIX, fixity_name, public_url
+from panosc_operator.kinds.dataarchive.plan import INDEX_SUFFIX, RECEIVE_SUFFIX, fixity_name, public_url
 from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.reporting import unless_only_time_passed
 
@@ -67,7 +67,9 @@ _POLICIES = (
     _claim_not_found,
     _claim_lost,
     policies.refused(DataArchiveReason.APPLY_FAILED),
-    policies.service_failed(DataArchiveReason.SERVICE_FAILED, {"api": "", "index": INDEX_SUFFIX}),
+    policies.service_failed(
+        DataArchiveReason.SERVICE_FAILED, {"api": "", "receive": RECEIVE_SUFFIX, "index": INDEX_SUFFIX}
+    ),
     _claim_pending,
     policies.route_not_accepted(DataArchiveReason.ROUTE_NOT_ACCEPTED),
     policies.progressing(DataArchiveReason.PROGRESSING),

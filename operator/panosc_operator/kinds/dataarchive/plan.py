@@ -11,7 +11,6 @@ from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
     API_PORT,
     ARCHIVE_API_PORT,
-    ARCHIVE_RECEIVE_PORT,
     GRACE_SECONDS,
     STATUS_PORT,
     Part,
@@ -52,6 +51,7 @@ LINK_KEYS = "/etc/panosc/links"
 LINK_KEY_LENGTH = 43
 """Characters of the key by which links are signed: as many as have 256 bits."""
 INDEX_SUFFIX = "-index"
+RECEIVE_SUFFIX = "-receive"
 NGINX_CONFIG = "/opt/panosc/share/panosc/nginx.conf"
 _DRAIN = f"nginx -e stderr -c {NGINX_CONFIG} -s quit; sleep {GRACE_SECONDS}"
 """Ends with nginx itself, at the latest with the pod's grace period."""
@@ -94,25 +94,25 @@ def plan(observed: Observation) -> list[Desired] | None:
     host = host_of(archive, domain_of(facility, observed.settings.base_domain))
     everything = [path_match("PathPrefix", "/")]
     has_sessions = observed.login is not None and observed.login.sessions
-    taking = _taking(observed, facility)
     return [
         *_claims(archive, part("storage")),
         _link_key(archive, part("api")),
         service_account(part("api"), archive_account(name)),
-        *_server(observed, part("api"), taking),
+        *_server(observed, part("api"), volumes),
         service(part("api"), name, API_PORT),
         route(part("api"), name, host, everything),
         *([session_route(part("api"), name, host, everything)] if has_sessions else []),
+        *_receiver(observed, facility, part("receive"), host),
         _indexer(observed, part("index"), volumes),
         service(part("index"), index_name(archive), STATUS_PORT, port_name="status"),
         _fixity_check(observed, part("fixity"), volumes),
     ]
 
 
-def _volumes(observed: Observation, *, writable: bool = False) -> list[Object]:
-    """The files, and what is known of them; containers that only read mount them read-only all the same."""
+def _volumes(observed: Observation) -> list[Object]:
+    """The files, and what is known of them."""
     return [
-        claim_volume("data", observed.claim_name, read_only=not writable),
+        claim_volume("data", observed.claim_name, read_only=True),
         claim_volume("state", state_claim(observed.archive)),
     ]
 
@@ -182,47 +182,15 @@ def _container(
 
 
 def _pod(archive: DataArchive, containers: list[Object], volumes: list[Object], **fields: Any) -> Object:
-    """All pods of the archive share the volume with the manifest, which only one node can have."""
+    """All pods of the archive run on one node, as only one can have the manifest's volume, and often the
+    files'."""
     groups = archive.spec.storage.supplemental_groups
     return pod(containers, volumes, groups=groups, **beside_archives([archive.metadata.name]), **fields)
 
 
-def _taking(observed: Observation, facility: Facility) -> dict[str, Any] | None:
-    """Who may send which files to the archive; None: nobody."""
-    wanted, login = observed.archive.spec.uploads, observed.login
-    if wanted is None or login is None:
-        return None
-    return {
-        "facility": facility.metadata.name,
-        "login": login.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "proposalDirectory": observed.archive.spec.layout.proposal_directory,
-        "maxBytes": int(parse_quantity(wanted.max_file_size)),
-        "keepSeconds": wanted.keep_partial_days * 24 * 3600,
-    }
-
-
-def _receiver(observed: Observation, uploads: dict[str, str]) -> Object:
-    """What takes files: the only program that may write where they are, and one that opens none of them."""
-    settings = observed.settings
-    return container(
-        "receive",
-        settings.image_archive,
-        settings.image_pull_policy,
-        requirements=resources("20m", "64Mi", memory_limit="512Mi"),
-        mounts={"data": DATA},
-        read_only_mounts=trust_mounts(settings),
-        environment=_environment(observed) | uploads | trust_environment(settings),
-        command=["panosc-archive", "receive", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_RECEIVE_PORT)],
-        ports=[{"name": "receive", "containerPort": ARCHIVE_RECEIVE_PORT, "protocol": "TCP"}],
-        **probes(ARCHIVE_RECEIVE_PORT),
-    )
-
-
-def _server(observed: Observation, part: Part, taking: dict[str, Any] | None) -> list[Desired]:
-    """nginx in front, which sends the bytes; behind it the service, which decides who gets them, and beside
-    that what takes new ones."""
+def _server(observed: Observation, part: Part, volumes: list[Object]) -> list[Desired]:
+    """nginx in front, which sends the bytes; behind it the service, which decides who gets them."""
     archive, settings = observed.archive, observed.settings
-    uploads = {"PANOSC_ARCHIVE_UPLOADS": json.dumps(taking, sort_keys=True)} if taking else {}
     gateway = container(
         "gateway",
         settings.image_archive,
@@ -242,11 +210,11 @@ def _server(observed: Observation, part: Part, taking: dict[str, Any] | None) ->
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(ARCHIVE_API_PORT)],
         serves=True,
-        environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files", **uploads},
+        environment={"PANOSC_ARCHIVE_ACCEL_PREFIX": "/_files"},
         ports=[{"name": "api", "containerPort": ARCHIVE_API_PORT, "protocol": "TCP"}],
         **probes(ARCHIVE_API_PORT),
     )
-    containers, name, replicas = [gateway, api], archive.metadata.name, archive.spec.replicas
+    name, replicas = archive.metadata.name, archive.spec.replicas
     # One for each catalogue, so that none could show another that it is the archive.
     tokens = token_volume(
         "tokens",
@@ -256,16 +224,56 @@ def _server(observed: Observation, part: Part, taking: dict[str, Any] | None) ->
         },
     )
     links = secret_volume("links", links_secret(name))
-    volumes = [*_volumes(observed, writable=bool(taking)), links, tokens]
-    if taking:
-        containers.append(_receiver(observed, uploads))
-        volumes += trust_volumes(settings)
-    config = observed.trust_revision if taking else None
-    server = _pod(archive, containers, volumes, serviceAccountName=archive_account(name))
-    served = deployment(part, name, server, replicas=replicas, config=config)
-    budget = [disruption_budget(part, name)] if replicas > 1 else []
-    gate = [login_gate(part, name, observed.login, settings)] if taking and observed.login else []
-    return [served, *budget, *gate]
+    server = _pod(
+        archive, [gateway, api], [*volumes, links, tokens], serviceAccountName=archive_account(name)
+    )
+    served = deployment(part, name, server, replicas=replicas)
+    return [served, *([disruption_budget(part, name)] if replicas > 1 else [])]
+
+
+def _receiver(observed: Observation, facility: Facility, part: Part, host: str) -> list[Desired]:
+    """What takes files, if anybody may send any: the only program that may write where they are.
+
+    Its pods are its own: they open none of the files, and the reader of HDF5, which a file may take over, has
+    no way to the login. It takes tokens alone: its route, the longer one, wins over that of sessions.
+    """
+    archive, settings = observed.archive, observed.settings
+    wanted, login = archive.spec.uploads, observed.login
+    if wanted is None or login is None:
+        return []
+    uploads = {
+        "facility": facility.metadata.name,
+        "login": login.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "proposalDirectory": archive.spec.layout.proposal_directory,
+        "maxBytes": int(parse_quantity(wanted.max_file_size)),
+        "keepSeconds": wanted.keep_partial_days * 24 * 3600,
+    }
+    receive = container(
+        "receive",
+        settings.image_archive,
+        settings.image_pull_policy,
+        requirements=resources("20m", "64Mi", memory_limit="512Mi"),
+        mounts={"data": DATA},
+        read_only_mounts=trust_mounts(settings),
+        environment={
+            "PANOSC_ARCHIVE_DATA_DIRECTORY": DATA,
+            "PANOSC_ARCHIVE_PUBLIC_URL": public_url(observed) or "",
+            "PANOSC_ARCHIVE_UPLOADS": json.dumps(uploads, sort_keys=True),
+            **trust_environment(settings),
+        },
+        command=["panosc-archive", "receive", "--host", ALL_ADDRESSES, "--port", str(API_PORT)],
+        ports=[{"name": "http", "containerPort": API_PORT, "protocol": "TCP"}],
+        **probes(API_PORT),
+    )
+    name, replicas = f"{archive.metadata.name}{RECEIVE_SUFFIX}", archive.spec.replicas
+    taker = _pod(archive, [receive], [claim_volume("data", observed.claim_name), *trust_volumes(settings)])
+    return [
+        deployment(part, name, taker, replicas=replicas, config=observed.trust_revision),
+        service(part, name, API_PORT),
+        route(part, name, host, [path_match("PathPrefix", "/uploads")]),
+        *([disruption_budget(part, name)] if replicas > 1 else []),
+        login_gate(part, name, login, settings),
+    ]
 
 
 def _indexer(observed: Observation, part: Part, volumes: list[Object]) -> Desired:

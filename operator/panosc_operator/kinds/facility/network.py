@@ -8,7 +8,6 @@ from panosc_operator.engine.resources import Object
 from panosc_operator.kinds.building import (
     API_PORT,
     ARCHIVE_API_PORT,
-    ARCHIVE_RECEIVE_PORT,
     POSTGRES_PORT,
     STATUS_PORT,
     Part,
@@ -26,13 +25,16 @@ _DATABASE_USERS: Object = {
     "matchLabels": {LABEL_NAME: "catalogue"},
     "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": _DATABASE_CLIENTS}],
 }
+_REACHED_FROM_OUTSIDE: Object = {
+    "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": ["api", "receive"]}]
+}
 _WITH_STATUS: Object = {
     "matchExpressions": [{"key": LABEL_COMPONENT, "operator": "In", "values": ["index", "ingest"]}]
 }
 
 _WITH_METRICS: Object = {
     "matchExpressions": [
-        {"key": LABEL_COMPONENT, "operator": "In", "values": ["api", "dois", "index", "ingest"]}
+        {"key": LABEL_COMPONENT, "operator": "In", "values": ["api", "dois", "index", "ingest", "receive"]}
     ]
 }
 
@@ -55,7 +57,7 @@ def network_policies(observed: Observation, part: Part) -> list[Desired]:
         ),
         policy(
             "panosc-gateway",
-            {"matchLabels": {LABEL_COMPONENT: "api"}},
+            _REACHED_FROM_OUTSIDE,
             ingress=[{"from": [gateway], "ports": ports(API_PORT)}],
         ),
         policy("panosc-status", _WITH_STATUS, ingress=[{"from": [operator], "ports": ports(STATUS_PORT)}]),
@@ -87,8 +89,10 @@ def scrape_policies(observed: Observation, part: Part) -> list[Desired]:
     namespace = observed.settings.metrics_namespace
     if not namespace:
         return []
-    numbers = (ARCHIVE_API_PORT, ARCHIVE_RECEIVE_PORT, API_PORT, STATUS_PORT)
-    rule: Object = {"from": [pods_in(namespace)], "ports": ports(*numbers)}
+    rule: Object = {
+        "from": [pods_in(namespace)],
+        "ports": ports(ARCHIVE_API_PORT, API_PORT, STATUS_PORT),
+    }
     return [network_policy(part, "panosc-metrics", _WITH_METRICS, ingress=[rule])]
 
 

@@ -49,8 +49,11 @@ PUBLIC_PREFIXES = (
     "/admin/serverinfo",
 )
 _DATA = "/opt/keycloak/data"
-# Those that ask for its keys: archives where they take files.
-_VERIFIERS = [{LABEL_NAME: name, LABEL_COMPONENT: "api"} for name in ("catalogue", "archive")]
+# Those that ask for its keys: of archives what takes files, while the rest has the catalogue verify tokens.
+_VERIFIERS = [
+    {LABEL_NAME: name, LABEL_COMPONENT: component}
+    for name, component in (("catalogue", "api"), ("archive", "receive"))
+]
 
 
 def plan(observed: Observation) -> list[Desired] | None:
