@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from panosc_archive.settings import Settings
 from panosc_archive.uploads.app import create_app
 from panosc_archive.uploads.protocol import Announced
-from panosc_archive.uploads.routes import BUFFER, MAX_UNFINISHED
+from panosc_archive.uploads.routes import BUFFER, MAX_UNFINISHED, READINGS
 from panosc_archive.uploads.store import STEP, Store
 from panosc_common.tree import UNFINISHED, TreeScanner
 from tusclient.client import TusClient
@@ -493,6 +494,21 @@ def test_what_a_crash_left_without_its_state_goes_with_time(receiver: Receiver) 
     assert list(folder.iterdir()) == [new]
 
 
+def served_here(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
+    """An administrator's client of a service of the same archive, in this process."""
+    for name, value in receiver.environment.items():
+        monkeypatch.setenv(name, value)
+    configured = Settings()
+    assert configured.uploads
+    transport = httpx2.ASGITransport(create_app(configured, configured.uploads))
+    headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token(ADMIN)}"}
+    return httpx2.AsyncClient(transport=transport, headers=headers)
+
+
+def piece_at(start: int) -> dict[str, str]:
+    return {"Upload-Offset": str(start), "Content-Type": "application/offset+octet-stream"}
+
+
 def sent_to_a_broken_disk(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
@@ -502,21 +518,10 @@ def sent_to_a_broken_disk(
     write: Callable[[int, Any, int], int],
 ) -> httpx2.Response:
     """The answer of a service of the same archive, in this process, where `write` is how it writes."""
-    for name, value in receiver.environment.items():
-        monkeypatch.setenv(name, value)
-    configured = Settings()
-    assert configured.uploads
-    app = create_app(configured, configured.uploads)
-    headers = {
-        "Tus-Resumable": "1.0.0",
-        "Authorization": f"Bearer {token(ADMIN)}",
-        "Upload-Offset": str(start),
-    }
-    headers["Content-Type"] = "application/offset+octet-stream"
 
     async def send() -> httpx2.Response:
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
-            return await client.patch(url, headers=headers, content=content)
+        async with served_here(receiver, monkeypatch) as client:
+            return await client.patch(url, headers=piece_at(start), content=content)
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "pwrite", write)
@@ -562,6 +567,47 @@ def test_a_disk_that_is_slow_once_doubles_nothing(
     assert receiver.offset(url) == 0
     assert receiver.send(url, 0, content).status_code == 204
     assert (receiver.root / PLACE).read_bytes() == content
+
+
+def test_files_that_are_read_again_hold_up_no_others(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, announced = Store(receiver.root, 3600), hashlib.sha256(CONTENT).hexdigest()
+    left = []
+    for number in range(40):  # more than any pool of threads has
+        upload = store.begin(Announced(f"hc1/{number}", len(CONTENT), announced, ""), "ada")
+        left.append(f"{receiver.url}/{upload.identifier}")
+        with store.open(upload.identifier) as part:
+            assert part
+            part.append(CONTENT)
+            part.keep()
+    other, go_on, pread, reading = receiver.begun(PLACE, CONTENT), threading.Event(), os.pread, []
+
+    async def send() -> list[int]:
+        begun, tell = asyncio.Event(), asyncio.get_running_loop().call_soon_threadsafe
+
+        def slow(descriptor: int, length: int, offset: int) -> bytes:
+            reading.append(descriptor)
+            if len(reading) == READINGS:
+                tell(begun.set)
+            assert go_on.wait(20)
+            return pread(descriptor, length, offset)
+
+        monkeypatch.setattr(os, "pread", slow)
+        async with served_here(receiver, monkeypatch) as client:
+            ends = asyncio.gather(*(client.patch(url, headers=piece_at(len(CONTENT))) for url in left))
+            try:
+                async with asyncio.timeout(10):
+                    await begun.wait()
+                    sent = await client.patch(other, headers=piece_at(0), content=CONTENT)
+                    head = await client.head(other)
+                assert (sent.status_code, head.status_code, len(reading)) == (204, 200, READINGS)
+            finally:
+                go_on.set()
+            return [answer.status_code for answer in await ends]
+
+    assert set(asyncio.run(send())) == {204}
+    assert {(receiver.root / "hc1" / str(number)).read_bytes() for number in range(40)} == {CONTENT}
 
 
 def test_what_expired_is_forgotten_with_what_had_come(receiver: Receiver) -> None:

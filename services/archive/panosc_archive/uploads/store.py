@@ -277,6 +277,11 @@ class Part:
         return os.fstat(self._descriptor).st_nlink > 1
 
     @property
+    def is_summed(self) -> bool:
+        """Whether its SHA-256 is known without reading it."""
+        return self._sum is not None
+
+    @property
     def waiting(self) -> int:
         """How many bytes do not count yet."""
         return self.size - self.upload.offset
