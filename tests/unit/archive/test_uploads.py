@@ -26,6 +26,7 @@ from panosc_archive.uploads.protocol import Announced
 from panosc_archive.uploads.routes import BUFFER, MAX_UNFINISHED, READINGS
 from panosc_archive.uploads.store import STEP, Store
 from panosc_common.tree import UNFINISHED, TreeScanner
+from structlog.testing import capture_logs
 from tusclient.client import TusClient
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 from unit.archive.receiver import (
@@ -390,6 +391,19 @@ def counted(receiver: Receiver) -> int:
     return int(json.loads(state.read_text())["offset"])
 
 
+def come_elsewhere(store: Store, url: str, content: bytes) -> None:
+    """As in another pod, or before a restart: the sum is not known here."""
+    with store.open(url.rpartition("/")[2]) as part:
+        assert part
+        part.append(content)
+        part.keep()
+
+
+def expire(receiver: Receiver) -> None:
+    state = next((receiver.root / UNFINISHED).glob("*.json"))
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"expires": time.time() - 1}))
+
+
 def test_two_do_not_write_at_once(receiver: Receiver) -> None:
     url, content = receiver.begun(PLACE, CONTENT * 10**5), CONTENT * 10**5
     with half_sent(receiver, url, content, 2**21):
@@ -435,10 +449,7 @@ def test_a_service_that_is_killed_in_the_middle_goes_on(receiver: Receiver) -> N
 def test_a_service_that_is_killed_before_a_whole_file_has_its_name_finishes_it(receiver: Receiver) -> None:
     url = receiver.begun(PLACE, CONTENT)
     store = Store(receiver.root, 3600)
-    with store.open(url.rpartition("/")[2]) as part:
-        assert part
-        part.append(CONTENT)
-        part.keep()
+    come_elsewhere(store, url, CONTENT)
     assert receiver.offset(url) == len(CONTENT)
     # As if it had just got its name, too.
     (receiver.root / "hc1/scan").mkdir(parents=True)
@@ -577,10 +588,7 @@ def test_files_that_are_read_again_hold_up_no_others(
     for number in range(40):  # more than any pool of threads has
         upload = store.begin(Announced(f"hc1/{number}", len(CONTENT), announced, ""), "ada")
         left.append(f"{receiver.url}/{upload.identifier}")
-        with store.open(upload.identifier) as part:
-            assert part
-            part.append(CONTENT)
-            part.keep()
+        come_elsewhere(store, left[-1], CONTENT)
     other, go_on, pread, reading = receiver.begun(PLACE, CONTENT), threading.Event(), os.pread, []
 
     async def send() -> list[int]:
@@ -616,21 +624,31 @@ def test_what_expired_is_forgotten_with_what_had_come(receiver: Receiver) -> Non
     store = Store(receiver.root, 3600)
     store.sweep()
     assert receiver.offset(url) == 5
-    state = next((receiver.root / UNFINISHED).glob("*.json"))
-    state.write_text(json.dumps(json.loads(state.read_text()) | {"expires": time.time() - 1}))
+    expire(receiver)
     assert receiver.ask("HEAD", url).status_code == 404
     assert receiver.send(url, 5, CONTENT[5:]).status_code == 404
-    store.sweep()
+    with capture_logs() as said:
+        store.sweep()
+    assert [(line["event"], line["path"], line["bytes"]) for line in said] == [("upload expired", PLACE, 5)]
     assert leftovers(receiver) == []
     assert not (receiver.root / PLACE).exists()
 
 
+def test_what_got_its_name_before_a_crash_is_not_said_to_have_expired(receiver: Receiver) -> None:
+    url, store = receiver.begun(PLACE, CONTENT), Store(receiver.root, 3600)
+    come_elsewhere(store, url, CONTENT)
+    (receiver.root / "hc1/scan").mkdir(parents=True)
+    os.link(next((receiver.root / UNFINISHED).glob("*.part")), receiver.root / PLACE)
+    expire(receiver)
+    with capture_logs() as said:
+        store.sweep()
+    assert (said, leftovers(receiver)) == ([], [])
+    assert (receiver.root / PLACE).read_bytes() == CONTENT
+
+
 def test_what_ended_in_another_pod_is_forgotten_here(receiver: Receiver) -> None:
     url, store = receiver.begun(PLACE, CONTENT), Store(receiver.root, 3600)
-    with store.open(url.rpartition("/")[2]) as part:
-        assert part
-        part.append(CONTENT[:5])
-        part.keep()
+    come_elsewhere(store, url, CONTENT[:5])
     store.sweep()
     assert len(store._sums) == 1
     assert receiver.send(url, 5, CONTENT[5:]).status_code == 204
@@ -655,10 +673,7 @@ def test_however_it_is_cut_the_file_is_the_same(
     for number, end in enumerate(ends):
         piece = content[start:end]
         if number in restarts:  # as in another pod, which does not know the sum
-            with Store(receiver.root, 3600).open(url.rpartition("/")[2]) as part:
-                assert part
-                part.append(piece)
-                part.keep()
+            come_elsewhere(Store(receiver.root, 3600), url, piece)
             piece, start = b"", end
         assert receiver.send(url, start, piece).status_code == 204
         start = end

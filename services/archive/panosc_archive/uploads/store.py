@@ -150,9 +150,17 @@ class Store:
             if self.find(identifier):
                 return  # it went on meanwhile
             upload = self._read(identifier)
+            is_file = self.has_name(identifier)
             self.remove(identifier)
-            if upload and not upload.is_finished:
+            if upload and not (upload.is_finished or is_file):
                 log.info("upload expired", path=upload.path, bytes=upload.offset, subject=upload.subject)
+
+    def has_name(self, identifier: str) -> bool:
+        """Whether the part is a file of the archive already: a crash came before that was noted."""
+        try:
+            return self._part(identifier).stat().st_nlink > 1
+        except FileNotFoundError:
+            return False
 
     def remove(self, identifier: str) -> None:
         """Forget an upload with all that has come of it."""
@@ -273,8 +281,8 @@ class Part:
 
     @property
     def has_name(self) -> bool:
-        """Whether it is a file of the archive already: a crash came before that was noted."""
-        return os.fstat(self._descriptor).st_nlink > 1
+        """Whether it is a file of the archive already."""
+        return self._store.has_name(self.upload.identifier)
 
     @property
     def is_summed(self) -> bool:
