@@ -11,8 +11,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panosc_archive.settings import Settings
+from panosc_archive.uploads import routes
 from panosc_archive.uploads.app import create_app
 from panosc_archive.uploads.protocol import Announced
 from panosc_archive.uploads.routes import BUFFER, MAX_UNFINISHED, READINGS
@@ -505,15 +506,22 @@ def test_what_a_crash_left_without_its_state_goes_with_time(receiver: Receiver) 
     assert list(folder.iterdir()) == [new]
 
 
-def served_here(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
+@asynccontextmanager
+async def served_here(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx2.AsyncClient]:
     """An administrator's client of a service of the same archive, in this process."""
     for name, value in receiver.environment.items():
         monkeypatch.setenv(name, value)
     configured = Settings()
     assert configured.uploads
-    transport = httpx2.ASGITransport(create_app(configured, configured.uploads))
+    app = create_app(configured, configured.uploads)
     headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token(ADMIN)}"}
-    return httpx2.AsyncClient(transport=transport, headers=headers)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), headers=headers) as client,
+    ):
+        yield client
 
 
 def piece_at(start: int) -> dict[str, str]:
@@ -578,6 +586,132 @@ def test_a_disk_that_is_slow_once_doubles_nothing(
     assert receiver.offset(url) == 0
     assert receiver.send(url, 0, content).status_code == 204
     assert (receiver.root / PLACE).read_bytes() == content
+
+
+def cut_off(
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    content: bytes,
+    *,
+    cancel: bool,
+    **headers: str,
+) -> httpx2.Response | None:
+    """The answer to a request of which no more comes; None if it is cancelled then, as at a stop."""
+
+    async def send() -> httpx2.Response | None:
+        all_sent = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+            all_sent.set()
+            await asyncio.Event().wait()
+
+        async with served_here(receiver, monkeypatch) as client:
+            request = client.patch(url, headers=piece_at(0) | headers, content=pieces())
+            running = asyncio.create_task(request)
+            if not cancel:
+                return await running
+            await all_sent.wait()
+            running.cancel()
+        assert running.cancelled()
+        return None
+
+    return asyncio.run(send())
+
+
+CHECKSUM = f"sha256 {base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()}"
+
+
+@pytest.mark.parametrize(("headers", "kept"), [({}, 2 * BUFFER), ({"Upload-Checksum": CHECKSUM}, 0)])
+def test_what_came_before_a_request_is_cancelled_is_kept(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], kept: int
+) -> None:
+    content = os.urandom(3 * BUFFER)
+    url = receiver.begun(PLACE, content)
+    cut_off(receiver, monkeypatch, url, content[: 2 * BUFFER], cancel=True, **headers)
+    assert (receiver.offset(url), part_of(receiver)) == (kept, kept)
+    assert receiver.send(url, kept, content[kept:]).status_code == 204
+    assert (receiver.root / PLACE).read_bytes() == content
+
+
+def test_what_was_written_before_a_disk_fails_is_in_the_sum(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, write, store = receiver.begun(PLACE, CONTENT), os.pwrite, Store(receiver.root, 3600)
+
+    def fails_in_the_middle(descriptor: int, data: Any, offset: int) -> int:
+        if offset:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return write(descriptor, data[:5], offset)
+
+    with store.open(url.rpartition("/")[2]) as part:
+        assert part
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "pwrite", fails_in_the_middle)
+            with pytest.raises(OSError, match="Input/output"):
+                part.append(CONTENT)
+        part.append(CONTENT[5:])
+        part.keep()
+        assert part.sha256() == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize(("headers", "kept"), [({}, 5), ({"Upload-Checksum": CHECKSUM}, 0)])
+def test_who_sends_nothing_more_is_given_up_and_what_came_is_kept(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], kept: int
+) -> None:
+    monkeypatch.setattr(routes, "SILENT_SECONDS", 0.2)
+    url = receiver.begun(PLACE, CONTENT)
+    answer = cut_off(receiver, monkeypatch, url, CONTENT[:5], cancel=False, **headers)
+    assert answer
+    assert (answer.status_code, "go on from what HEAD says" in answer.json()["detail"]) == (408, True)
+    assert (receiver.offset(url), part_of(receiver)) == (kept, kept)
+    assert receiver.send(url, kept, CONTENT[kept:]).status_code == 204
+
+
+def test_a_request_without_a_byte_changes_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "SILENT_SECONDS", 0.2)
+    url = receiver.begun(PLACE, CONTENT)
+    receiver.send(url, 0, CONTENT[:5])
+    state = next((receiver.root / UNFINISHED).glob("*.json")).read_bytes()
+    empty = receiver.send(url, 5, b"")
+    assert (empty.status_code, empty.headers["Upload-Offset"]) == (204, "5")
+    assert "Repr-Digest" not in empty.headers
+    silent = cut_off(receiver, monkeypatch, url, b"", cancel=False, **{"Upload-Offset": "5"})
+    assert silent
+    assert silent.status_code == 408
+    assert next((receiver.root / UNFINISHED).glob("*.json")).read_bytes() == state
+    assert receiver.send(url, 5, CONTENT[5:]).status_code == 204
+
+
+def test_of_two_that_get_one_name_at_once_the_second_is_refused(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [b"of the one", b"of the other"]
+    urls = [receiver.begun(PLACE, content) for content in contents]
+    link, both = os.link, threading.Barrier(2, timeout=10)
+
+    def together(*given: Any, **options: Any) -> None:
+        both.wait()
+        link(*given, **options)
+
+    async def send() -> list[httpx2.Response]:
+        async with served_here(receiver, monkeypatch) as client:
+            pairs = zip(urls, contents, strict=True)
+            sending = (client.patch(url, headers=piece_at(0), content=content) for url, content in pairs)
+            return await asyncio.gather(*sending)
+
+    monkeypatch.setattr(os, "link", together)
+    answers = asyncio.run(send())
+    by_status = {answer.status_code: number for number, answer in enumerate(answers)}
+    assert set(by_status) == {204, 409}
+    assert "never replaced" in answers[by_status[409]].json()["detail"]
+    assert (receiver.root / PLACE).read_bytes() == contents[by_status[204]]
+    assert "Repr-Digest" in receiver.ask("HEAD", urls[by_status[204]]).headers
+    assert receiver.ask("HEAD", urls[by_status[409]]).status_code == 404
+    assert leftovers(receiver) == [".json"]
 
 
 def test_files_that_are_read_again_hold_up_no_others(

@@ -66,6 +66,7 @@ def create_app(settings: Settings, uploads: Uploads) -> Starlette:
         sweeping = asyncio.create_task(sweep())
         yield
         sweeping.cancel()
+        await receiving.settle()
         await client.aclose()
 
     return Starlette(

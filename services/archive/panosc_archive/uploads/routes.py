@@ -49,6 +49,12 @@ class Receiving:
         self._store = store
         self._verifier = verifier
         self._readings = asyncio.Semaphore(READINGS)
+        self._writing: set[asyncio.Task[Any]] = set()
+
+    async def settle(self) -> None:
+        """Wait until what the server has cancelled, as it stops, has kept what came."""
+        if self._writing:
+            await asyncio.wait(self._writing)
 
     async def collection(self, request: Request) -> Response:
         """`/uploads`: what is possible, or the begin of a file."""
@@ -192,7 +198,11 @@ class Receiving:
     @contextlib.asynccontextmanager
     async def _locked(self, identifier: str) -> AsyncIterator[Part]:
         """The part, while no other request writes it. Raises Problem: 404, 423."""
+        task = asyncio.current_task()
+        assert task  # noqa: S101 -- each request is one
+        self._writing.add(task)
         with ExitStack() as stack:
+            stack.callback(self._writing.discard, task)
             try:
                 part = await _to_its_end(stack.enter_context, self._store.open(identifier))
             except Busy as error:
@@ -235,6 +245,10 @@ class Receiving:
         except (Problem, OSError):
             with contextlib.suppress(OSError):
                 await _to_its_end(part.cut)
+            raise
+        except asyncio.CancelledError:  # the service stops: as if the line broke
+            with contextlib.suppress(OSError):
+                await _to_its_end(part.cut if wanted else part.keep)
             raise
         if not ended:
             raise Problem(408, "the request ended before its bytes did: go on from what HEAD says")

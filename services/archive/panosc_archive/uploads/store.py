@@ -274,10 +274,11 @@ class Part:
         left = memoryview(data)
         while left:
             written = os.pwrite(self._descriptor, left, self.size)
+            # Each time, as the next may fail, and what was written is kept where nobody hears of that.
+            if self._sum is not None:
+                self._sum.update(left[:written])
             self.size += written
             left = left[written:]
-        if self._sum is not None:
-            self._sum.update(data)
 
     @property
     def has_name(self) -> bool:
