@@ -137,6 +137,16 @@ def test_the_add_ons_hang_together(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert trusted["data"] == {"ca.crt": ca.certificate.read_text()}
 
 
+def test_the_gateway_logs_no_query_and_the_how_to_tells_the_same() -> None:
+    text = (addons._MANIFESTS / "gateway.yaml").read_text()
+    told = text[text.index("  telemetry:\n") : text.index("  shutdown:")]
+    fields = yaml.safe_load(told)["telemetry"]["accessLog"]["settings"][0]["format"]["json"]
+    paths = [operator for operator in fields.values() if "PATH" in operator]
+    assert paths == ["%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%"]
+    assert not any("REFERER" in operator for operator in fields.values())
+    assert told in (Path(__file__).parents[3] / "docs/how-to/links.md").read_text()
+
+
 def test_sudo_keeps_the_folders_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
