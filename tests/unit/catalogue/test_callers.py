@@ -1,5 +1,6 @@
 """Which services may ask what archives ask: over HTTP, with tokens as Kubernetes gives them to pods."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +8,16 @@ from pathlib import Path
 
 import httpx2
 import jwt
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from panosc_catalogue import store
+from panosc_catalogue.records import DocumentRecord
 from panosc_catalogue.web.app import create_app
 from panosc_common import tokens
+from panosc_common.access import Reason, Role
 from panosc_common.service_accounts import HEADER
+from panosc_common.signed import Keys, Link
 from support.service_accounts import ARCHIVE, AUDIENCE, Issuer
 from unit.catalogue.service import serving, settings
 
@@ -38,7 +44,10 @@ class Asked:
 def asked(database_url: str, tmp_path: Path) -> Iterator[Asked]:
     issuer, callers = Issuer(), tmp_path / "callers.json"
     issuer.write_callers(callers, {ARCHIVE: "a"})
-    with serving(create_app(settings(database_url, tmp_path, callers_file=callers))) as client:
+    aai = {"issuer": "https://login.example.org", "audience": "x", "entitlementNamespace": "geant:panosc.eu"}
+    (tmp_path / "catalogue.json").write_text(json.dumps({"aai": aai}))
+    given = settings(database_url, tmp_path, callers_file=callers, link_keys=tmp_path / "links")
+    with serving(create_app(given)) as client:
         yield Asked(client, issuer, callers)
 
 
@@ -70,6 +79,44 @@ def test_an_archive_asks_about_itself_alone(asked: Asked) -> None:
     assert asked.asks(token, "/internal/archives/other/children").is_success
     for path in ("archives/a/children", "embargo?archive=a&path=x"):
         assert asked.asks(token, f"/internal/{path}").status_code == 403
+
+
+def test_an_archive_learns_of_no_dataset_that_has_no_file_in_it(
+    asked: Asked, database_url: str, tmp_path: Path
+) -> None:
+    """Whoever took one over signs links in anybody's name, by its own key."""
+    dataset = {"title": "Run", "files": [{"name": "run.nxs", "path": "P1/run.nxs", "size": 1}]}
+    records = [
+        DocumentRecord.model_validate(
+            {
+                "pid": f"of {archive}",
+                "title": "Proposal",
+                "endDate": "2099-01-01T00:00:00Z",
+                "datasets": [{"pid": f"d/{archive}", **dataset}],
+            }
+        )
+        for archive in ("a", "other")
+    ]
+    with psycopg.connect(database_url, autocommit=True) as connection, connection.transaction():
+        for record, archive in zip(records, ("a", "other"), strict=True):
+            store.write(connection, [record], store.Origin(archive, archive))
+    (tmp_path / "links/a").mkdir(parents=True)
+    (tmp_path / "links/a/current").write_text("k" * 43)
+    admin, until = Reason(role=Role.ADMIN), int(time.time()) + 60
+    link = Link(archive="a", subject="ada", resource="/files/x", reasons=(admin,), expires=until)
+    headers = {
+        HEADER: asked.issuer.token(),
+        "Authorization": f"Link {Keys(tmp_path / 'links/a').sign(link)}",
+    }
+
+    def told(path: str) -> httpx2.Response:
+        return asked.client.get(f"/internal/{path}", headers=headers)
+
+    assert told("datasets/d%2Fa/files").json()["title"] == "Run"
+    assert told("embargo?pid=d/a").json()["why"] is not None
+    hidden, missing = (told(f"datasets/d%2F{one}/files") for one in ("other", "none"))
+    assert (hidden.status_code, hidden.text) == (missing.status_code, missing.text) == (404, missing.text)
+    assert told("embargo?pid=d/other").json() == told("embargo?pid=none").json() == {"why": None}
 
 
 def test_a_token_of_a_person_in_the_other_header_lets_nobody_pass(asked: Asked) -> None:
