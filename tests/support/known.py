@@ -48,6 +48,7 @@ class Known:
         "https://kubernetes.default.svc.cluster.local",
         {"keys": [{"use": "sig", "kty": "RSA", "kid": "k", "alg": "RS256", "n": "sXch", "e": "AQAB"}]},
     )
+    issuer_is_away = False
 
     def __init__(self, objects: Iterable[Object], reports: Reports | None = None) -> None:
         self.cache = Cache(frozenset(k.info.kind for k in KINDS if not k.info.namespaced))
@@ -64,8 +65,8 @@ class Known:
         found = self.cache.all(kind.group, kind.kind, namespace)
         return [obj for obj in found if labels.items() <= labels_of(obj).items()]
 
-    async def token_issuer(self) -> TokenIssuer | None:
-        return self.issuer
+    async def token_issuer(self, known: TokenIssuer | None) -> TokenIssuer | None:
+        return known if self.issuer_is_away else self.issuer
 
 
 def settings(**changes: Any) -> Settings:

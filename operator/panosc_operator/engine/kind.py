@@ -61,8 +61,11 @@ class Reader(Protocol):
     ) -> list[Object]:
         """Objects that are not watched, with these labels, from the API server."""
 
-    async def token_issuer(self) -> TokenIssuer | None:
-        """The API server as issuer of tokens; None if it doesn't publish its keys."""
+    async def token_issuer(self, known: TokenIssuer | None) -> TokenIssuer | None:
+        """The API server as issuer of tokens; None if it doesn't publish its keys.
+
+        While it can't say, what is `known` of it; without that, a pass fails by it as by any other outage.
+        """
 
 
 @dataclass(frozen=True)

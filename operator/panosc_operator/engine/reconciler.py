@@ -90,9 +90,14 @@ class Reconciler:
         objects, _ = await self._client.list(kind, namespace, selector=selector)
         return objects
 
-    async def token_issuer(self) -> TokenIssuer | None:
-        """The API server as issuer of tokens; None if it doesn't publish its keys."""
-        return await self._client.token_issuer()
+    async def token_issuer(self, known: TokenIssuer | None) -> TokenIssuer | None:
+        """The API server as issuer of tokens, or what is `known` of it while it doesn't answer."""
+        try:
+            return await self._client.token_issuer()
+        except Unavailable:
+            if known is None:
+                raise
+            return known
 
     async def work(self, key: Key) -> None:
         """Do one pass for the key, and say when the next is due. Never raises but on cancellation."""

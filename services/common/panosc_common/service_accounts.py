@@ -19,7 +19,7 @@ class Callers(Document):
     issuer: str
     """Who issues the tokens (`iss`): the cluster's API server."""
     keys: dict[str, Any]
-    """Its public keys, as a JSON Web Key Set."""
+    """Its public keys, as a JSON Web Key Set; of no use where no account is named."""
     audience: str
     """What the tokens are issued for (`aud`): this service."""
     accounts: dict[str, str]

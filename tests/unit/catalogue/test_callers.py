@@ -170,6 +170,14 @@ def test_a_file_that_became_wrong_opens_nothing(asked: Asked) -> None:
     assert asked.asks(None).status_code == 401
 
 
+def test_without_archives_there_are_no_keys_and_nobody_may_ask(asked: Asked) -> None:
+    told = {"issuer": "", "audience": AUDIENCE, "accounts": {}, "keys": {}}
+    asked.callers.write_text(json.dumps(told))
+    assert asked.refusal(asked.issuer.token()) == "there are no archives that may ask this"
+    asked.issuer.write_callers(asked.callers, {ARCHIVE: "a"})
+    assert asked.asks(asked.issuer.token()).is_success
+
+
 def test_people_and_probes_need_no_service_account(asked: Asked) -> None:
     for path in ("/api/Datasets", "/healthz", "/readyz", "/metrics"):
         assert asked.client.get(path).is_success
@@ -180,7 +188,7 @@ def test_without_its_file_it_does_not_start(database_url: str, tmp_path: Path) -
     chosen = settings(database_url, tmp_path, callers_file=callers)
     with pytest.raises(ValueError, match=str(callers)):
         create_app(chosen)
-    callers.write_text('{"issuer": "x", "audience": "y", "accounts": {}, "keys": {"keys": []}}')
+    callers.write_text('{"issuer": "x", "audience": "y", "accounts": {"z": "a"}, "keys": {"keys": []}}')
     with pytest.raises(ValueError, match="no key can be used"):
         create_app(chosen)
 

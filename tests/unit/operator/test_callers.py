@@ -85,3 +85,33 @@ def test_without_keys_a_catalogue_stays_as_it_is_and_says_why(monkeypatch: pytes
     assert finding
     assert (finding.reason, finding.stalled) == ("TokenIssuerUnknown", True)
     assert "--service-account-issuer" in finding.message
+
+
+def told_before(manifest: Object, uid: str, **changes: Object) -> Object:
+    """A ConfigMap that is there, and whose it is."""
+    metadata = {**manifest["metadata"], "ownerReferences": [{"uid": uid}], "resourceVersion": "1"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", **manifest, "metadata": metadata, **changes}
+
+
+def test_while_the_api_server_can_not_say_its_keys_the_last_ones_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, uid = planned(ONE)["ConfigMap one-callers"], ONE["metadata"]["uid"]
+    monkeypatch.setattr(Known, "issuer_is_away", True)
+    assert planned(ONE) == {}
+    assert planned(ONE, [*WORLD, told_before(kept, uid)])["ConfigMap one-callers"] == kept
+    for others in (told_before(kept, "else"), told_before(kept, uid, data={"callers.json": "{"})):
+        assert planned(ONE, [*WORLD, others]) == {}
+
+
+def test_a_catalogue_without_archives_asks_for_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Known, "issuer", None)
+    none = catalogue("none")
+    told = callers(none)
+    assert (told["keys"], told["accounts"]) == ({}, {})
+    finding = judging.judge(none, world=WORLD).finding
+    assert finding is None or finding.reason != "TokenIssuerUnknown"
+    # With its first archive it does, and what it was told before says nothing.
+    kept = told_before(planned(none)["ConfigMap none-callers"], none["metadata"]["uid"])
+    monkeypatch.setattr(Known, "issuer_is_away", True)
+    assert planned(catalogue("none", "a"), [*WORLD, kept]) == {}

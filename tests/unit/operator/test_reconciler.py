@@ -9,9 +9,10 @@ import pytest
 from panosc_operator.engine import engine as engine_module
 from panosc_operator.engine import source
 from panosc_operator.engine.cache import Cache
-from panosc_operator.engine.client import Invalid
+from panosc_operator.engine.client import Invalid, Unavailable
 from panosc_operator.engine.engine import Engine
 from panosc_operator.engine.hub import Hub
+from panosc_operator.engine.kind import TokenIssuer
 from panosc_operator.engine.probes import Health
 from panosc_operator.engine.queue import MAX_DELAY, WorkQueue
 from panosc_operator.engine.reconciler import Reconciler
@@ -59,6 +60,22 @@ class Refusing:
         self.statuses.append(obj["status"])
         metadata = {**obj["metadata"], "resourceVersion": "99", "generation": 1}
         return {**obj, "metadata": metadata, "spec": FACILITY["spec"]}
+
+
+@pytest.mark.parametrize("known", [None, TokenIssuer("https://kubernetes", {"keys": []})])
+def test_what_is_known_of_the_issuer_of_tokens_holds_while_it_is_away(known: TokenIssuer | None) -> None:
+    class Away(Refusing):
+        async def token_issuer(self) -> TokenIssuer | None:
+            raise Unavailable("GET /openid/v1/jwks: HTTP 503")
+
+    client: Any = Away()
+    cache, queue = Cache(frozenset()), Clock()
+    reconciler = Reconciler(KINDS, client, cache, queue, Hub(KINDS, cache, queue), Reports())
+    if known:
+        assert asyncio.run(reconciler.token_issuer(known)) is known
+    else:
+        with pytest.raises(Unavailable):
+            asyncio.run(reconciler.token_issuer(None))
 
 
 class Clock(WorkQueue):

@@ -58,7 +58,7 @@ def _trust(case: Case[Observation]) -> Finding | None:
 
 def _token_issuer(case: Case[Observation]) -> Finding | None:
     # Without its keys nobody could be told from an archive.
-    if case.observed.token_issuer is not None:
+    if not case.observed.lacks_issuer:
         return None
     message = (
         "the API server doesn't say at /openid/v1/jwks by which keys tokens of service accounts are known: "

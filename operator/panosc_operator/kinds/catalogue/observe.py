@@ -7,6 +7,8 @@ from datetime import datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from panosc_common.access import Login
+from panosc_common.service_accounts import Callers
+from pydantic import ValidationError
 
 from panosc_operator.api import Catalogue, DataArchive, Facility
 from panosc_operator.api.conditions import DataArchiveReason
@@ -16,12 +18,14 @@ from panosc_operator.api.sources import Source
 from panosc_operator.engine.health import assess, conditions_of
 from panosc_operator.engine.kind import Reader, TokenIssuer
 from panosc_operator.engine.resources import (
+    CONFIG_MAP,
     JOB,
     PERSISTENT_VOLUME_CLAIM,
     SECRET,
     STATEFUL_SET,
     Key,
     Object,
+    is_controlled_by,
 )
 from panosc_operator.kinds.building import POSTGRES_PORT
 from panosc_operator.kinds.pods import failures
@@ -38,6 +42,8 @@ from panosc_operator.settings import Settings
 SOURCE_SECRET_TYPE = f"{GROUP}/source"
 """Type of the Secrets that sources may have. Who edits a Catalogue may not read Secrets, so no source may
 take just any of the namespace, such as the database's, to an address that the same person chose."""
+
+CALLERS_FILE = "callers.json"
 
 _MANY_NODES = frozenset({"ReadOnlyMany", "ReadWriteMany"})
 
@@ -83,7 +89,8 @@ class Observation:
     started_migrations: frozenset[str] = frozenset()
     """Names of the migration Jobs that were let go."""
     token_issuer: TokenIssuer | None = None
-    """Who issues the tokens by which archives show who they are; None if its keys aren't published."""
+    """Who issues the tokens by which archives show who they are; None if its keys aren't published, or there
+    are no archives."""
     trust_revision: str | None = None
     """Changes with the authorities that services trust beside the public ones; None without them."""
     failures: dict[str, str] = field(default_factory=dict)
@@ -109,6 +116,11 @@ class Observation:
     def waits_for_trust(self) -> bool:
         """Whether the authorities aren't there yet: pods that start now would start again at once."""
         return self.settings.trust_config_map is not None and self.trust_revision is None
+
+    @property
+    def lacks_issuer(self) -> bool:
+        """Whether archives couldn't be told from anybody else."""
+        return bool(self.archives) and self.token_issuer is None
 
     @property
     def dois(self) -> DoiIdentifiers | None:
@@ -146,6 +158,11 @@ def credentials_of(source: Source) -> str | None:
 def database_name(catalogue: Catalogue) -> str:
     """Name of the objects of the database that the operator runs."""
     return f"{catalogue.metadata.name}-postgres"
+
+
+def callers_name(catalogue: Catalogue) -> str:
+    """Name of the ConfigMap that says which service accounts may ask what archives ask."""
+    return f"{catalogue.metadata.name}-callers"
 
 
 async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> Observation:
@@ -196,13 +213,26 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
             for obj in cache.owned_by(catalogue.info.kind, catalogue.metadata.name, namespace)
             if obj["kind"] == JOB.kind and not obj["spec"].get("suspend")
         ),
-        token_issuer=await reader.token_issuer(),
+        token_issuer=await reader.token_issuer(await _known_issuer(catalogue, reader)) if archives else None,
         trust_revision=trust_revision(settings, reader, namespace),
         failures=await failures(reader, catalogue, ("catalogue", "postgresql")),
         former=former_status(reader, catalogue),
         report=report,
         report_is_current=current,
     )
+
+
+async def _known_issuer(catalogue: Catalogue, reader: Reader) -> TokenIssuer | None:
+    """Who issued tokens when the catalogue was last told."""
+    told = await reader.read(CONFIG_MAP, catalogue.metadata.namespace, callers_name(catalogue))
+    # Whoever may make ConfigMaps there could have made one by this name.
+    if told is None or not is_controlled_by(told, catalogue.metadata.uid):
+        return None
+    try:
+        callers = Callers.model_validate_json(told.get("data", {}).get(CALLERS_FILE, ""))
+    except ValidationError:
+        return None
+    return TokenIssuer(callers.issuer, callers.keys) if callers.keys else None
 
 
 def is_for_sources(secret: Object | None) -> bool:

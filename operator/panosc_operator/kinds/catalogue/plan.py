@@ -11,7 +11,6 @@ from panosc_operator.api.facility import DoiIdentifiers
 from panosc_operator.api.meta import LABEL_COMPONENT
 from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
-from panosc_operator.engine.kind import TokenIssuer
 from panosc_operator.engine.resources import JOB, SECRET, Object
 from panosc_operator.kinds.building import (
     ALL_ADDRESSES,
@@ -37,7 +36,7 @@ from panosc_operator.kinds.building import (
     service,
     session_route,
 )
-from panosc_operator.kinds.catalogue.observe import Observation, database_name
+from panosc_operator.kinds.catalogue.observe import CALLERS_FILE, Observation, callers_name, database_name
 from panosc_operator.kinds.gates import gate_to, login_gate, to_gateway
 from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import (
@@ -91,11 +90,6 @@ def ingest_name(catalogue: Catalogue) -> str:
     return f"{catalogue.metadata.name}{INGEST_SUFFIX}"
 
 
-def callers_name(catalogue: Catalogue) -> str:
-    """Name of the ConfigMap that says which service accounts may ask what archives ask."""
-    return f"{catalogue.metadata.name}-callers"
-
-
 def database_secret(catalogue: Catalogue) -> str:
     """Name of the Secret that has the connection to the database."""
     external = catalogue.spec.database.external
@@ -113,8 +107,7 @@ def public_url(observed: Observation) -> str | None:
 def plan(observed: Observation) -> list[Desired] | None:
     """All objects of the catalogue; None while what it needs isn't there."""
     catalogue, facility, settings = observed.catalogue, observed.facility, observed.settings
-    issuer = observed.token_issuer
-    if facility is None or issuer is None or observed.waits_for_trust:
+    if facility is None or observed.lacks_issuer or observed.waits_for_trust:
         return None
     if observed.external and not observed.external.usable:
         return None
@@ -137,7 +130,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         objects.append(_external_database_gate(part("database"), name, observed.external.ports))
     configuration = _configuration(observed)
     objects.append(config_map(part("config"), f"{name}-config", {"catalogue.json": configuration}))
-    objects.append(_callers(observed, issuer, part("api")))
+    objects.append(_callers(observed, part("api")))
     objects.append(_migration(observed, part("migrate")))
     read_once = (
         {**configuration, "trust": observed.trust_revision} if observed.trust_revision else configuration
@@ -209,17 +202,18 @@ def _configuration(observed: Observation) -> dict[str, Any]:
     }
 
 
-def _callers(observed: Observation, issuer: TokenIssuer, part: Part) -> Desired:
-    """Who may ask what archives ask, which the API reads again when it changes.
+def _callers(observed: Observation, part: Part) -> Desired:
+    """Who may ask what archives ask, which the API reads again when it changes; without archives nobody may.
 
     The operator brings the keys, and looks at them again with every resync. To fetch them itself, the service
     that faces the public would need an account at the API server, and a way there that no network policy
     describes on every cluster alike. Where a new key signs before it was published, archives that start then
     are refused for these minutes.
     """
+    issuer = observed.token_issuer
     callers = Callers(
-        issuer=issuer.name,
-        keys=issuer.keys,
+        issuer=issuer.name if issuer else "",
+        keys=issuer.keys if issuer else {},
         audience=catalogue_url(observed.name, observed.namespace),
         accounts={
             subject(observed.namespace, archive_account(archive)): archive
@@ -227,7 +221,7 @@ def _callers(observed: Observation, issuer: TokenIssuer, part: Part) -> Desired:
         },
     )
     document = callers.model_dump(mode="json", by_alias=True)
-    return config_map(part, callers_name(observed.catalogue), {"callers.json": document})
+    return config_map(part, callers_name(observed.catalogue), {CALLERS_FILE: document})
 
 
 def _remote(source: Source, remote: RemoteSource) -> dict[str, Any]:
@@ -328,7 +322,7 @@ def _api(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         "api",
         ["serve", "--host", ALL_ADDRESSES, "--port", str(API_PORT)],
         resources("50m", "128Mi", memory_limit="1Gi"),
-        environment={"PANOSC_CATALOGUE_CALLERS_FILE": f"{CALLERS_DIRECTORY}/callers.json"},
+        environment={"PANOSC_CATALOGUE_CALLERS_FILE": f"{CALLERS_DIRECTORY}/{CALLERS_FILE}"},
         more={
             "administrator": ADMINISTRATOR_DIRECTORY,
             "callers": CALLERS_DIRECTORY,

@@ -19,12 +19,15 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class _Known:
-    verifier: Verifier
+    verifier: Verifier | None
+    """None where there are no archives, for which nobody asks for keys."""
     archives: dict[str, str]
 
 
 def _known(content: bytes) -> _Known:
     callers = Callers.model_validate_json(content)
+    if not callers.accounts:
+        return _Known(None, {})
     verifier = Verifier(callers.issuer, callers.audience, KeySet(callers.keys))
     return _Known(verifier, callers.accounts)
 
@@ -54,6 +57,8 @@ class Gate:
         if token is None:
             raise _refused(request, f"only archives may ask this, with their token in {HEADER}")
         known = self._file.current()
+        if known.verifier is None:
+            raise _refused(request, "there are no archives that may ask this")
         try:
             claims = await known.verifier.claims(token)
         except Refused as error:
