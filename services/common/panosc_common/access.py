@@ -1,9 +1,10 @@
 """Who may see data: the one rule, by which every interface goes.
 
-Metadata of proposals are public from the start, but those of proprietary beamtime. Data are public from their
-release instant on; before, and where their beamtime is proprietary, they are for the people of the proposal,
-the staff of the instrument and the facility's administrators. What was withdrawn nobody sees. Who runs the
-federation runs its login, and is by that no member of anything: data are the facilities'.
+Metadata of proposals are public from the start, but those of proprietary beamtime, which are for whoever may
+see its data. Data are public from their release instant on; before, and where their beamtime is proprietary,
+they are for the people of the proposal, the staff of the instrument and the facility's administrators. What
+was withdrawn nobody sees. Who runs the federation runs its login, and is by that no member of anything: data
+are the facilities'.
 
 Groups lie below the federation's namespace, as AARC-G069 entitlements:
 

@@ -232,9 +232,34 @@ def catalogue(
 def test_the_matrix(catalogue: tuple[str, Catalogue], who: str | None) -> None:
     state, asked = catalogue
     expected = state in PUBLIC or (who in INSIDERS and state != "withdrawn")
-    # Of proprietary beamtime not even the proposal is shown.
-    ways = ALL - {"proposal's page"} if state == "proprietary" else ALL
-    assert asked.seen(who) == (ways if expected else set())
+    assert asked.seen(who) == (ALL if expected else set())
+
+
+@pytest.mark.parametrize("who", [None, *PEOPLE])
+def test_the_proposal_of_proprietary_beamtime_is_shown_to_whoever_sees_its_data(
+    catalogue: tuple[str, Catalogue], who: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+    recorded(capfd)
+    for target in ("/documents/doc", "/documents/doc?format=jsonld"):
+        answer = asked.client.get(target, headers=headers)
+        is_shown = state != "proprietary" or who in INSIDERS
+        assert answer.status_code == (200 if is_shown else 404)
+        is_closed = state == "proprietary" and is_shown
+        assert ("Neither the data nor this description is public" in answer.text) == is_closed
+        assert "/dmp/doc" not in answer.text or not is_closed
+    if who in INSIDERS and state == "proprietary":
+        # Also where it has no data that they could see.
+        asked.connection.execute("UPDATE dataset SET deleted_at = '2025-01-01Z'")
+        try:
+            recorded(capfd)
+            status = asked.client.get("/documents/doc", headers=headers).status_code
+            reasons = [told["reasons"] for told in recorded(capfd)]
+        finally:
+            asked.connection.execute("UPDATE dataset SET deleted_at = NULL")
+        expected = (404, []) if who == "staff of the instrument" else (200, [[REASONS[who]]])
+        assert (status, reasons) == expected
 
 
 @pytest.mark.parametrize("who", [None, "member", "admin"])
@@ -481,8 +506,8 @@ def test_who_sees_what_is_not_public_is_recorded_with_the_reason(
     for target, query in targets.items():
         asked.client.get(target, params=query or None, headers=headers)
         records = recorded(capfd)
-        if state == "proprietary" and target in ("/api/Documents", "/documents/doc"):
-            assert records == []  # not even its proposal is shown
+        if state == "proprietary" and target == "/api/Documents":
+            assert records == []  # the search API shows the proposal to nobody
             continue
         assert len(records) == is_closed, (target, records)
         for told in records:

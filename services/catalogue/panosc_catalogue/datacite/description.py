@@ -167,6 +167,8 @@ class Description:
     """Of a document: its public datasets, at most MAX_PARTS."""
     dataset_count: int
     """Of a document: how many public datasets it has."""
+    is_public: bool = True
+    """Of what is not, whoever asks sees it because of who they are."""
 
     @property
     def is_publication(self) -> bool:

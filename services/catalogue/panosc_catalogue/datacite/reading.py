@@ -24,7 +24,8 @@ from panosc_catalogue.query.model import CLOCK, MONTHS, VIEWER
 from panosc_catalogue.site import Site
 
 _DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, false, {VIEWER})"
-_DOCUMENTS = f"visible_document({MONTHS})"
+VISIBLE_DOCUMENTS = f"visible_document({MONTHS}, {VIEWER})"
+"""The documents that whoever asks may see."""
 _ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\b")
 _ROR = re.compile(r"\b0[a-hj-km-np-tv-z0-9]{6}\d{2}\b")
 
@@ -63,7 +64,7 @@ _RELEASED = f"CASE WHEN v.release_date <= {CLOCK} OR NOT v.is_public THEN v.rele
 
 DATASET = f"""
     SELECT v.id, jsonb_build_object(
-        'pid', v.pid, 'doi', d.doi, 'type', 'dataset', 'title', v.title,
+        'pid', v.pid, 'doi', d.doi, 'type', 'dataset', 'title', v.title, 'public', v.is_public,
         'access', CASE
             WHEN v.is_public THEN 'open' WHEN v.release_date > {CLOCK} THEN 'embargoed' ELSE 'restricted'
         END,
@@ -95,21 +96,25 @@ DATASET = f"""
                 jsonb_build_object('pid', r.pid, 'doi', r.doi, 'title', r.title, 'type', r.type)
                 ORDER BY r.id <> v.document_id, r.pid
             )
-            FROM document_dataset l JOIN {_DOCUMENTS} r ON r.id = l.document_id WHERE l.dataset_id = v.id
+            FROM document_dataset l JOIN {VISIBLE_DOCUMENTS} r ON r.id = l.document_id
+            WHERE l.dataset_id = v.id
         )
     ) AS record
-    FROM {{rows}} v JOIN dataset d ON d.id = v.id LEFT JOIN {_DOCUMENTS} o ON o.id = v.document_id
+    FROM {{rows}} v JOIN dataset d ON d.id = v.id LEFT JOIN {VISIBLE_DOCUMENTS} o ON o.id = v.document_id
 """  # noqa: S608
 """Row id and content of datasets; `{rows}` is where they are from: as visible_dataset() gives them."""
 
 DOCUMENT = f"""
     SELECT v.id, jsonb_build_object(
         'pid', v.pid, 'doi', v.doi, 'type', v.type, 'title', v.title, 'summary', v.summary,
+        'public', v.is_public,
         'access', CASE
+            WHEN NOT v.is_public THEN 'restricted'
             WHEN v.release_date <= {CLOCK} THEN 'open' WHEN v.release_date > {CLOCK} THEN 'embargoed'
             WHEN parts.total > 0 THEN 'open' ELSE 'restricted'
         END,
-        'start', {_utc("v.start_date")}, 'end', {_utc("v.end_date")}, 'available', {_utc("v.release_date")},
+        'start', {_utc("v.start_date")}, 'end', {_utc("v.end_date")},
+        'available', CASE WHEN v.is_public THEN {_utc("v.release_date")} END,
         'year', {_year("v.release_date", "v.start_date", "d.updated_at")},
         'withdrawn', {_utc("d.deleted_at")}, 'license', v.license, 'keywords', v.keywords,
         'funding', d.funding,
@@ -157,7 +162,7 @@ _WITHDRAWN_DATASETS = f"""(
     AND dataset_is_open(d, p, {MONTHS}, {CLOCK})
 )"""  # noqa: S608
 _WITHDRAWN_DOCUMENTS = f"""(
-    SELECT p.id, p.pid, p.type, p.title, p.summary, p.doi, p.keywords,
+    SELECT p.id, p.pid, true AS is_public, p.type, p.title, p.summary, p.doi, p.keywords,
         coalesce(p.start_date, p.measured_start) AS start_date,
         coalesce(p.end_date, p.measured_end) AS end_date,
         coalesce(p.license_decided, p.license) AS license,
@@ -171,7 +176,7 @@ _WITHDRAWN_DOCUMENTS = f"""(
 
 _LIVE: dict[Kind, str] = {
     "datasets": DATASET.format(rows=_DATASETS),
-    "documents": DOCUMENT.format(rows=_DOCUMENTS),
+    "documents": DOCUMENT.format(rows=VISIBLE_DOCUMENTS),
 }
 _WITHDRAWN: dict[Kind, str] = {
     "datasets": DATASET.format(rows=_WITHDRAWN_DATASETS),
@@ -189,7 +194,7 @@ _BEARERS = " UNION ALL ".join(
     OR d.id = (SELECT n.record FROM doi_name n WHERE n.doi = %(doi)s AND n.kind = '{kind}')
     """  # noqa: S608
     for kind, table, live, withdrawn in (
-        ("documents", "document", _DOCUMENTS, _WITHDRAWN_DOCUMENTS),
+        ("documents", "document", VISIBLE_DOCUMENTS, _WITHDRAWN_DOCUMENTS),
         ("datasets", "dataset", _DATASETS, _WITHDRAWN_DATASETS),
     )
 )
@@ -260,6 +265,7 @@ def _description(site: Site, kind: Kind, record: dict[str, Any]) -> Description:
         documents=_related(site, "documents", record.get("documents") or []),
         datasets=_related(site, "datasets", record.get("datasets") or []),
         dataset_count=record.get("dataset_count", 0),
+        is_public=record["public"],
     )
 
 

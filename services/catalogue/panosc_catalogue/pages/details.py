@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from panosc_common.media import media_type
 
 from panosc_catalogue.datacite.description import Description, Kind
+from panosc_catalogue.datacite.reading import VISIBLE_DOCUMENTS
 from panosc_catalogue.pages.archives import Archives
 from panosc_catalogue.query.model import MONTHS, VISIBLE_DATASETS
 from panosc_catalogue.site import Site
@@ -37,7 +38,7 @@ _OF_DOCUMENT = f"""
         SELECT 1 FROM document_dataset l JOIN visible_dataset({MONTHS}, 'infinity') s ON s.id = l.dataset_id
         WHERE l.document_id = v.id AND NOT EXISTS (SELECT 1 FROM {VISIBLE_DATASETS} o WHERE o.id = s.id)
     ), {_parameters("document_id")}, '[]'::jsonb
-    FROM visible_document({MONTHS}) v JOIN document d ON d.id = v.id WHERE v.pid COLLATE "C" = %(pid)s
+    FROM {VISIBLE_DOCUMENTS} v JOIN document d ON d.id = v.id WHERE v.pid COLLATE "C" = %(pid)s
 """  # noqa: S608
 _STATEMENTS: dict[Kind, str] = {"datasets": _OF_DATASET, "documents": _OF_DOCUMENT}
 _FILES = f"""

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from lxml import etree
-from panosc_common.access import Scope
+from panosc_common.access import Reason, Scope
 from panosc_common.problem import Problem
 from panosc_common.tokens import NotFor
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from panosc_catalogue.datacite import kernel, reading
 from panosc_catalogue.datacite.description import Description, Kind
+from panosc_catalogue.datacite.reading import VISIBLE_DOCUMENTS
 from panosc_catalogue.pages import citation, details, formats, jsonld, signposting, words
 from panosc_catalogue.pages.archives import Archives
 from panosc_catalogue.pages.details import Details
@@ -28,6 +29,8 @@ from panosc_catalogue.teams.book import Roster
 from panosc_catalogue.teams.people import team_of
 
 GONE = 410
+_DOCUMENT = replace(MODELS["Document"], rows=VISIBLE_DOCUMENTS)
+_GROUNDS = f'SELECT member_of, staff_of FROM {VISIBLE_DOCUMENTS} WHERE pid COLLATE "C" = %(pid)s'  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,16 @@ class Landing:
             )
         found = Details()
         if description.state == "live":
-            await self.site.record(request, lambda: [_shown(kind, pid)])
+            beside = [] if description.is_public or kind == "datasets" else await self._reasons(pid)
+            await self.site.record(request, lambda: [_shown(kind, pid)], beside)
             found = await details.find(self.site, self.archives, description)
         if form is formats.HTML:
             return self._page(request, description, found, await self._team(request, description))
         return await self._machine(request, form, description, found)
+
+    async def _reasons(self, pid: str) -> list[Reason]:
+        """Why whoever asks sees a proposal of proprietary beamtime."""
+        return [self.site.viewer.reason(*grounds) for grounds in await self.site.rows(_GROUNDS, {"pid": pid})]
 
     async def _team(self, request: Request, description: Description) -> Roster | None:
         """The proposal's team, for whom it concerns."""
@@ -161,7 +169,7 @@ def _shown(kind: Kind, pid: str) -> sql.Statement:
     datasets = early(Filter(MODELS["Dataset"]))
     if kind == "datasets":
         return sql.item(datasets, pid)
-    return sql.related_items(MODELS["Document"], "datasets", pid, datasets)
+    return sql.related_items(_DOCUMENT, "datasets", pid, datasets)
 
 
 def _style(request: Request) -> str:

@@ -20,6 +20,8 @@ def availability(description: Description) -> str:
     if description.kind == "datasets":
         until = f" until {moment(description.available)}" if description.access == "embargoed" else ""
         return f"The data are not public{until}; you see them because you are logged in."
+    if not description.is_public:
+        return "Neither the data nor this description is public; you see them because you are logged in."
     if description.access == "embargoed":
         return (
             f"The data are under embargo until {moment(description.available)}. "

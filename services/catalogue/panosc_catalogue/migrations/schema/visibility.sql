@@ -174,16 +174,21 @@ WHEN (
     IS DISTINCT FROM coalesce(NEW.proprietary_decided, NEW.proprietary)
 ) EXECUTE FUNCTION keep_proprietary_of_document();
 
--- Documents are public from the start, but those of proprietary beamtime never; their release date is shown as
--- it applies today, their licence null where it is the policy's.
-CREATE FUNCTION visible_document(embargo_months integer)
+-- Documents are public from the start, but those of proprietary beamtime never: these are for whoever may see their
+-- data, by the same arguments as of visible_dataset. Their release date is shown as it applies today, their licence
+-- null where it is the policy's.
+CREATE FUNCTION visible_document(
+    embargo_months integer,
+    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false
+)
 RETURNS TABLE (
     id bigint, pid text, is_public boolean, type text, title text, summary text, doi text,
-    start_date timestamptz, end_date timestamptz, release_date timestamptz, license text, keywords text[]
+    start_date timestamptz, end_date timestamptz, release_date timestamptz, license text, keywords text[],
+    member_of text, staff_of text
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT p.id, p.pid, true, p.type, p.title, p.summary, p.doi,
+    SELECT p.id, p.pid, NOT coalesce(p.proprietary_decided, p.proprietary), p.type, p.title, p.summary, p.doi,
         coalesce(p.start_date, p.measured_start), coalesce(p.end_date, p.measured_end),
         release_instant(
             p.release_date,
@@ -192,9 +197,23 @@ AS $$
             p.extended_until,
             p.released_at
         ),
-        coalesce(p.license_decided, p.license), p.keywords
+        coalesce(p.license_decided, p.license), p.keywords,
+        CASE WHEN p.id = ANY(documents) THEN p.pid END,
+        CASE WHEN instruments IS NOT NULL THEN (
+            SELECT min(i.name)
+            FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id JOIN instrument i ON i.id = d.instrument_id
+            WHERE l.document_id = p.id AND d.deleted_at IS NULL AND i.id = ANY(instruments)
+        ) END
     FROM document p
-    WHERE p.deleted_at IS NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)
+    WHERE p.deleted_at IS NULL AND (
+        everything
+        OR NOT coalesce(p.proprietary_decided, p.proprietary)
+        OR p.id = ANY(documents)
+        OR (instruments IS NOT NULL AND EXISTS (
+            SELECT FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id
+            WHERE l.document_id = p.id AND d.deleted_at IS NULL AND d.instrument_id = ANY(instruments)
+        ))
+    )
 $$;
 
 CREATE VIEW visible_instrument AS SELECT * FROM instrument WHERE deleted_at IS NULL;
