@@ -109,8 +109,8 @@ async def log_in(
             raise Failure(f"the login at {issuer} does not grant {names}: ask the facility to allow that")
         who = await person(client, session)
         return _vouched(session, hosts(session, who)), who
-    except Failure:
-        with suppress(Failure):  # why it is not kept is the news
+    except (Failure, httpx2.RequestError, asyncio.CancelledError):
+        with suppress(Failure, httpx2.RequestError):  # why it is not kept is the news
             await log_out(client, session)
         raise
 
@@ -141,8 +141,15 @@ async def _entered(client: httpx2.AsyncClient, where: Endpoints, program: str, c
     form = DeviceClient(program).prepare_request_body(code.device_code, include_client_id=True)
     while time.monotonic() + interval < until:
         await asyncio.sleep(interval)
+        asked = asyncio.ensure_future(_tokens(client, where, form))
         try:
-            return await _tokens(client, where, form)
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # What the login gives meanwhile, nobody would have.
+            with suppress(OAuth2Error, Failure, httpx2.RequestError):
+                if given := (await asked).refresh_token:
+                    await _take_back(client, where, program, given)
+            raise
         except OAuth2Error as error:
             match error.error:
                 case "authorization_pending":
@@ -250,13 +257,13 @@ def _ended(session: Session, why: str) -> str:
 async def log_out(client: httpx2.AsyncClient, session: Session) -> None:
     """Have the login take its refresh token back. Raises Failure."""
     where = await endpoints(client, session.issuer)
+    await _take_back(client, where, session.client_id, session.refresh_token)
+
+
+async def _take_back(client: httpx2.AsyncClient, where: Endpoints, program: str, token: str) -> None:
     if where.revocation_endpoint is None:
-        raise Failure(f"the login at {session.issuer} takes no tokens back: it ends by itself")
-    form = {
-        "client_id": session.client_id,
-        "token": session.refresh_token,
-        "token_type_hint": "refresh_token",
-    }
+        raise Failure(f"the login at {where.issuer} takes no tokens back: it ends by itself")
+    form = {"client_id": program, "token": token, "token_type_hint": "refresh_token"}
     await web.answered(client, where.revocation_endpoint, method="POST", form=form, follow_redirects=False)
 
 

@@ -181,12 +181,12 @@ def create(
 
     async def work() -> None:
         where = _named_catalogue(catalogue)
-        # One that could not be kept is not made.
-        with _secret(output) as file:
-            async with web.client() as client:
-                told = await catalogues.described(client, where)
+        async with web.client() as client:
+            told = await catalogues.described(client, where)
+            # One that could not be kept is not made; nor is there a moment at which it is made and not kept.
+            with _secret(output) as file:
                 made = await personal.create(client, told, scope, lambda code: _show(code, sys.stderr))
-            print(made.refresh_token, file=file)
+                print(made.refresh_token, file=file)
         ends = f"It ends on {_time(made.ends)}, and before by" if made.ends else "It ends by"
         print(
             f"{ends} `panosc token revoke`; scripts have it by {personal.TOKEN} or {personal.TOKEN_FILE}.",
@@ -221,7 +221,7 @@ def revoke() -> None:
             raise Misused(f"name the token by {personal.TOKEN} or {personal.TOKEN_FILE}")
         async with web.client() as client:
             await login.log_out(client, session)
-        print("It is good for nothing any more.")
+        print("It gives no access tokens any more; those that it gave end by themselves, minutes from now.")
 
     _run(work())
 

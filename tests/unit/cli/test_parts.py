@@ -322,6 +322,43 @@ def test_no_catalogue_has_tokens_for_which_the_login_does_not_vouch(
     assert all(address.startswith(ISSUER) for address in provider.asked)
 
 
+@pytest.mark.parametrize("while_asking", ["token", "userinfo"])
+def test_who_interrupts_leaves_no_token_behind(monkeypatch: pytest.MonkeyPatch, while_asking: str) -> None:
+    provider = Provider(monkeypatch, "tokens")
+
+    async def work() -> None:
+        running = asyncio.current_task()
+        assert running
+
+        async def answer(request: httpx2.Request) -> httpx2.Response:
+            if request.url.path.endswith(f"/{while_asking}"):
+                running.cancel()  # as Ctrl-C does
+                await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(int))])
+            return provider(request)
+
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+            await login.log_in(client, CATALOGUE, lambda code: None)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work())
+    assert provider.has_revoked
+
+
+def test_who_interrupts_before_there_is_a_token_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider(monkeypatch, "authorization_pending")
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def work() -> None:
+        async with provider.client() as client:
+            await login.log_in(client, CATALOGUE, interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(work())
+    assert not provider.has_revoked
+
+
 def test_no_archive_has_tokens_for_which_the_login_does_not_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Provider(monkeypatch, "tokens").log_in(panosc_archives=["https://evil.example.org", ARCHIVE])
     assert made.archives == [ARCHIVE]
