@@ -101,7 +101,7 @@ class Access:
         """
         if self.link is None:
             return Problem(404, NOT_FOUND_DETAIL)
-        why = hindrance or "it was withdrawn, or its embargo was extended"
+        why = hindrance or "it was withdrawn, its embargo was extended, or they left its team"
         return signed.NotTaken(f"what it leads to is gone, or no longer shown to who had it signed: {why}")
 
     async def _refused(self, **what: str) -> Problem:

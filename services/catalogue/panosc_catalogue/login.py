@@ -1,6 +1,7 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -28,15 +29,18 @@ WITH own AS (
         WHERE n.key = ANY(%(persons)s::text[]) AND m.dataset_id IS NULL
     ))
 ), joined AS (
-    SELECT p.id, p.pid, max(t.said_by) AS said_by
-    FROM teams_of(%(name)s, %(identities)s::text[], %(publication)s, {CLOCK}) t
+    SELECT DISTINCT ON (p.id) p.id, p.pid, t.said_by, t.entry
+    FROM teams_of(%(name)s, %(identities)s::text[], %(publication)s, {CLOCK}, %(entries)s::bigint[]) t
     JOIN document p ON p.id = team_document(%(name)s, t.proposal)
     WHERE p.type !~* %(publication)s AND p.id NOT IN (SELECT id FROM own)
-    GROUP BY p.id, p.pid
+    -- Other catalogues, which the same link reaches, count their entries by themselves.
+    AND (t.entry <> ALL(%(entries)s::bigint[]) OR p.pid = ANY(%(entered)s::text[]))
+    ORDER BY p.id, t.said_by DESC, t.entry
 )
 SELECT
     ARRAY(SELECT id FROM own UNION ALL SELECT id FROM joined),
     (SELECT coalesce(jsonb_object_agg(pid, said_by), '{{}}') FROM joined),
+    (SELECT coalesce(jsonb_object_agg(pid, entry), '{{}}') FROM joined),
     ARRAY(
         SELECT i.id FROM instrument i
         WHERE i.name = ANY(%(instruments)s::text[]) AND i.facility = %(facility)s
@@ -89,11 +93,14 @@ class Login:
         return await self._granted(granted, asking.subject, rows, asking.name)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:
-        """What a signed link shows: as much of what whoever had it signed may see as it says."""
+        """What a signed link shows: as much of what whoever had it signed may see as it says.
+
+        Whom a team names no more has lost it by that; who else left, is not known here.
+        """
         return await self._granted(access.granted(link.reasons), link.subject, rows)
 
     async def _granted(self, granted: Grants, subject: str, rows: Rows, name: str = "") -> Viewer:
-        ((documents, teams, instruments),) = await rows(_OWN, self._named(granted))
+        ((documents, teams, entries, instruments),) = await rows(_OWN, self._named(granted))
         return Viewer(
             tuple(sorted(documents)),
             tuple(sorted(instruments)),
@@ -101,7 +108,7 @@ class Login:
             subject,
             name,
             teams,
-            granted,
+            replace(granted, entries=entries),
         )
 
     def _named(self, granted: Grants) -> dict[str, Any]:
@@ -115,6 +122,8 @@ class Login:
             ],
             "identities": list(granted.identities),
             "persons": [one for one in granted.identities if one.startswith("orcid:")],
+            "entries": list(granted.entries.values()),
+            "entered": list(granted.entries),
             "name": facility.name,
             "instruments": list(granted.instruments),
             "instrument_pids": [instrument_pid(facility.name, name) for name in granted.instruments],

@@ -17,7 +17,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -129,6 +129,8 @@ class Grants:
     """Numbers of the proposals that are theirs by entitlement."""
     identities: frozenset[str] = frozenset()
     """Theirs are also the proposals whose source or team names one of these."""
+    entries: Mapping[str, int] = field(default_factory=dict)
+    """By pid of a proposal: the entry of its team by which alone it is theirs."""
     instruments: frozenset[str] = frozenset()
     """Names of the instruments whose staff they are."""
     staff: bool = False
@@ -182,6 +184,8 @@ class Reason(Document, frozen=True):
     """Of which proposal (its pid) or instrument (its name), where the role is of one."""
     by: str = ""
     """On whose word, where that is neither the login's nor the proposal's source's."""
+    entry: int | None = None
+    """Then in which entry of the catalogue's teams that is said: a signed link counts while that is there."""
 
     def __str__(self) -> str:
         said = f" ({self.by})" if self.by else ""
@@ -217,14 +221,19 @@ def embargo(until: datetime) -> str:
 
 
 def granted(reasons: Iterable[Reason]) -> Grants:
-    """Grants that open what was seen for these reasons, and no more than such reasons open."""
+    """Grants that open what was seen for these reasons, and no more than such reasons open.
+
+    What a team said counts as long as it says so; what the login said, for as long as the reasons are used.
+    """
     given = list(reasons)
+    by_team = [one for one in given if one.role is Role.MEMBER and one.by]
 
     def of(role: Role) -> frozenset[str]:
         return frozenset(one.of for one in given if one.role is role)
 
     return Grants(
-        proposals=of(Role.MEMBER),
+        proposals=frozenset(one.of for one in given if one.role is Role.MEMBER and not one.by),
+        entries={one.of: one.entry for one in by_team if one.entry is not None},
         instruments=of(Role.INSTRUMENT_STAFF),
         staff=bool(of(Role.STAFF)),
         admin=bool(of(Role.ADMIN)),

@@ -2,8 +2,8 @@
 
 They are JSON Web Tokens by a secret key that an archive shares with the catalogues that it asks, and nobody
 else has: the archive decides by one what it is for, the catalogue whether that is still to be seen. A link
-grants what its signer had at signing and needs for this resource, no more; what became of their membership
-since then it cannot know, so its life is bounded.
+grants what its signer had at signing and needs for this resource, no more. A team that names them no more
+ends it; what became of their groups at the login since then nobody can tell by it, so its life is bounded.
 """
 
 import re
@@ -83,7 +83,7 @@ class Keys:
             "iat": int(time.time()),
             "jti": link.identifier,
             "resource": link.resource,
-            "reasons": [reason.model_dump(mode="json") for reason in link.reasons],
+            "reasons": [reason.model_dump(mode="json", exclude_none=True) for reason in link.reasons],
         }
         token = jwt.encode(claims, key, algorithm=_ALGORITHM)
         if len(token) > MAX_TOKEN:

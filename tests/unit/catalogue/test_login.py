@@ -585,6 +585,44 @@ def test_a_signed_link_shows_as_much_as_its_reason(
     assert told["subject"] == "ada"
 
 
+def test_a_link_of_who_leaves_the_team_ends_at_once(
+    login: keycloak.Server, database_url: str, tmp_path: Path
+) -> None:
+    now, path = RELEASE - timedelta(seconds=1), "doc/run.nxs"
+    with catalogue_of(login, database_url, tmp_path, now, proposal("doc", "d/1")) as asked:
+        asked.team()
+
+        def told(headers: dict[str, str]) -> Any:
+            visible = "/internal/archives/a/visible"
+            return asked.client.post(visible, json={"paths": [path]}, headers=headers).json()
+
+        def reason(who: str) -> Reason:
+            (closed,) = told({"Authorization": f"Bearer {asked.tokens[who]}"})["closed"].values()
+            return Reason.model_validate(closed["reason"])
+
+        reasons = {who: reason(who) for who in (*BY_TEAM, "member")}
+        links = {who: signed(tmp_path / "links/a", one) for who, one in reasons.items()}
+        listing = "/internal/archives/a/children?directory=doc"
+        for who, link in links.items():
+            (closed,) = told(link)["closed"].values()
+            (listed,) = asked.client.get(listing, headers=link).json()["reasons"]
+            for one in (closed["reason"], listed):
+                assert Reason.model_validate(one) == reasons[who]
+        # An entry of one team opens nothing of another, which a catalogue may have that counts otherwise.
+        other = reasons["pushed by ORCID"].model_copy(update={"of": "other"})
+        assert told(signed(tmp_path / "links/a", other))["visible"] == []
+
+        left = {"role": "principal investigator", "orcid": "0000-0001-5109-3700"}
+        asked.change("user office", "PUT", "/teams/doc", members=[left])
+        seen = {who for who, link in links.items() if told(link)["visible"]}
+        assert seen == {"principal investigator", "invited by e-mail", "member"}
+        asked.change("user office", "PUT", "/teams/doc", members=[])
+        assert {who for who, link in links.items() if told(link)["visible"]} == {"member"}
+        # Whose entry is made anew asks for a new link.
+        asked.change("user office", "PUT", "/teams/doc", members=[left])
+        assert told(links["principal investigator"])["visible"] == []
+
+
 UNTIL = {"under embargo": "embargo until 2027-02-28", "extended": "embargo until 2028-01-01"}
 
 

@@ -109,7 +109,11 @@ def test_the_narrowest_ground_is_the_reason(
 def test_a_reason_tells_on_whose_word() -> None:
     told = reason("HC-4123", None, None, "user office")
     assert str(told) == "member of proposal HC-4123 (user office)"
-    assert access.granted([told]) == Grants(proposals=frozenset({"HC-4123"}))
+    # Without its entry nobody could tell whether the team still says so.
+    assert access.granted([told]) == Grants()
+    entered = told.model_copy(update={"entry": 7})
+    assert str(entered) == str(told)
+    assert access.granted([entered]) == Grants(entries={"HC-4123": 7})
 
 
 def test_who_names_the_people_of_proposals_sees_no_data() -> None:

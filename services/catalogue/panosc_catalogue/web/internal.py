@@ -207,10 +207,17 @@ def _asking(request: Request, unknown: str | None = None) -> str | None:
 
 def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:
     """Why whoever asks sees something that is not public."""
-    return site.viewer.reason(*grounds).model_dump(mode="json")
+    return _reason(site, grounds).model_dump(mode="json", exclude_none=True)
+
+
+def _reason(site: Site, grounds: list[Any]) -> Reason:
+    """The same; what a team says names its entry, for links that are signed for it."""
+    reason = site.viewer.reason(*grounds)
+    entry = site.viewer.grants.entries.get(reason.of) if reason.by else None
+    return reason.model_copy(update={"entry": entry})
 
 
 def _all_told(site: Site, grounds: Iterable[list[Any]]) -> list[dict[str, Any]]:
     """The same of many things, each reason once."""
-    reasons: set[Reason] = {site.viewer.reason(*ground) for ground in grounds}
-    return [reason.model_dump(mode="json") for reason in sorted(reasons, key=str)]
+    reasons = {_reason(site, ground) for ground in grounds}
+    return [reason.model_dump(mode="json", exclude_none=True) for reason in sorted(reasons, key=str)]

@@ -42,15 +42,17 @@ RETURN EXISTS (
     AND lower(translate(m.role, '_', ' ')) IN ('principal investigator', 'main proposer', 'pi')
 );
 
--- In which teams somebody with these identities is at an instant, and on whose word. An invitation counts while whoever
+-- In which teams somebody with these identities, or of these entries, is at an instant, and on whose word. An invitation counts while whoever
 -- gave it is a principal investigator: who is shut out leaves no door open.
-CREATE FUNCTION teams_of(facility text, those text[], publication text, clock timestamptz)
-RETURNS TABLE (proposal text, said_by text)
+CREATE FUNCTION teams_of(
+    facility text, those text[], publication text, clock timestamptz, entries bigint[] DEFAULT '{}'
+)
+RETURNS TABLE (proposal text, said_by text, entry bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT m.proposal, CASE WHEN m.role = 'invited' THEN 'principal investigator' ELSE 'user office' END
+    SELECT m.proposal, CASE WHEN m.role = 'invited' THEN 'principal investigator' ELSE 'user office' END, m.id
     FROM team_member m
-    WHERE m.identities && those
+    WHERE (m.identities && those OR m.id = ANY(entries))
     AND (m.until > clock) IS NOT FALSE
     AND (m.role <> 'invited' OR leads_team(facility, m.proposal, m.invited_by, publication))
 $$;
