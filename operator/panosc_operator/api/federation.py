@@ -170,7 +170,7 @@ class FederationStatus(Status):
     """Address of the login as its tokens name it."""
 
     facilities: Annotated[list[str], ListSet(), Field(max_length=256)] = Field(default_factory=list)
-    """Facilities whose services take the login's tokens."""
+    """Facilities whose services take the login's tokens: the first 256 by name."""
 
     identity_providers: Annotated[list[UpstreamStatus], ListMap(("name",)), Field(max_length=32)] = Field(
         default_factory=list

@@ -288,7 +288,8 @@ def gateway(part: Part, name: str, hostname: str, secret: str, settings: Setting
 
 def rate_limits(part: Part, gateway_name: str, settings: Settings) -> list[Desired]:
     """What stops an address that sends more requests to a Gateway's hosts than it may. Each of the gateway's
-    pods counts by itself, and each prefix of paths that a route names for itself."""
+    pods counts by itself, and each prefix of paths that a route names for itself. What leads to HTTPS isn't
+    counted: Envoy Gateway limits routes to a backend, and passes over those that redirect."""
     if not settings.gateway_requests_per_second:
         return []
     limit = {"requests": settings.gateway_requests_per_second, "unit": "Second"}

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+from panosc_operator.api.federation import FederationStatus
 from panosc_operator.engine.kind import Judgement
 from panosc_operator.engine.resources import Object
 from support.judging import judge, resource, status_of
@@ -105,6 +106,29 @@ def test_what_is_missing_is_told(more: dict[str, Any], reason: str, words: str) 
 def test_only_facilities_that_are_what_they_say_are_members(changes: Object) -> None:
     world = [{**FACILITY, **changes}, OWN, ADMINISTRATOR, ACCOUNT]
     assert judged(federation(), world).status["facilities"] == []
+
+
+def test_a_status_has_no_more_facilities_than_it_may() -> None:
+    names = [f"facility-{number:03}" for number in range(300)]
+    accounts = [secret("panosc-login", name, **{"client-secret": "hidden"}) for name in names]
+    for name, account in zip(names, accounts, strict=True):
+        account["metadata"]["ownerReferences"] = [{"uid": f"uid-{name}"}]
+    facilities = [
+        {
+            **resource("Facility", name, None, displayName=name),
+            "status": {"domain": f"{name}.panosc.localhost"},
+        }
+        for name in names
+    ]
+    world = [ADMINISTRATOR, *facilities, *accounts]
+    status = judged(federation(), world).status
+    assert status["facilities"] == names[:256]
+    FederationStatus.model_validate({**status, "conditions": []})
+    wish = observe(federation(), world).realm
+    assert set(names) == {client.removeprefix("facility-") for client in wish.clients} - {
+        "panosc-cli",
+        "panosc-scripts",
+    }
 
 
 def test_an_account_that_somebody_else_made_is_none() -> None:

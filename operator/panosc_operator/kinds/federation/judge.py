@@ -12,6 +12,8 @@ from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.relations import LOGIN, REALM, issuer
 
 LINE = 1024
+FACILITIES_SHOWN = 256
+"""More have their login all the same; without a limit, a status could become too large to be written."""
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
@@ -123,6 +125,6 @@ def _status(observed: Observation) -> dict[str, Any]:
     return {
         "url": _account_page(observed),
         "issuer": issuer(observed.federation, observed.settings),
-        "facilities": list(observed.facilities),
+        "facilities": list(observed.facilities[:FACILITIES_SHOWN]),
         "identityProviders": [*told, *missing],
     }
