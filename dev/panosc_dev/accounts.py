@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from panosc_dev.cluster import LocalCluster
 from panosc_dev.progress import step
 
-PASSWORD = "aurora"
+PASSWORD = "northern-lights"
 
 
 @dataclass(frozen=True)

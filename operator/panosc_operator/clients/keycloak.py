@@ -5,15 +5,16 @@ made here carries `MARK`, and goes when it is declared no more; but groups and a
 which group is known nowhere else. https://www.keycloak.org/docs-api/latest/rest-api/index.html
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 import structlog
 
-from panosc_operator.clients.realm import OFFLINE, Body, Realm, Upstream
+from panosc_operator.clients.realm import OFFLINE, Body, Realm, Step, Upstream
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,10 @@ KEEP_SECONDS = 120.0
 INTERVAL_SECONDS = 60.0
 UNKEPT_INTERVAL_SECONDS = 10.0
 _REPORTED = 512
+_PRIORITY = 10
+"""Between one step of a flow and the next, as Keycloak counts them."""
+_Place = tuple[str, ...]
+"""A step of a flow: its name, after those of the flows that it is in."""
 
 
 class Refused(Exception):
@@ -177,33 +182,38 @@ class _Keeper:
         self.changed.append("the attributes of people")
 
     async def _keep_first_login(self) -> None:
-        """A copy of Keycloak's own flow, whose steps are as declared; Refused if it lacks one."""
-        name, wanted = self.realm.first_login, self.realm.first_login_steps
+        """A copy of Keycloak's own flow with the steps as declared; Refused if one is not in its place."""
+        name, wanted = self.realm.first_login, dict(_places(self.realm.first_login_steps))
         flows = await self._call("GET", self._path("authentication", "flows"))
         if all(flow["alias"] != name for flow in flows):
             origin = self._path("authentication", "flows", quote("first broker login"), "copy")
             await self._call("POST", origin, {"newName": name})
             self.changed.append(f"the flow {name} was not there")
         path = self._path("authentication", "flows", quote(name), "executions")
-        steps = [
-            # A copy's flows within the flow have its name before theirs.
-            (one.get("providerId") or one["displayName"].removeprefix(f"{name} "), one)
-            for one in await self._call("GET", path)
-        ]
-        lacking = sorted(wanted.keys() - {what for what, _ in steps})
-        if lacking:
+        present: dict[_Place, Any] = {}
+        foreign = []
+        for place, step in _placed(name, await self._call("GET", path)):
+            if place in wanted and place not in present:
+                present[place] = step
+            else:
+                foreign.append(step)
+        if lacking := sorted(" > ".join(place) for place in wanted.keys() - present.keys()):
             raise Refused(
                 f"the flow {name} lacks {', '.join(lacking)}: add it again in the console's Authentication"
             )
-        for what, step in steps:
-            if what not in wanted:
-                await self._call(
-                    "DELETE", self._path("authentication", "executions", step["id"]), missing=True
-                )
-                self.changed.append(f"step {what} of first logins")
-            elif step["requirement"] != wanted[what]:
-                await self._call("PUT", path, {**step, "requirement": wanted[what]})
-                self.changed.append(f"whether first logins need {what}")
+        for step in foreign:
+            where = self._path("authentication", "executions", step["id"])
+            await self._call("DELETE", where, missing=True)
+            self.changed.append(f"step {step['displayName']} of first logins")
+        for place, want in wanted.items():
+            step = present[place]
+            beside = [present[one]["priority"] for one in wanted if one[:-1] == place[:-1]]
+            body = {**step, "requirement": want.requirement}
+            if any(one >= other for one, other in pairwise(beside)):
+                body["priority"] = _PRIORITY * list(wanted).index(place)
+            if body != step:
+                await self._call("PUT", path, body)
+                self.changed.append(f"whether, or when, first logins need {step['displayName']}")
 
     async def _keep_scopes(self) -> dict[str, str]:
         """Client scopes and their mappers; the ids of all by name."""
@@ -371,6 +381,24 @@ class _Keeper:
             named = found.get("issuer") if isinstance(found, dict) else None
             raise Refused(f"{address} names another issuer, {named}: give that one")
         return found
+
+
+def _places(steps: Iterable[Step], above: _Place = ()) -> Iterator[tuple[_Place, Step]]:
+    """Steps by their places, in their order."""
+    for step in steps:
+        place = (*above, step.name)
+        yield place, step
+        yield from _places(step.steps, place)
+
+
+def _placed(flow: str, executions: Iterable[Any]) -> Iterator[tuple[_Place, Any]]:
+    """A flow's steps by their places, as Keycloak lists them: each before those within it."""
+    place: _Place = ()
+    for one in executions:
+        # A copy's flows within the flow have its name before theirs.
+        name = one.get("providerId") or one["displayName"].removeprefix(f"{flow} ")
+        place = (*place[: one["level"]], name)
+        yield place, one
 
 
 def _differing(actual: Any, wanted: Body) -> str:

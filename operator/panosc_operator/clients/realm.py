@@ -45,6 +45,18 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A step of a flow by which people log in."""
+
+    name: str
+    """What Keycloak calls it."""
+    requirement: str
+    """REQUIRED, ALTERNATIVE, CONDITIONAL or DISABLED."""
+    steps: tuple["Step", ...] = ()
+    """Those within it, in their order."""
+
+
+@dataclass(frozen=True)
 class Realm:
     """A realm as it should be, and where it is."""
 
@@ -60,8 +72,8 @@ class Realm:
     """Of people, beside Keycloak's own, as its user profile has them."""
     first_login: str
     """Name of the flow of first logins through an upstream provider."""
-    first_login_steps: Mapping[str, str]
-    """Its steps, each REQUIRED, ALTERNATIVE, CONDITIONAL or DISABLED; others have no place there."""
+    first_login_steps: tuple[Step, ...]
+    """Its steps, in their order; others have no place there."""
     scopes: Mapping[str, Scope]
     clients: Mapping[str, Application] = field(repr=False)
     upstreams: Mapping[str, Upstream] = field(repr=False)

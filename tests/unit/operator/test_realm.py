@@ -120,6 +120,57 @@ def test_a_step_that_links_by_itself_is_taken_out(server: keycloak.Server, kept:
     assert _first_login(server, kept) == before
 
 
+@pytest.mark.parametrize("step", ["idp-create-user-if-unique", "conditional-credential"])
+def test_steps_of_first_logins_are_put_back_in_their_order(
+    server: keycloak.Server, kept: Realm, step: str
+) -> None:
+    def order() -> list[tuple[int, str]]:
+        return [(one["level"], one["displayName"]) for one in _first_login(server, kept)]
+
+    before = order()
+    (moved,) = (one for one in _first_login(server, kept) if one.get("providerId") == step)
+    server.admin("POST", f"/panosc/authentication/executions/{moved['id']}/lower-priority")
+    assert order() != before
+    assert "error" not in keep(kept)
+    assert order() == before
+    # Steps of one priority come in any order.
+    path = f"/panosc/authentication/flows/{quote(kept.first_login)}/executions"
+    for one in _first_login(server, kept):
+        if one["level"] == moved["level"]:
+            server.admin("PUT", path, {**one, "priority": 5})
+    assert "error" not in keep(kept)
+    assert order() == before
+    changes = writes(server)
+    keep(kept)
+    assert writes(server) == changes
+
+
+def test_a_step_of_first_logins_in_another_place_is_told(server: keycloak.Server, kept: Realm) -> None:
+    (confirm,) = (one for one in _first_login(server, kept) if one.get("providerId") == "idp-confirm-link")
+    flows = "/panosc/authentication/flows"
+    within = quote(f"{kept.first_login} Handle Existing Account")
+    server.admin("DELETE", f"/panosc/authentication/executions/{confirm['id']}")
+    server.admin(
+        "POST", f"{flows}/{quote(kept.first_login)}/executions/execution", {"provider": "idp-confirm-link"}
+    )
+    place = "User creation or linking > Handle Existing Account > idp-confirm-link"
+    assert f"lacks {place}: add it again" in keep(kept)["error"]
+    server.admin("POST", f"{flows}/{within}/executions/execution", {"provider": "idp-confirm-link"})
+    assert "error" not in keep(kept)
+    (confirm,) = (one for one in _first_login(server, kept) if one.get("providerId") == "idp-confirm-link")
+    assert (confirm["level"], confirm["index"], confirm["requirement"]) == (2, 0, "REQUIRED")
+
+
+@pytest.mark.parametrize("password", ["eleven char", "ada-lovelace", "ada@example.org"])
+def test_passwords_that_are_easily_guessed_are_refused(
+    server: keycloak.Server, kept: Realm, password: str
+) -> None:
+    credentials = [{"type": "password", "value": password, "temporary": False}]
+    account = {"username": "ada-lovelace", "email": "ada@example.org", "credentials": credentials}
+    with pytest.raises(AssertionError, match="assword"):
+        server.admin("POST", "/panosc/users", account)
+
+
 def test_a_step_of_first_logins_that_is_gone_is_told(server: keycloak.Server, kept: Realm) -> None:
     (review,) = (one for one in _first_login(server, kept) if one.get("providerId") == "idp-review-profile")
     server.admin("DELETE", f"/panosc/authentication/executions/{review['id']}")

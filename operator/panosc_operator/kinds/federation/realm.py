@@ -13,7 +13,7 @@ from panosc_common import access
 
 from panosc_operator.api import Facility, Federation
 from panosc_operator.api.federation import IdentityProvider
-from panosc_operator.clients.realm import OFFLINE, Application, Body, Realm, Scope, Upstream
+from panosc_operator.clients.realm import OFFLINE, Application, Body, Realm, Scope, Step, Upstream
 from panosc_operator.engine.desired import digest
 from panosc_operator.kinds.building import CALLBACK_PATH
 from panosc_operator.kinds.relations import (
@@ -33,28 +33,47 @@ COMMAND_LINE = "panosc-cli"
 SCRIPTS = "panosc-scripts"
 """Client for people's tokens for their scripts, which has no secret either."""
 FIRST_LOGIN = "panosc first broker login"
-FIRST_LOGIN_STEPS = {
+_SECOND_FACTOR = Step(
+    "First broker login - Conditional 2FA",
+    "CONDITIONAL",
+    (
+        Step("conditional-user-configured", "REQUIRED"),
+        Step("conditional-credential", "REQUIRED"),
+        Step("auth-otp-form", "ALTERNATIVE"),
+        Step("webauthn-authenticator", "DISABLED"),
+        Step("auth-recovery-authn-code-form", "DISABLED"),
+    ),
+)
+_VERIFICATION = (
+    Step("idp-email-verification", "DISABLED"),
+    Step(
+        "Verify Existing Account by Re-authentication",
+        "ALTERNATIVE",
+        (Step("idp-username-password-form", "REQUIRED"), _SECOND_FACTOR),
+    ),
+)
+_EXISTING_ACCOUNT = (
+    Step("idp-confirm-link", "REQUIRED"),
+    Step("Account verification options", "REQUIRED", _VERIFICATION),
+)
+FIRST_LOGIN_STEPS = (
     # Keycloak's own, but for the letter to an address: both logins are the only proof. Anything else, such as
     # a step that links by itself, would open one person's account to another.
-    "idp-review-profile": "REQUIRED",
-    "User creation or linking": "REQUIRED",
-    "idp-create-user-if-unique": "ALTERNATIVE",
-    "Handle Existing Account": "ALTERNATIVE",
-    "idp-confirm-link": "REQUIRED",
-    "Account verification options": "REQUIRED",
-    "idp-email-verification": "DISABLED",
-    "Verify Existing Account by Re-authentication": "ALTERNATIVE",
-    "idp-username-password-form": "REQUIRED",
-    "First broker login - Conditional 2FA": "CONDITIONAL",
-    "conditional-user-configured": "REQUIRED",
-    "conditional-credential": "REQUIRED",
-    "auth-otp-form": "ALTERNATIVE",
-    "webauthn-authenticator": "DISABLED",
-    "auth-recovery-authn-code-form": "DISABLED",
-    "First Broker Login - Conditional Organization": "CONDITIONAL",
-    "idp-add-organization-member": "REQUIRED",
-}
-"""By what Keycloak calls a step."""
+    Step("idp-review-profile", "REQUIRED"),
+    Step(
+        "User creation or linking",
+        "REQUIRED",
+        (
+            Step("idp-create-user-if-unique", "ALTERNATIVE"),
+            Step("Handle Existing Account", "ALTERNATIVE", _EXISTING_ACCOUNT),
+        ),
+    ),
+    Step(
+        "First Broker Login - Conditional Organization",
+        "CONDITIONAL",
+        (Step("conditional-user-configured", "REQUIRED"), Step("idp-add-organization-member", "REQUIRED")),
+    ),
+)
 ADMINISTRATORS = "/federation/role=admin"
 LIMITED = f"{access.LIMITING}limited"
 """Scope of every personal token, which names nothing that it is good for."""
@@ -159,7 +178,13 @@ def _settings(federation: Federation, settings: Settings) -> Body:
         "loginWithEmailAllowed": False,
         # A known address leads to the question whose account it is, to be shown by both logins.
         "duplicateEmailsAllowed": False,
+        # Of accounts that have their password here. Long rather than odd, as NIST SP 800-63B has it; whoever
+        # guesses has to wait, while an account that is locked for good could be locked by anybody.
+        "passwordPolicy": "length(12) and maxLength(64) and notUsername(undefined) and notEmail(undefined)",
         "bruteForceProtected": True,
+        "failureFactor": 30,
+        "waitIncrementSeconds": _MINUTE,
+        "maxFailureWaitSeconds": 15 * _MINUTE,
         "permanentLockout": False,
         # Services verify tokens by themselves: whoever is shut out is so when the token ends, and who is in
         # goes on for as long while the login is away.
