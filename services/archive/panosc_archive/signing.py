@@ -117,7 +117,7 @@ class Signing:
             "url": url,
             "resource": link.resource,
             "expires": datetime.fromtimestamp(link.expires, UTC).isoformat().replace("+00:00", "Z"),
-            "reasons": list(map(str, link.reasons)),
+            "reasons": list(dict.fromkeys(map(str, link.reasons))),
             "identifier": identifier,
         }
         return OrjsonResponse(told, status_code=201, headers={"Cache-Control": "no-store"})

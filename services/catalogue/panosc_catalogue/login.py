@@ -108,7 +108,7 @@ class Login:
             subject,
             name,
             teams,
-            replace(granted, entries=entries),
+            replace(granted, entries=frozenset(entries.items())),
         )
 
     def _named(self, granted: Grants) -> dict[str, Any]:
@@ -122,8 +122,8 @@ class Login:
             ],
             "identities": list(granted.identities),
             "persons": [one for one in granted.identities if one.startswith("orcid:")],
-            "entries": list(granted.entries.values()),
-            "entered": list(granted.entries),
+            "entries": [entry for _, entry in granted.entries],
+            "entered": [pid for pid, _ in granted.entries],
             "name": facility.name,
             "instruments": list(granted.instruments),
             "instrument_pids": [instrument_pid(facility.name, name) for name in granted.instruments],

@@ -17,7 +17,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -129,8 +129,8 @@ class Grants:
     """Numbers of the proposals that are theirs by entitlement."""
     identities: frozenset[str] = frozenset()
     """Theirs are also the proposals whose source or team names one of these."""
-    entries: Mapping[str, int] = field(default_factory=dict)
-    """By pid of a proposal: the entry of its team by which alone it is theirs."""
+    entries: frozenset[tuple[str, int]] = frozenset()
+    """Pids of proposals that are theirs by their team alone, each with the team's entry that says so."""
     instruments: frozenset[str] = frozenset()
     """Names of the instruments whose staff they are."""
     staff: bool = False
@@ -233,7 +233,7 @@ def granted(reasons: Iterable[Reason]) -> Grants:
 
     return Grants(
         proposals=frozenset(one.of for one in given if one.role is Role.MEMBER and not one.by),
-        entries={one.of: one.entry for one in by_team if one.entry is not None},
+        entries=frozenset((one.of, one.entry) for one in by_team if one.entry is not None),
         instruments=of(Role.INSTRUMENT_STAFF),
         staff=bool(of(Role.STAFF)),
         admin=bool(of(Role.ADMIN)),

@@ -59,7 +59,7 @@ class Sight:
     def why(self) -> list[str]:
         """The reasons as a record has them."""
         signed = f"signed link of {self.subject}, " if self.link else ""
-        return sorted(f"{signed}{reason}" for reason in self.reasons)
+        return sorted({f"{signed}{reason}" for reason in self.reasons})
 
 
 NOTHING_CLOSED = Sight()

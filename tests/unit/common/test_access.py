@@ -113,7 +113,9 @@ def test_a_reason_tells_on_whose_word() -> None:
     assert access.granted([told]) == Grants()
     entered = told.model_copy(update={"entry": 7})
     assert str(entered) == str(told)
-    assert access.granted([entered]) == Grants(entries={"HC-4123": 7})
+    # An archive's catalogues have their own entries, and a link is for all of them.
+    elsewhere = told.model_copy(update={"entry": 9})
+    assert access.granted([entered, elsewhere]) == Grants(entries=frozenset({("HC-4123", 7), ("HC-4123", 9)}))
 
 
 def test_who_names_the_people_of_proposals_sees_no_data() -> None:

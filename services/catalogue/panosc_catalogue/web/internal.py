@@ -213,7 +213,7 @@ def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:
 def _reason(site: Site, grounds: list[Any]) -> Reason:
     """The same; what a team says names its entry, for links that are signed for it."""
     reason = site.viewer.reason(*grounds)
-    entry = site.viewer.grants.entries.get(reason.of) if reason.by else None
+    entry = dict(site.viewer.grants.entries).get(reason.of) if reason.by else None
     return reason.model_copy(update={"entry": entry})
 
 
