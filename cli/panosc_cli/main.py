@@ -183,10 +183,14 @@ def create(
         where = _named_catalogue(catalogue)
         async with web.client() as client:
             told = await catalogues.described(client, where)
-            # One that could not be kept is not made; nor is there a moment at which it is made and not kept.
+            # One that can't be kept isn't made, or is taken back; between making and keeping nothing waits.
             with _secret(output) as file:
                 made = await personal.create(client, told, scope, lambda code: _show(code, sys.stderr))
-                print(made.refresh_token, file=file)
+                try:
+                    print(made.refresh_token, file=file, flush=True)
+                except OSError:
+                    await login.log_out(client, made)
+                    raise
         ends = f"It ends on {_time(made.ends)}, and before by" if made.ends else "It ends by"
         print(
             f"{ends} `panosc token revoke`; scripts have it by {personal.TOKEN} or {personal.TOKEN_FILE}.",

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import errno
+import io
 import json
 import time
 from collections.abc import Callable
@@ -585,6 +587,26 @@ def test_who_logged_out_stays_so(monkeypatch: pytest.MonkeyPatch, kept: Sessions
     with pytest.raises(NotAllowed, match="you have logged out of Example"):
         asyncio.run(Bearer(kept, ended).current())
     assert kept.of(HOST) is None
+
+
+def test_a_token_that_can_not_be_written_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider(monkeypatch, "tokens")
+    provider.gives = {"scope": "openid panosc:read offline_access"}
+    monkeypatch.setattr(web, "client", provider.client)
+
+    async def told(client: httpx2.AsyncClient, where: str) -> Catalogue:
+        return CATALOGUE
+
+    monkeypatch.setattr("panosc_cli.catalogue.described", told)
+
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stdout", Full())
+    with pytest.raises(Failure, match="No space left on device"):
+        main.create([personal.Scope.READ], None, HOST)
+    assert provider.has_revoked
 
 
 def test_who_could_not_log_out_at_the_login_knows(monkeypatch: pytest.MonkeyPatch, kept: Sessions) -> None:
