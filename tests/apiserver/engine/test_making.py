@@ -149,8 +149,13 @@ def test_a_catalogue_knows_the_archives_that_read_it_by_their_tokens(
     api: ApiServer, operator: Operator, name: str
 ) -> None:
     make_all(api, name)
-    callers = api.wait_for(lambda: api.get("ConfigMap", "catalogue-callers", name), "the callers")
-    told = Callers.model_validate_json(callers["data"]["callers.json"])
+
+    def callers() -> Callers | None:
+        found = api.get("ConfigMap", "catalogue-callers", name)
+        told = Callers.model_validate_json(found["data"]["callers.json"]) if found else None
+        return told if told and told.accounts else None
+
+    told = api.wait_for(callers, "the callers")
     archive = api.wait_for(lambda: api.get("Deployment", "archive", name), "the archive")
     pod = archive["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "archive-api"
