@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 from panosc_dev import deploy
 from playwright.sync_api import BrowserContext, expect
-from support.browser import CATALOGUE, hits, log_in
+from support.browser import CATALOGUE, LOGIN, hits, log_in
 from support.cluster import Demo
 
 DATABASE = ("exec", "--stdin", "statefulset/login-postgres", f"--namespace={deploy.NAMESPACE}", "--")
+PODS = ("pods", "--selector=app.kubernetes.io/component=login", f"--namespace={deploy.NAMESPACE}")
 _ACCOUNT = ("--host=/tmp", "--username=keycloak")
 
 
@@ -23,6 +24,13 @@ def _ready_pods(demo: Demo) -> str:
         *("get", "deployment", "login", f"--namespace={deploy.NAMESPACE}"),
         *("-o", "jsonpath={.status.readyReplicas}"),
     )
+
+
+def _replicas(demo: Demo, wanted: int) -> None:
+    demo.kubectl(
+        "patch", "federation", "panosc", "--type=merge", f'--patch={{"spec":{{"replicas":{wanted}}}}}'
+    )
+    demo.eventually(lambda: _ready_pods(demo), until=lambda ready: ready == str(wanted), seconds=240)
 
 
 @contextmanager
@@ -59,6 +67,46 @@ def test_who_is_in_goes_on_while_the_login_is_away_and_nothing_opens(
     page.goto(f"{CATALOGUE}/search")
     assert hits(page) == public + 2, "nobody is asked again"
     expect(page.get_by_text("Ada Marsh")).to_be_visible()
+
+
+def test_a_login_that_is_killed_comes_back_by_itself(demo: Demo, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"{CATALOGUE}/search")
+    public = hits(page)
+    log_in(page, "ada")
+    demo.kubectl("delete", *PODS, "--force", "--grace-period=0")
+    page.goto(f"{CATALOGUE}/search")
+    assert hits(page) == public + 2
+    assert demo.get(f"{CATALOGUE}/api/Datasets/count").json()["count"] == public
+    demo.eventually(lambda: _ready_pods(demo), until=lambda ready: ready == "1", seconds=240)
+    page.goto(f"{CATALOGUE}/search")
+    assert hits(page) == public + 2
+    page.get_by_role("link", name="Log out").click()
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    log_in(page, "ada")
+    assert hits(page) == public + 2
+
+
+def test_of_two_pods_one_may_be_killed_and_nobody_notices(demo: Demo, context: BrowserContext) -> None:
+    _replicas(demo, 2)
+    try:
+        page = context.new_page()
+        page.goto(f"{CATALOGUE}/search")
+        log_in(page, "ada")
+        killed, _ = demo.kubectl("get", *PODS, "--output=name").split()
+        demo.kubectl("delete", killed, f"--namespace={deploy.NAMESPACE}", "--force", "--grace-period=0")
+        for _ in range(5):
+            # Sessions are shared, so that whichever pod is asked knows her.
+            page.goto(f"{LOGIN}/realms/panosc/account/")
+            expect(page.get_by_text("Ada Marsh").first).to_be_visible()
+            somebody = context.browser.new_context(ignore_https_errors=True)  # type: ignore[union-attr]
+            other = somebody.new_page()
+            other.goto(f"{CATALOGUE}/search")
+            log_in(other, "chiara")
+            expect(other.get_by_text("Log out")).to_be_visible()
+            somebody.close()
+    finally:
+        _replicas(demo, 1)
 
 
 def test_accounts_come_back_from_a_backup(demo: Demo, context: BrowserContext) -> None:

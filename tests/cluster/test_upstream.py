@@ -8,7 +8,7 @@ import pytest
 from panosc_dev import accounts, deploy
 from playwright.sync_api import BrowserContext, Page, expect
 from support import upstream
-from support.browser import CATALOGUE, hits, sign_in
+from support.browser import CATALOGUE, hits, picture, sign_in
 from support.cluster import Demo
 from support.upstream import ADA, IMPOSTOR, NORA, Person
 
@@ -52,12 +52,16 @@ def _offer(demo: Demo, providers: list[dict[str, Any]]) -> None:
 def _come_through_it(page: Page, who: Person) -> None:
     """From a page of the catalogue to the provider, and back as far as the login lets them."""
     page.get_by_role("link", name="Log in").click()
-    page.get_by_role("link", name="Umbrella").click()
+    offered = page.get_by_role("link", name="Umbrella")
+    expect(offered).to_be_visible()
+    picture(page, "upstream-1-offered")
+    offered.click()
     page.wait_for_url(f"{upstream.ISSUER}/**")
+    picture(page, "upstream-2-asked-there")
     sign_in(page, who.name, upstream.PASSWORD)
 
 
-def _claims(demo: Demo, who: str) -> dict[str, Any]:
+def _claims(demo: Demo, who: str, said_in: str = "access-token") -> dict[str, Any]:
     """What the login says about an account to the catalogue's pages."""
 
     def ask(path: str, **query: str) -> Any:
@@ -66,7 +70,7 @@ def _claims(demo: Demo, who: str) -> dict[str, Any]:
 
     (account,) = ask("users", username=who, exact="true")
     (client,) = ask("clients", clientId="facility-aurora")
-    example = f"clients/{client['id']}/evaluate-scopes/generate-example-access-token"
+    example = f"clients/{client['id']}/evaluate-scopes/generate-example-{said_in}"
     found: dict[str, Any] = ask(example, userId=account["id"], scope="openid")
     return found
 
@@ -78,6 +82,7 @@ def test_somebody_new_comes_through_it_and_leaves_both(demo: Demo, context: Brow
     _come_through_it(page, NORA)
     page.wait_for_url(f"{CATALOGUE}/search?sort=title")
     expect(page.get_by_text("Nora Vidal")).to_be_visible()
+    picture(page, "upstream-3-somebody-new")
     assert hits(page) == public, "an account alone opens nothing"
 
     said = _claims(demo, NORA.name)
@@ -85,10 +90,15 @@ def test_somebody_new_comes_through_it_and_leaves_both(demo: Demo, context: Brow
     assert said["sub"].endswith("@panosc.localhost")
     assert said["orcid"] == NORA.orcid
     assert said["eduperson_assurance"] == ["https://refeds.org/assurance/IAP/medium"]
+    asked = _claims(demo, NORA.name, "userinfo")
+    assert asked["schac_home_organization"] == upstream.ORGANIZATION
+    assert asked["voperson_external_affiliation"] == [f"staff@{upstream.ORGANIZATION}"]
+    assert asked["eduperson_assurance"] == said["eduperson_assurance"]
 
     page.get_by_role("link", name="Log out").click()
     page.wait_for_url(f"{CATALOGUE}/**")
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    picture(page, "upstream-4-logged-out")
     # Whoever comes next to this browser has to say who they are, there as well.
     page.get_by_role("link", name="Log in").click()
     page.get_by_role("link", name="Umbrella").click()
@@ -103,12 +113,15 @@ def test_an_account_is_linked_by_both_logins_and_is_one_from_then_on(
     page.goto(f"{CATALOGUE}/search")
     public = hits(page)
     _come_through_it(page, ADA)
+    picture(page, "upstream-5-account-exists")
     page.get_by_role("button", name="Add to existing account").click()
     expect(page.get_by_label("Username")).to_have_value("ada")
+    picture(page, "upstream-6-proof-of-the-other-login")
     page.locator("#password").fill(accounts.PASSWORD)
     page.get_by_role("button", name="Sign In").click()
     page.wait_for_url(f"{CATALOGUE}/**")
     expect(page.get_by_text("Ada Marsh")).to_be_visible()
+    picture(page, "upstream-7-linked")
     assert hits(page) == public + 2, "she sees what she saw by her other account"
     assert _claims(demo, "ada")["sub"] == before
 

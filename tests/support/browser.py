@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from panosc_dev import accounts
+from panosc_dev.paths import cache_directory
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CATALOGUE = "https://catalogue.aurora.panosc.localhost"
@@ -25,6 +26,11 @@ def chromium(*arguments: str) -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=program, args=[*own, *arguments])
         yield running
         running.close()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what the page looks like beside the logs, for whoever wants to see what people saw."""
+    page.screenshot(path=cache_directory() / "logs" / "screenshots" / f"{name}.png", full_page=True)
 
 
 def log_in(page: Page, who: str) -> None:
