@@ -208,7 +208,7 @@ AS $$
     WHERE p.deleted_at IS NULL AND (
         everything
         OR NOT coalesce(p.proprietary_decided, p.proprietary)
-        OR p.id = ANY(documents)
+        OR (documents IS NOT NULL AND p.id = ANY(documents))
         OR (instruments IS NOT NULL AND EXISTS (
             SELECT FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id
             WHERE l.document_id = p.id AND d.deleted_at IS NULL AND d.instrument_id = ANY(instruments)
