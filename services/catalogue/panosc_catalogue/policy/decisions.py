@@ -184,7 +184,7 @@ class SetProprietary(OfDocument):
     action: Literal["setProprietary"]
     """What is decided."""
     proprietary: bool | None
-    """True: it and its datasets are shown nowhere; null: as its source says."""
+    """True: it and its datasets are never public; null: as its source says."""
 
     def outcome(self, subject: Subject, policy: DataPolicy) -> tuple[Aspect, Value]:
         """What is to hold."""

@@ -27,7 +27,7 @@ CREATE TABLE document (
     measured_end timestamptz,
     release_date timestamptz,               -- as the source says; where null, the data policy decides
     license text,                           -- as the source says, an SPDX identifier where it is known as one
-    proprietary boolean NOT NULL DEFAULT false, -- beamtime that was paid for: shown nowhere
+    proprietary boolean NOT NULL DEFAULT false, -- beamtime that was paid for: never public
     -- What the facility's staff decides (policy.sql); no source overwrites it.
     extended_until timestamptz,             -- the embargo does not end before
     released_at timestamptz,                -- but the data are public from here on
