@@ -8,7 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -183,14 +183,17 @@ def create(
         where = _named_catalogue(catalogue)
         async with web.client() as client:
             told = await catalogues.described(client, where)
-            # One that can't be kept isn't made, or is taken back; between making and keeping nothing waits.
-            with _secret(output) as file:
-                made = await personal.create(client, told, scope, lambda code: _show(code, sys.stderr))
-                try:
+            made = None
+            try:
+                # One that can't be kept isn't made, or is taken back; between both nothing waits.
+                with _secret(output) as file:
+                    made = await personal.create(client, told, scope, lambda code: _show(code, sys.stderr))
                     print(made.refresh_token, file=file, flush=True)
-                except OSError:
-                    await login.log_out(client, made)
-                    raise
+            except OSError:
+                if made:
+                    with suppress(Failure, httpx2.RequestError):
+                        await login.log_out(client, made)
+                raise
         ends = f"It ends on {_time(made.ends)}, and before by" if made.ends else "It ends by"
         print(
             f"{ends} `panosc token revoke`; scripts have it by {personal.TOKEN} or {personal.TOKEN_FILE}.",

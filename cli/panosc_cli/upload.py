@@ -191,7 +191,10 @@ class _Sending:
             self._url = await self._begin()
             return None if self._url else Outcome.THERE
         head = await self._ask("HEAD", self._url)
-        if head.status_code == 404:  # it expired, or was refused when the answer was lost
+        if head.status_code == 404:
+            if "Tus-Resumable" not in head.headers:
+                raise web.Again(f"{self._target.archive} takes no files for now")
+            # It expired, or was refused when the answer was lost.
             self._forget()
             return None
         await web.check(head)

@@ -38,25 +38,24 @@ def _rows_of(table: str) -> str:
     )
 
 
-# Locks the rows that there are in the order of their pids, then makes those that are new in this order. Only
-# these take an id, so that neighbours stay together (`block_of` in schema/search.sql).
+# In the order of their pids. Only what is new takes an id, so that neighbours stay together (`block_of` in
+# schema/search.sql).
 INSERT = {
     table: f"""
-        WITH given AS (
-            SELECT * FROM {_rows_of(table)}
-        ), known AS (
-            SELECT t.id, t.pid FROM {table} t JOIN given g ON g.pid = t.pid ORDER BY t.pid
-            FOR NO KEY UPDATE OF t
-        ), new AS (
-            INSERT INTO {table} (pid, source, origin_id, {", ".join(columns)})
-            SELECT pid, source, origin_id, {", ".join(columns)} FROM given
-            WHERE pid NOT IN (SELECT pid FROM known)
-            ON CONFLICT (pid) DO UPDATE SET pid = excluded.pid
-            RETURNING id, pid
-        )
-        SELECT id, pid FROM known UNION ALL SELECT id, pid FROM new
+        INSERT INTO {table} (pid, source, origin_id, {", ".join(columns)})
+        SELECT pid, source, origin_id, {", ".join(columns)} FROM {_rows_of(table)}
+        WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.pid = r.pid) ORDER BY r.pid COLLATE "C"
+        ON CONFLICT (pid) DO NOTHING
     """  # noqa: S608 -- the names of our own tables and columns
     for table, columns in COLUMNS.items()
+}
+
+# By a statement of its own, which sees what others inserted meanwhile: so all lock all rows in one order.
+LOCK = {
+    table: f"""
+        SELECT id, pid FROM {table} WHERE pid = ANY(%(pids)s) ORDER BY pid FOR NO KEY UPDATE
+    """  # noqa: S608 -- the names of our own tables
+    for table in COLUMNS
 }
 
 # What is only named by another record is neither brought back nor taken over.

@@ -213,14 +213,16 @@ class _Run:
     def _upsert(self, table: str, rows: list[dict[str, Any]]) -> dict[str, int]:
         if not rows:
             return {}
-        ids, source = self._origin.ids, self._origin.source
+        origin = self._origin
         rows = [
-            {**row, "source": source, "origin_id": ids.get((table, row["pid"]), row["pid"])}
+            {**row, "source": origin.source, "origin_id": origin.ids.get((table, row["pid"]), row["pid"])}
             for row in _sorted(rows, "pid")
         ]
-        found = self._execute(statements.INSERT[table], rows)
+        self._execute(statements.INSERT[table], rows)
+        found = self._connection.execute(statements.LOCK[table], {"pids": [row["pid"] for row in rows]})
+        ids = {pid: row for row, pid in found}
         self._execute(statements.UPDATE[table], rows)
-        return {pid: row for row, pid in found}
+        return ids
 
     def link(
         self, documents: dict[str, int], datasets: dict[str, int], links: Iterable[tuple[str, str]]

@@ -10,14 +10,14 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 import pytest
-from panosc_cli import upload
+from panosc_cli import upload, web
 from panosc_cli.failures import Failure, Misused
 from panosc_cli.sessions import Session, Sessions
 from panosc_cli.upload import Begun, Target, targets
@@ -386,12 +386,34 @@ def test_an_archive_that_forgets_what_is_begun_or_takes_nothing_is_given_up(
     def forgetful(request: httpx2.Request) -> httpx2.Response:
         if request.method == "POST":
             return httpx2.Response(begins, headers={"Location": "/uploads/1"})
-        return httpx2.Response(404)
-
-    async def put() -> None:
-        target, kept = Target("https://archive.example.org", "hc1/a.nxs"), Begun(tmp_path / "kept")
-        async with httpx2.AsyncClient(transport=httpx2.MockTransport(forgetful)) as client:
-            await upload.put(client, file, target, kept, lambda _: None, lambda _: None)
+        return httpx2.Response(404, headers={"Tus-Resumable": "1.0.0"})
 
     with pytest.raises(Failure, match=said):
-        asyncio.run(put())
+        asyncio.run(put_to(forgetful, file, Begun(tmp_path / "kept")))
+
+
+async def put_to(archive: Callable[[httpx2.Request], httpx2.Response], file: Path, kept: Begun) -> None:
+    target = Target("https://archive.example.org", "hc1/a.nxs")
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(archive)) as client:
+        await upload.put(client, file, target, kept, lambda _: None, lambda _: None)
+
+
+def test_what_is_begun_is_kept_while_the_archive_takes_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    file = tmp_path / "a.nxs"
+    file.write_bytes(b"counts")
+    sent: list[str] = []
+
+    def without_uploads(request: httpx2.Request) -> httpx2.Response:
+        """Until it begins again: the archive's other pods answer in place of those that take files."""
+        sent.append(request.method)
+        if request.method == "POST":
+            return httpx2.Response(201, headers={"Location": "/uploads/1"})
+        return httpx2.Response(404)
+
+    with pytest.raises(Failure, match="takes no files for now; the same command goes on with"):
+        asyncio.run(put_to(without_uploads, file, Begun(tmp_path / "kept")))
+    assert sent.count("POST") == 1
+    assert list((tmp_path / "kept").iterdir())

@@ -102,7 +102,7 @@ class SearchPage:
             # A page that is not full tells the number by itself.
             ends = len(rows) < form.size and (rows or not skip)
             total = skip + len(rows) if ends else await self._count(query)
-            listed = min(total, sql.ranked(query)) if query.ranks else total
+            listed = min(total, query.ranked or total)
         return self.pages.page(
             "search.html",
             visit(request, self.site.viewer),

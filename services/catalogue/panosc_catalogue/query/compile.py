@@ -35,8 +35,6 @@ from panosc_catalogue.query.syntax import (
     Techniques,
 )
 
-RANKED = 200
-"""Rows that a query ranks, the newest that it finds; whoever asks for more at once has more ranked."""
 UNRANKED = 0.5
 """Every item's score where nothing ranks them: federations drop items whose score is 0 or 1."""
 
@@ -96,7 +94,7 @@ def count(query: Filter, most: int | None = None) -> Statement:
     With `most` it counts so far only: what is more than a person reads need not be counted.
     """
     compiler = _Compiler()
-    source, conditions, _ = compiler.matched(query, query.model.words)
+    source, conditions, _ = compiler.matched(query)
     rows = f"SELECT 1 FROM {source} WHERE {' AND '.join(conditions)}"
     if most is not None:
         rows += f" LIMIT {most:d}"
@@ -118,11 +116,6 @@ def related_count(parent: Model, relation: str, pid: str, query: Filter) -> Stat
     conditions.append(compiler.condition(query, "r"))
     counted = f"(SELECT count(*) FROM {source} WHERE {' AND '.join(conditions)})"
     return compiler.statement(_of_parent(compiler, parent, pid, counted))
-
-
-def ranked(query: Filter) -> int:
-    """How many rows the query ranks at most."""
-    return max(RANKED, query.limit or 0)
 
 
 def mismatch(query: Filter) -> Statement | None:
@@ -190,30 +183,32 @@ class _Compiler:
 
     def found(self, query: Filter, places: Sequence[str] = ()) -> str:
         """SELECT of the items of a whole filter; `places` name columns for the values of its sort keys."""
-        words = query.model.words
+        source, conditions, score = self.matched(query)
         if query.ranks:
-            words = query.model.newest_words or f"(SELECT * FROM {words} ORDER BY id DESC)"
-        source, conditions, score = self.matched(query, words)
-        if query.ranks:
-            # The best few of a million would take a look at each of them.
-            source = f"(SELECT t.* FROM {source} WHERE {' AND '.join(conditions)} LIMIT {ranked(query)}) t"
-            conditions = ["true"]
+            source, conditions = f"({self.newest(query, source, conditions)}) t", ["true"]
         if query.terms:
             source = f"(SELECT t.*, {score} AS score FROM {source}) t"
         if query.after:
             conditions.append(following(self.keys(query, "t"), query.after, self.parameter))
         return self.rows(query, "t", conditions, source, places)
 
-    def matched(self, query: Filter, words_of: str) -> tuple[str, list[str], str]:
-        """FROM clause of the rows of a whole filter, its conditions, and the score by its query.
+    def newest(self, query: Filter, source: str, conditions: list[str]) -> str:
+        """SELECT of what is to be ranked: the best few of a million would take a look at each of them."""
+        most = f"LIMIT {query.ranked}"
+        if not query.model.blocks:
+            return f"SELECT t.* FROM {source} WHERE {' AND '.join(conditions)} ORDER BY t.id DESC {most}"
+        inside = [*conditions, "t.words @@ quote_literal(block_word(b.block))::tsquery"]
+        block = f"SELECT t.* FROM {source} WHERE {' AND '.join(inside)} ORDER BY t.id DESC {most}"
+        # A look into a block depends on it, so they are looked into in their order, until there is enough.
+        return f"SELECT t.* FROM {query.model.blocks} b CROSS JOIN LATERAL ({block}) t {most}"
 
-        `words_of` is the source of the words that the query is to find.
-        """
+    def matched(self, query: Filter) -> tuple[str, list[str], str]:
+        """FROM clause of the rows of a whole filter, its conditions, and the score by its query."""
         model, condition = query.model, self.condition(query, "t")
         if not query.terms:
             return f"{model.rows} t", [condition], str(UNRANKED)
         words, score = matching(query.terms, "t.words", self.parameter)
-        joined = f"SELECT r.*, s.words FROM {model.rows} r JOIN {words_of} s ON s.id = r.id"
+        joined = f"SELECT r.*, s.words FROM {model.rows} r JOIN {model.words} s ON s.id = r.id"
         return f"({joined}) t", [words, condition], score
 
     def rows(

@@ -96,7 +96,7 @@ def decode(query: Filter, cursor: str) -> tuple[str | None, ...]:
     except (ValueError, TypeError) as error:
         raise FilterError(NO_CURSOR) from error
     if order != _order_of(query) or not all(isinstance(value, str | None) for value in place):
-        raise FilterError("cursor is of another collection, order or query; begin again without it")
+        raise FilterError("cursor is of another collection, order, query or limit; begin again without it")
     if any("\0" in value for value in place if value):
         raise FilterError("cursor holds a NUL character")
     return tuple(place)
@@ -105,4 +105,6 @@ def decode(query: Filter, cursor: str) -> tuple[str | None, ...]:
 def _order_of(query: Filter) -> str:
     """A digest of what decides the order of rows."""
     order = [(part.field.sql, part.descending) for part in query.order]
-    return hashlib.blake2s(repr((query.model.name, order, query.terms)).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2s(
+        repr((query.model.name, order, query.terms, query.ranked)).encode(), digest_size=6
+    ).hexdigest()

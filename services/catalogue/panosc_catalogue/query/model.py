@@ -56,8 +56,8 @@ class Model:
     """A model: `rows` is the source of its public rows, `key` breaks ties of every order.
 
     `text` are the fields that the operator of this name looks into, `words` the source of the words by which
-    rows are found and ranked; models that have one are scored. `newest_words` are the same from the newest
-    row on, where there are so many rows that it matters.
+    rows are found and ranked; models that have one are scored. `blocks` is the source of the blocks of
+    neighbours that rows have among their words, from the newest on, where so many rows are that it matters.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Model:
     relations: Mapping[str, Relation]
     text: tuple[str, ...]
     words: str = ""
-    newest_words: str = ""
+    blocks: str = ""
 
 
 def _text(column: str) -> Field:
@@ -159,7 +159,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                 },
                 text=("title",),
                 words=f"searched_dataset({PAST_SEALED})",
-                newest_words=f"newest_searched_dataset({PAST_SEALED})",
+                blocks=f"searched_blocks({PAST_SEALED})",
             ),
             Model(
                 "Document",

@@ -8,6 +8,9 @@ from panosc_common.units import Unit
 from panosc_catalogue.query.model import SCORE, Field, Model, Relation
 from panosc_catalogue.query.ranking import Term
 
+RANKED = 200
+"""Rows that a query ranks; whoever asks for more at once has more ranked."""
+
 Scalar = str | float | bool | datetime | None
 
 
@@ -140,6 +143,11 @@ class Filter:
     def ranks(self) -> bool:
         """Whether the order of rows depends on their score."""
         return bool(self.terms) and (not self.order or any(part.field is SCORE for part in self.order))
+
+    @property
+    def ranked(self) -> int:
+        """How many rows are ranked at most, the newest of those that pass; 0 where no order depends on it."""
+        return max(RANKED, self.limit or 0) if self.ranks else 0
 
     @property
     def restricts(self) -> bool:

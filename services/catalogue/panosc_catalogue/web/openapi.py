@@ -55,7 +55,7 @@ _RANKED: Header = (
 _TOTAL: Header = (
     "X-Total-Count",
     {"type": "integer"},
-    "With total=true: items on all pages",
+    "With total=true: items that match",
 )
 _CURSOR: Header = ("X-Next-Cursor", {"type": "string"}, "Where the next page begins; absent on the last")
 _LINK: Header = ("Link", {"type": "string"}, 'The next page as `<…>; rel="next"`')

@@ -212,7 +212,7 @@ class _Search:
             headers["X-Include-Limit"] = str(self.max_limit)
         query = replace(self._limited_includes(query), limit=limit)
         if query.ranks:
-            headers["X-Ranked-Limit"] = str(sql.ranked(query))
+            headers["X-Ranked-Limit"] = str(query.ranked)
         return query, headers
 
     def _limited_includes(self, query: Filter) -> Filter:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 from panosc_catalogue.pages import choices
-from panosc_catalogue.query import compile as sql
+from panosc_catalogue.query import syntax
 from panosc_catalogue.records import DatasetRecord, DocumentRecord
 from unit.catalogue.pages.conftest import PUBLIC, RELEASE, SAXS, Catalogue
 
@@ -170,7 +170,7 @@ def test_of_very_many_the_best_of_the_last_are_listed_and_a_link_leads_to_all(
     site: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(site)
-    monkeypatch.setattr(sql, "RANKED", 10)
+    monkeypatch.setattr(syntax, "RANKED", 10)
     page = site.page("/search", q="ammonite", size="10").text
     assert "25 datasets" in page
     assert "the 10 that came last" in page

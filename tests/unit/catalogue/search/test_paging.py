@@ -181,7 +181,7 @@ def test_a_cursor_of_another_order_is_refused(client: httpx2.Client) -> None:
     for query in ('{"order":"title ASC"}', '{"query":"iron"}'):
         response = client.get("/api/Datasets", params={"filter": query, "cursor": cursor})
         assert response.status_code == 400
-        assert "another collection, order or query" in response.json()["error"]["message"]
+        assert "another collection, order, query or limit" in response.json()["error"]["message"]
     assert client.get("/api/Documents", params={"cursor": cursor}).status_code == 400
 
 

@@ -13,6 +13,7 @@ from panosc_catalogue.query import compile as sql
 from panosc_catalogue.query import tags
 from panosc_catalogue.query.model import MODELS
 from panosc_catalogue.query.parse import parse_filter
+from panosc_catalogue.query.syntax import RANKED
 from panosc_common.panet import LATEST, ontology
 from panosc_common.policy import DataPolicy
 from panosc_operator.kinds.postgresql import tuned
@@ -89,8 +90,8 @@ def plan(connection: psycopg.Connection[Any], query: dict[str, Any]) -> dict[str
     return found
 
 
-def pids(connection: psycopg.Connection[Any], query: dict[str, Any]) -> list[str]:
-    asked = parse_filter(MODELS["Dataset"], query | {"fields": ["pid"]}, ontology(LATEST))
+def pids(connection: psycopg.Connection[Any], query: dict[str, Any], model: str = "Dataset") -> list[str]:
+    asked = parse_filter(MODELS[model], query | {"fields": ["pid"]}, ontology(LATEST))
     text, values = sql.bind(sql.items(asked), DataPolicy(), NOW)
     row = connection.execute(text, values).fetchone()
     assert row
@@ -114,15 +115,28 @@ def test_few_pages_are_read_and_no_large_table_is_read_through(
     assert done["Shared Hit Blocks"] + done["Shared Read Blocks"] < most
 
 
-def test_what_came_last_is_ranked(connection: psycopg.Connection[Any]) -> None:
-    everywhere, at_once = {"query": "LaNiO3"}, {"limit": 20}
-    newest = pids(connection, everywhere | {"order": "creationDate DESC", "limit": sql.RANKED})
-    assert len(newest) == sql.RANKED
-    assert set(pids(connection, everywhere | at_once)) < set(newest)
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"include": [ENERGY]}, {"where": {"title": {"like": "run"}}}],
+    ids=["text", "range", "title"],
+)
+def test_what_came_last_is_ranked(connection: psycopg.Connection[Any], asked: dict[str, Any]) -> None:
+    everywhere = asked | {"query": "LaNiO3"}
+    newest = pids(connection, everywhere | {"order": "creationDate DESC", "limit": RANKED})
+    assert len(newest) == RANKED
+    assert sorted(pids(connection, everywhere | {"limit": RANKED})) == sorted(newest)
+
+
+def test_of_proposals_those_that_came_last_are_ranked(connection: psycopg.Connection[Any]) -> None:
+    asked = {"query": "order"}
+    newest = pids(connection, asked | {"order": "startDate DESC", "limit": RANKED}, "Document")
+    assert len(newest) == RANKED
+    assert sorted(pids(connection, asked | {"limit": RANKED}, "Document")) == sorted(newest)
 
 
 def test_what_few_have_is_found_in_all_blocks(connection: psycopg.Connection[Any]) -> None:
-    here_and_there = {"query": "SANS LaNiO3", "limit": sql.RANKED}
-    found = pids(connection, here_and_there)
-    assert DATASETS // 2**13 < len(found) < sql.RANKED
-    assert sorted(found) == sorted(pids(connection, here_and_there | {"order": "pid"}))
+    asked = {"query": "SANS LaNiO3", "limit": RANKED}
+    (blocks,) = connection.execute("SELECT count(DISTINCT block_of(id)) FROM dataset").fetchone() or (0,)
+    found = pids(connection, asked)
+    assert 1 < blocks < len(found) < RANKED
+    assert sorted(found) == sorted(pids(connection, asked | {"order": "pid"}))
