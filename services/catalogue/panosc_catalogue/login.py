@@ -1,7 +1,6 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -30,17 +29,14 @@ WITH own AS (
     ))
 ), joined AS (
     SELECT DISTINCT ON (p.id) p.id, p.pid, t.said_by, t.entry
-    FROM teams_of(%(name)s, %(identities)s::text[], %(publication)s, {CLOCK}, %(entries)s::bigint[]) t
+    FROM teams_of(%(name)s, %(identities)s::text[], %(publication)s, {CLOCK}, %(entries)s::uuid[]) t
     JOIN document p ON p.id = team_document(%(name)s, t.proposal)
     WHERE p.type !~* %(publication)s AND p.id NOT IN (SELECT id FROM own)
-    -- Other catalogues, which the same link reaches, count their entries by themselves.
-    AND (t.entry <> ALL(%(entries)s::bigint[]) OR p.pid = ANY(%(entered)s::text[]))
     ORDER BY p.id, t.said_by DESC, t.entry
 )
 SELECT
     ARRAY(SELECT id FROM own UNION ALL SELECT id FROM joined),
-    (SELECT coalesce(jsonb_object_agg(pid, said_by), '{{}}') FROM joined),
-    (SELECT coalesce(jsonb_object_agg(pid, entry), '{{}}') FROM joined),
+    (SELECT coalesce(jsonb_object_agg(pid, jsonb_build_array(said_by, entry)), '{{}}') FROM joined),
     ARRAY(
         SELECT i.id FROM instrument i
         WHERE i.name = ANY(%(instruments)s::text[]) AND i.facility = %(facility)s
@@ -100,7 +96,7 @@ class Login:
         return await self._granted(access.granted(link.reasons), link.subject, rows)
 
     async def _granted(self, granted: Grants, subject: str, rows: Rows, name: str = "") -> Viewer:
-        ((documents, teams, entries, instruments),) = await rows(_OWN, self._named(granted))
+        ((documents, teams, instruments),) = await rows(_OWN, self._named(granted))
         return Viewer(
             tuple(sorted(documents)),
             tuple(sorted(instruments)),
@@ -108,7 +104,7 @@ class Login:
             subject,
             name,
             teams,
-            replace(granted, entries=frozenset(entries.items())),
+            granted,
         )
 
     def _named(self, granted: Grants) -> dict[str, Any]:
@@ -122,8 +118,7 @@ class Login:
             ],
             "identities": list(granted.identities),
             "persons": [one for one in granted.identities if one.startswith("orcid:")],
-            "entries": [entry for _, entry in granted.entries],
-            "entered": [pid for pid, _ in granted.entries],
+            "entries": list(granted.entries),
             "name": facility.name,
             "instruments": list(granted.instruments),
             "instrument_pids": [instrument_pid(facility.name, name) for name in granted.instruments],

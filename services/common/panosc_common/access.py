@@ -129,8 +129,8 @@ class Grants:
     """Numbers of the proposals that are theirs by entitlement."""
     identities: frozenset[str] = frozenset()
     """Theirs are also the proposals whose source or team names one of these."""
-    entries: frozenset[tuple[str, int]] = frozenset()
-    """Pids of proposals that are theirs by their team alone, each with the team's entry that says so."""
+    entries: frozenset[str] = frozenset()
+    """Entries of teams (UUIDs) by which proposals are theirs."""
     instruments: frozenset[str] = frozenset()
     """Names of the instruments whose staff they are."""
     staff: bool = False
@@ -184,21 +184,27 @@ class Reason(Document, frozen=True):
     """Of which proposal (its pid) or instrument (its name), where the role is of one."""
     by: str = ""
     """On whose word, where that is neither the login's nor the proposal's source's."""
-    entry: int | None = None
-    """Then in which entry of the catalogue's teams that is said: a signed link counts while that is there."""
+    entry: str | None = None
+    """Then by which entry of the catalogue's teams, a UUID: a signed link counts while that is there."""
 
     def __str__(self) -> str:
         said = f" ({self.by})" if self.by else ""
         return f"{self.role} {self.of}".rstrip() + said
 
 
-def reason(member_of: str | None, staff_of: str | None, everything: Role | None, by: str = "") -> Reason:
+def reason(
+    member_of: str | None,
+    staff_of: str | None,
+    everything: Role | None,
+    by: str = "",
+    entry: str | None = None,
+) -> Reason:
     """The narrowest of the grounds on which somebody sees a dataset, as the rule in SQL names them.
 
-    `by`: on whose word they are a member of the proposal.
+    `by`, `entry`: on whose word, and by which entry of a team, they are a member of the proposal.
     """
     if member_of is not None:
-        return Reason(role=Role.MEMBER, of=member_of, by=by)
+        return Reason(role=Role.MEMBER, of=member_of, by=by, entry=entry)
     if staff_of is not None:
         return Reason(role=Role.INSTRUMENT_STAFF, of=staff_of)
     if everything is None:
@@ -233,7 +239,7 @@ def granted(reasons: Iterable[Reason]) -> Grants:
 
     return Grants(
         proposals=frozenset(one.of for one in given if one.role is Role.MEMBER and not one.by),
-        entries=frozenset((one.of, one.entry) for one in by_team if one.entry is not None),
+        entries=frozenset(one.entry for one in by_team if one.entry is not None),
         instruments=of(Role.INSTRUMENT_STAFF),
         staff=bool(of(Role.STAFF)),
         admin=bool(of(Role.ADMIN)),

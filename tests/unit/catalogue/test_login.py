@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import jwt
@@ -608,9 +609,9 @@ def test_a_link_of_who_leaves_the_team_ends_at_once(
             (listed,) = asked.client.get(listing, headers=link).json()["reasons"]
             for one in (closed["reason"], listed):
                 assert Reason.model_validate(one) == reasons[who]
-        # An entry of one team opens nothing of another, which a catalogue may have that counts otherwise.
-        other = reasons["pushed by ORCID"].model_copy(update={"of": "other"})
-        assert told(signed(tmp_path / "links/a", other))["visible"] == []
+        # The same link is for all catalogues of its archive: another's entry opens nothing here.
+        elsewhere = reasons["pushed by ORCID"].model_copy(update={"entry": str(uuid4())})
+        assert told(signed(tmp_path / "links/a", elsewhere))["visible"] == []
 
         left = {"role": "principal investigator", "orcid": "0000-0001-5109-3700"}
         asked.change("user office", "PUT", "/teams/doc", members=[left])

@@ -111,11 +111,11 @@ def test_a_reason_tells_on_whose_word() -> None:
     assert str(told) == "member of proposal HC-4123 (user office)"
     # Without its entry nobody could tell whether the team still says so.
     assert access.granted([told]) == Grants()
-    entered = told.model_copy(update={"entry": 7})
+    entered = told.model_copy(update={"entry": "7f0c"})
     assert str(entered) == str(told)
     # An archive's catalogues have their own entries, and a link is for all of them.
-    elsewhere = told.model_copy(update={"entry": 9})
-    assert access.granted([entered, elsewhere]) == Grants(entries=frozenset({("HC-4123", 7), ("HC-4123", 9)}))
+    elsewhere = told.model_copy(update={"entry": "9a1d"})
+    assert access.granted([entered, elsewhere]) == Grants(entries=frozenset({"7f0c", "9a1d"}))
 
 
 def test_who_names_the_people_of_proposals_sees_no_data() -> None:

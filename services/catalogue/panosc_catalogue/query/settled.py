@@ -27,8 +27,8 @@ class Viewer:
     """Who it is, as the login says; None where nobody said."""
     name: str = ""
     """What they are called."""
-    teams: Mapping[str, str] = field(default_factory=dict)
-    """On whose word proposals are theirs alone that they belong to by a team, by pid."""
+    teams: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """On whose word, and by which entry, proposals are theirs that are so by a team alone; by pid."""
     grants: Grants = field(default_factory=Grants)
     """What their token says, as it is; a signed link what its signer's said."""
 
@@ -39,7 +39,8 @@ class Viewer:
 
     def reason(self, member_of: str | None, staff_of: str | None) -> Reason:
         """Why they see a dataset that is not public; the arguments are columns of visible_dataset."""
-        return access.reason(member_of, staff_of, self.everything, self.teams.get(member_of or "", ""))
+        by, entry = self.teams.get(member_of or "", ("", None))
+        return access.reason(member_of, staff_of, self.everything, by, entry)
 
 
 PUBLIC = Viewer()

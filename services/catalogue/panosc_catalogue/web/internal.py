@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from panosc_common import access
-from panosc_common.access import Reason
 from panosc_common.problem import Problem
 from panosc_common.server import OrjsonResponse
 from panosc_common.signed import SCHEME, Keys, NotTaken, archive_of
@@ -207,17 +206,10 @@ def _asking(request: Request, unknown: str | None = None) -> str | None:
 
 def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:
     """Why whoever asks sees something that is not public."""
-    return _reason(site, grounds).model_dump(mode="json", exclude_none=True)
-
-
-def _reason(site: Site, grounds: list[Any]) -> Reason:
-    """The same; what a team says names its entry, for links that are signed for it."""
-    reason = site.viewer.reason(*grounds)
-    entry = dict(site.viewer.grants.entries).get(reason.of) if reason.by else None
-    return reason.model_copy(update={"entry": entry})
+    return site.viewer.reason(*grounds).model_dump(mode="json", exclude_none=True)
 
 
 def _all_told(site: Site, grounds: Iterable[list[Any]]) -> list[dict[str, Any]]:
     """The same of many things, each reason once."""
-    reasons = {_reason(site, ground) for ground in grounds}
+    reasons = {site.viewer.reason(*ground) for ground in grounds}
     return [reason.model_dump(mode="json", exclude_none=True) for reason in sorted(reasons, key=str)]

@@ -5,6 +5,7 @@ CREATE TABLE team (
 );
 CREATE TABLE team_member (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entry uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),   -- what signed links call it, in every catalogue another
     proposal text COLLATE "C" NOT NULL REFERENCES team,
     -- As panosc_common.identity writes them: who has one of them is this person.
     identities text[] COLLATE "C" NOT NULL CHECK (identities <> '{}'),
@@ -42,17 +43,17 @@ RETURN EXISTS (
     AND lower(translate(m.role, '_', ' ')) IN ('principal investigator', 'main proposer', 'pi')
 );
 
--- In which teams somebody with these identities, or of these entries, is at an instant, and on whose word. An invitation counts while whoever
--- gave it is a principal investigator: who is shut out leaves no door open.
+-- In which teams somebody with these identities, or of these entries, is at an instant, and on whose word. An
+-- invitation counts while whoever gave it is a principal investigator: who is shut out leaves no door open.
 CREATE FUNCTION teams_of(
-    facility text, those text[], publication text, clock timestamptz, entries bigint[] DEFAULT '{}'
+    facility text, those text[], publication text, clock timestamptz, entries uuid[] DEFAULT '{}'
 )
-RETURNS TABLE (proposal text, said_by text, entry bigint)
+RETURNS TABLE (proposal text, said_by text, entry uuid)
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT m.proposal, CASE WHEN m.role = 'invited' THEN 'principal investigator' ELSE 'user office' END, m.id
+    SELECT m.proposal, CASE WHEN m.role = 'invited' THEN 'principal investigator' ELSE 'user office' END, m.entry
     FROM team_member m
-    WHERE (m.identities && those OR m.id = ANY(entries))
+    WHERE (m.identities && those OR m.entry = ANY(entries))
     AND (m.until > clock) IS NOT FALSE
     AND (m.role <> 'invited' OR leads_team(facility, m.proposal, m.invited_by, publication))
 $$;
