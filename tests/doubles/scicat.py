@@ -116,7 +116,7 @@ class SciCat:
 
     async def _proposals(self, request: Request) -> Response:
         sees_all = self._may_list(request, "proposals")
-        seen = [item for item in self.proposals if sees_all or item.get("isPublished")]
+        seen = [_owned(item) for item in self.proposals if sees_all or item.get("isPublished")]
         return self._answer(_page(seen, self._query(request, "filters")))
 
     async def _sample(self, request: Request) -> Response:
@@ -153,7 +153,7 @@ class SciCat:
 
     def _with(self, items: Iterable[Item], wanted: set[str]) -> list[Item]:
         made = []
-        for item in items:
+        for item in map(_owned, items):
             extra: Item = {}
             if "origdatablocks" in wanted:
                 extra["origdatablocks"] = self.blocks.get(item["pid"], [])
@@ -170,6 +170,11 @@ class SciCat:
 
     def _answer(self, items: list[Item]) -> Response:
         return JSONResponse([*items, *self.odd] if items else [])
+
+
+def _owned(item: Item) -> Item:
+    """What belongs to somebody always names the group, and a list of others that may see it."""
+    return {"ownerGroup": "admin", "accessGroups": [], **item}
 
 
 def _touched(item: Item, clock: int, changes: Item) -> Item:

@@ -1,6 +1,6 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import httpx2
@@ -18,15 +18,13 @@ from panosc_catalogue.settings import Facility
 
 Rows = Callable[[str, dict[str, Any]], Awaitable[list[tuple[Any, ...]]]]
 
-# A proposal is theirs by an entitlement with its number, as its source names their ORCID iD, or by its team.
-# Whom files name does not count, as whoever writes one could name themselves; nor do authors of publications.
+# A proposal is theirs by an entitlement for its number or a group of it, by its source's word or by its team.
 _OWN = f"""
 WITH own AS (
-    SELECT p.id FROM document p
-    WHERE p.type !~* %(publication)s AND (p.pid = ANY(%(proposals)s::text[]) OR p.id IN (
-        SELECT m.document_id FROM person n JOIN member m ON m.person_id = n.id
-        WHERE n.key = ANY(%(persons)s::text[]) AND m.dataset_id IS NULL
-    ))
+    SELECT id FROM document WHERE type !~* %(publication)s AND pid = ANY(%(proposals)s::text[])
+    UNION SELECT id FROM document
+    WHERE type !~* %(publication)s AND groups && %(groups)s::text[] AND deleted_at IS NULL
+    UNION SELECT document_id FROM named_by_sources(%(identities)s::text[], %(publication)s)
 ), joined AS (
     SELECT DISTINCT ON (p.id) p.id, p.pid, t.said_by, t.entry
     FROM teams_of(%(name)s, %(identities)s::text[], %(publication)s, {CLOCK}, %(entries)s::uuid[]) t
@@ -86,7 +84,7 @@ class Login:
         if not asking.may(scope):
             return Viewer(subject=asking.subject, name=asking.name)
         granted = access.grants(asking, self._namespace, self._facility.name)
-        return await self._granted(granted, asking.subject, rows, asking.name)
+        return await self._granted(granted, asking.subject, rows, asking.name, granted.proposals)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:
         """What a signed link shows: as much of what whoever had it signed may see as it says.
@@ -95,8 +93,11 @@ class Login:
         """
         return await self._granted(access.granted(link.reasons), link.subject, rows)
 
-    async def _granted(self, granted: Grants, subject: str, rows: Rows, name: str = "") -> Viewer:
-        ((documents, teams, instruments),) = await rows(_OWN, self._named(granted))
+    async def _granted(
+        self, granted: Grants, subject: str, rows: Rows, name: str = "", groups: Collection[str] = ()
+    ) -> Viewer:
+        named = {**self._named(granted), "groups": list(groups)}
+        ((documents, teams, instruments),) = await rows(_OWN, named)
         return Viewer(
             tuple(sorted(documents)),
             tuple(sorted(instruments)),
@@ -117,7 +118,6 @@ class Login:
                 for pid in (number, made_identifier(f"{facility.name}:{number}"))
             ],
             "identities": list(granted.identities),
-            "persons": [one for one in granted.identities if one.startswith("orcid:")],
             "entries": list(granted.entries),
             "name": facility.name,
             "instruments": list(granted.instruments),

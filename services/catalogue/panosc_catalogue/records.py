@@ -12,7 +12,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from panosc_common import doi
+from panosc_common import doi, identity
 from panosc_common.licenses import normalised
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter
 from pydantic.alias_generators import to_camel
@@ -71,6 +71,11 @@ OptionalText = Annotated[Text | None, BeforeValidator(_nothing, json_schema_inpu
 # What is no DOI, such as "pending", is taken for none.
 Doi = Annotated[OptionalText, AfterValidator(lambda value: doi.bare(value) if value else None)]
 License = Annotated[OptionalText, AfterValidator(normalised)]
+# What is no address is taken for none, before anything looks at it: what is refused is shown.
+Email = Annotated[
+    str | None,
+    BeforeValidator(lambda value: identity.email(value) if isinstance(value, str) else None),
+]
 Date = Annotated[
     Annotated[datetime, AfterValidator(_utc)] | None,
     BeforeValidator(_nothing, json_schema_input_type=datetime | Literal[""] | None),
@@ -172,6 +177,8 @@ class Member(Record):
     """Who."""
     affiliation: Affiliation | None = None
     """From where."""
+    email: Email = None
+    """E-mail address: whoever logs in with it, verified, is this member of the proposal. Never shown."""
 
 
 class Parameter(Record):
@@ -275,6 +282,10 @@ class DocumentHeader(Record):
         list[Funding], BeforeValidator(_list, json_schema_input_type=list[Funding] | None)
     ] = []
     """Who paid for the work, beside the facility."""
+    groups: Annotated[
+        list[Identifier], BeforeValidator(_list, json_schema_input_type=list[Identifier] | None)
+    ] = []
+    """Groups whose people see the datasets before their time, as those of the proposal do. Never shown."""
     members: list[Member] | None = None
     """The people; absent: those known stay."""
     parameters: list[Parameter] | None = None

@@ -14,6 +14,7 @@ COLUMNS = {
         "proprietary": "boolean",
         "keywords": "text[]",
         "funding": "jsonb",
+        "groups": "text[]",
     },
     "dataset": {
         "title": "text",
@@ -240,10 +241,10 @@ WITH removed AS (
     WHERE (document_id = ANY(%(documents)s::bigint[]) AND dataset_id IS NULL)
     OR (dataset_id = ANY(%(datasets)s::bigint[]) AND by_files = %(by_files)s)
 )
-INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role, by_files)
-SELECT r.document, r.dataset, r.position, p.id, a.id, r.role, %(by_files)s
+INSERT INTO member (document_id, dataset_id, position, person_id, affiliation_id, role, identity, by_files)
+SELECT r.document, r.dataset, r.position, p.id, a.id, r.role, 'email:' || r.email, %(by_files)s
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-    document bigint, dataset bigint, position integer, person text, affiliation text, role text)
+    document bigint, dataset bigint, position integer, person text, affiliation text, role text, email text)
 LEFT JOIN person p ON p.key = r.person
 LEFT JOIN affiliation a ON a.key = r.affiliation
 """

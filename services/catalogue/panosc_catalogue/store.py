@@ -306,6 +306,8 @@ class _Run:
                 "dataset": dataset,
                 "position": position,
                 "role": member.role,
+                # Who is named by a dataset sees nothing by that.
+                "email": member.email if dataset is None else None,
                 "person": person_key(member.person) if member.person else None,
                 "affiliation": affiliation_key(member.affiliation) if member.affiliation else None,
             }

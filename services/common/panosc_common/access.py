@@ -11,7 +11,7 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
     urn:<namespace>:group:<facility>:role=admin               administrator of the facility
     urn:<namespace>:group:<facility>:staff                    staff of all its instruments
     urn:<namespace>:group:<facility>:instruments:<name>       staff of one instrument
-    urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal
+    urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal or of a group
     urn:<namespace>:group:<facility>:role=user-office         names people of proposals, also itself
     urn:<namespace>:group:federation:role=admin               administrator of the federation
 """
@@ -126,7 +126,7 @@ class Grants:
     """What somebody may see of one facility's data beyond what is public."""
 
     proposals: frozenset[str] = frozenset()
-    """Numbers of the proposals that are theirs by entitlement."""
+    """Numbers of the proposals that are theirs by entitlement, and their groups."""
     identities: frozenset[str] = frozenset()
     """Theirs are also the proposals whose source or team names one of these."""
     entries: frozenset[str] = frozenset()

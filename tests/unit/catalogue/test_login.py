@@ -36,6 +36,12 @@ PEOPLE = {
     "member of a proposal of another facility": ["elsewhere:proposals:doc"],
     "member by the source": [],
     "member": ["facility:proposals:doc"],
+    "member by a group of the source": ["facility:proposals:pgroup%2017"],
+    "in a group that the source does not name": ["facility:proposals:pgroup%2018"],
+    "in a group of this name elsewhere": ["elsewhere:proposals:pgroup%2017", "facility:users:pgroup%2017"],
+    "member by the source's e-mail": [],
+    "with the source's e-mail, unverified": [],
+    "with an e-mail that the source does not name": [],
     "staff of another instrument": ["facility:instruments:J"],
     "staff of the instrument": ["facility:instruments:I"],
     "staff": ["facility:staff"],
@@ -60,6 +66,9 @@ CLAIMS: dict[str, dict[str, Any]] = {
 }
 CLAIMS["member by the source"]["orcid"] = ORCID
 CLAIMS["member"]["name"] = "Ada Marsh"
+CLAIMS["member by the source's e-mail"] |= {"email": "LEA@example.org", "email_verified": True}
+CLAIMS["with the source's e-mail, unverified"] |= {"email": "lea@example.org", "email_verified": False}
+CLAIMS["with an e-mail that the source does not name"] |= {"email": "le@example.org", "email_verified": True}
 CLAIMS["principal investigator"]["orcid"] = "0000-0001-5109-3700"
 CLAIMS["pushed by ORCID"]["orcid"] = "https://orcid.org/0000-0002-1694-233X"
 CLAIMS["pushed by e-mail"] |= {"email": "Kai@Example.org", "email_verified": True}
@@ -77,7 +86,10 @@ BY_TEAM = {
     "pushed by e-mail": "user office",
     "invited by e-mail": "principal investigator",
 }
-INSIDERS = {"member by the source", "member", "staff of the instrument", "staff", "admin", *BY_TEAM}
+INSIDERS = {
+    *("member by the source", "member", "member by a group of the source", "member by the source's e-mail"),
+    *("staff of the instrument", "staff", "admin", *BY_TEAM),
+}
 STATES = {
     "open": (RELEASE, ""),
     "under embargo": (RELEASE - timedelta(seconds=1), ""),
@@ -164,12 +176,16 @@ ALL = {
 
 
 def proposal(pid: str, dataset: str, **changes: Any) -> DocumentRecord:
-    """A proposal with a dataset, whose source names ORCID."""
+    """A proposal with a dataset, whose source names an ORCID iD, an address and groups."""
     record = {
         "pid": pid,
         "title": "Proposal",
         "endDate": "2024-02-29T15:00:00Z",
-        "members": [{"role": "proposer", "person": {"fullName": "Ada", "orcid": ORCID}}],
+        "members": [
+            {"role": "proposer", "person": {"fullName": "Ada", "orcid": ORCID}},
+            {"role": "co-proposer", "person": {"fullName": "Eleanor"}, "email": "Lea@example.org"},
+        ],
+        "groups": ["pgroup 17", "beamline"],
         "datasets": [
             {
                 "pid": dataset,
@@ -280,6 +296,57 @@ def test_harvests_and_plans_are_of_what_is_public_whoever_asks(
     plan = asked.client.get("/dmp/doc?format=html", headers=headers)
     assert (plan.status_code == 200) == (state != "proprietary")
     assert "secret sample" not in plan.text
+
+
+RELATIONS = {
+    "Datasets": {"documents": ["members", "datasets"], "instrument": [], "samples": [], "techniques": []},
+    "Documents": {"members": ["person", "affiliation"], "datasets": ["documents"], "parameters": []},
+    "Instruments": {"datasets": ["documents"]},
+}
+FORMS = (
+    *("html", "jsonld", "datacite-json", "datacite-xml", "bibtex", "csl-json", "citation", "linkset", "urls"),
+)
+
+
+@pytest.mark.parametrize("who", [None, "member", "member by the source's e-mail", "principal investigator"])
+def test_nothing_shows_the_groups_and_addresses_that_sources_name(
+    catalogue: tuple[str, Catalogue], who: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, asked = catalogue
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+    targets: list[tuple[str, dict[str, str]]] = [("/search", {}), ("/search", {"format": "csv"})]
+    for model, relations in RELATIONS.items():
+        include = [
+            {"relation": name, "scope": {"include": [{"relation": one} for one in below]}}
+            for name, below in relations.items()
+        ]
+        targets.append((f"/api/{model}", {"filter": json.dumps({"include": include})}))
+        targets.append((f"/api/{model}", {"filter": "{}"}))
+    for form in FORMS:
+        targets += [(path, {"format": form}) for path in ("/documents/doc", "/datasets/d/1")]
+    for prefix in ("oai_dc", "oai_datacite"):
+        targets.append(("/oai", {"verb": "ListRecords", "metadataPrefix": prefix}))
+    targets += [("/dmp/doc", {"format": form}) for form in ("json", "html")]
+    if who:
+        targets.append(("/teams/doc", {}))
+    succeeded = 0
+    for path, query in targets:
+        answer = asked.client.get(path, params=query, headers=headers)
+        succeeded += answer.is_success
+        assert not re.search("lea@|pgroup", answer.text, re.IGNORECASE), path
+    assert succeeded > len(targets) / 4
+    # Nor are they found by.
+    for words in ("lea@example.org", "pgroup"):
+        for model in ("Documents", "Datasets"):
+            assert asked.client.get(f"/api/{model}", params={"query": words}, headers=headers).json() == []
+    for where in (
+        {"groups": "pgroup 17"},
+        {"members.email": "lea@example.org"},
+        {"email": "lea@example.org"},
+    ):
+        query = {"filter": json.dumps({"where": where})}
+        assert asked.client.get("/api/Documents", params=query, headers=headers).status_code == 400
+    assert not re.search("lea@|pgroup", "".join(capfd.readouterr()), re.IGNORECASE)
 
 
 HIDDEN = (
@@ -407,9 +474,9 @@ def test_who_is_named_elsewhere_belongs_to_no_proposal(
     login: keycloak.Server, database_url: str, tmp_path: Path
 ) -> None:
     author = proposal("paper", "d/2", type="publication")
-    named = proposal("named", "d/3", members=[])
+    named = proposal("named", "d/3", members=[], groups=[])
     there = {"pid": "d/4", "title": "Run", "instrument": {"pid": "x", "name": "I", "facility": "Elsewhere"}}
-    elsewhere = proposal("there", "d/4", members=[], datasets=[there])
+    elsewhere = proposal("there", "d/4", members=[], groups=[], datasets=[there])
     now = RELEASE - timedelta(seconds=1)
     with catalogue_of(login, database_url, tmp_path, now, author, named, elsewhere) as asked:
         with asked.connection.transaction():
@@ -420,9 +487,41 @@ def test_who_is_named_elsewhere_belongs_to_no_proposal(
             headers = {"Authorization": f"Bearer {asked.tokens[who]}"}
             return {one["pid"] for one in asked.client.get("/api/Datasets", headers=headers).json()}
 
-        assert seen("member by the source") == set()
+        for who in ("member by the source", "member by the source's e-mail"):
+            assert seen(who) == set()
+        assert seen("member by a group of the source") == set()
         assert seen("staff of the instrument") == {"d/2", "d/3"}
         assert seen("staff") == {"d/2", "d/3", "d/4"}
+
+
+def test_whom_the_source_names_no_more_sees_nothing(
+    login: keycloak.Server, database_url: str, tmp_path: Path
+) -> None:
+    now = RELEASE - timedelta(seconds=1)
+    people = ("member by the source", "member by the source's e-mail", "member by a group of the source")
+    with catalogue_of(login, database_url, tmp_path, now, proposal("doc", "d/1")) as asked:
+
+        def written(**changes: Any) -> set[str]:
+            """Who sees the dataset when the source has said this."""
+            with asked.connection.transaction():
+                record = DocumentRecord.model_validate({"pid": "doc", "title": "Proposal"} | changes)
+                store.write(asked.connection, [record], store.Origin("beamlines"))
+            return {who for who in people if "item" in asked.seen(who)}
+
+        assert written() == set(people)
+        assert written(groups=["another"]) == set(people[:2])
+        eleanor = {"person": {"fullName": "Eleanor"}, "email": "eleanor@example.org"}
+        assert written(members=[eleanor], groups=["another", "pgroup 17"]) == set(people[2:])
+        # The address is of the member, not of the person, who is another one's elsewhere.
+        lea = {**eleanor, "email": "lea@example.org"}
+        other = proposal("other", "d/2", members=[lea], groups=[])
+        with asked.connection.transaction():
+            store.write(asked.connection, [other], store.Origin("beamlines"))
+        assert written() == set(people[2:])
+        assert written(members=[lea]) == set(people[1:])
+        asked.connection.execute("UPDATE document SET deleted_at = now() WHERE pid = 'doc'")
+        assert not any("item" in asked.seen(who) for who in people)
+        assert "item" in asked.seen("member")
 
 
 def test_what_the_staff_decides_is_kept_by_nobody(catalogue: tuple[str, Catalogue]) -> None:
@@ -469,6 +568,8 @@ def test_refusals_are_described(catalogue: tuple[str, Catalogue]) -> None:
 REASONS = {
     "member by the source": "member of proposal doc",
     "member": "member of proposal doc",
+    "member by a group of the source": "member of proposal doc",
+    "member by the source's e-mail": "member of proposal doc",
     "staff of the instrument": "staff of instrument I",
     "staff": "staff of the facility",
     "admin": "administrator of the facility",
@@ -563,6 +664,7 @@ def signed(folder: Path, *reasons: Reason, archive: str = "a", seconds: float = 
     [
         (Reason(role=Role.MEMBER, of="doc"), True),
         (Reason(role=Role.MEMBER, of="other"), False),
+        (Reason(role=Role.MEMBER, of="pgroup 17"), False),
         (Reason(role=Role.INSTRUMENT_STAFF, of="I"), True),
         (Reason(role=Role.INSTRUMENT_STAFF, of="J"), False),
         (Reason(role=Role.STAFF), True),

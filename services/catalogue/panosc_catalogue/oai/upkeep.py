@@ -246,7 +246,7 @@ _OWN_PEOPLE = reading.PEOPLE.format(
 _INHERITED: dict[Kind, str] = {
     "datasets": "NULL::bytea",
     "documents": f"""sha256(convert_to(
-        concat(to_jsonb(t) - '{{updated_at,fetched_at}}'::text[], {_OWN_PEOPLE}), 'UTF8'
+        concat(to_jsonb(t) - '{{updated_at,fetched_at,groups}}'::text[], {_OWN_PEOPLE}), 'UTF8'
     ))""",
 }
 

@@ -139,6 +139,7 @@ class Mapping:
             role=_text(entity.role),
             person=self._person(entity.user),
             affiliation=Affiliation(name=place) if place else None,
+            email=_text(entity.user.email),
         )
 
     def _author(self, entity: Any) -> Member:

@@ -242,6 +242,7 @@ class SciCat(Adapter):
             summary=item.get("abstract"),
             start_date=item.get("startTime") or min(starts, default=None),
             end_date=item.get("endTime") or max(ends, default=None),
+            groups=sorted({*_listed(item, "ownerGroup"), *_listed(item, "accessGroups")}),
             members=[_member(role, first, last) for role, first, last in people if first or last],
         )
 

@@ -215,7 +215,9 @@ class SearchApi(Adapter):
         return DatasetRecord.model_validate({**known, "isPublic": True})
 
     def _document(self, item: Item) -> DocumentRecord:
-        known = {name: value for name, value in item.items() if name not in ("datasets", "doi", "isPublic")}
+        # Its model has no groups and no addresses of members: none is to open anything here.
+        left_out = ("datasets", "doi", "groups", "isPublic")
+        known = {name: value for name, value in item.items() if name not in left_out}
         if item.get("doi"):
             known["doi"] = item["doi"]
         if item.get("datasets") is not None:
@@ -229,7 +231,9 @@ class SearchApi(Adapter):
         """The member with its person and affiliation; None if it has neither."""
         parts = {name: item[name] for name in ("person", "affiliation") if item.get(name)}
         return (
-            {**item, **{name: self._told_apart(one, "id") for name, one in parts.items()}} if parts else None
+            {**item, "email": None, **{name: self._told_apart(one, "id") for name, one in parts.items()}}
+            if parts
+            else None
         )
 
     def _told_apart(self, item: Item, key: str) -> Item:

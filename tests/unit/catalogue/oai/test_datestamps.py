@@ -99,6 +99,11 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "person": ("UPDATE person SET full_name = 'Ada Lovelace'", BOTH),
     "affiliation": ("UPDATE affiliation SET name = 'Elsewhere'", BOTH),
     "member": ("DELETE FROM member", BOTH),
+    "address of a member, which nobody reads": (
+        "UPDATE member SET identity = 'email:ada@example.org'",
+        set(),
+    ),
+    "groups, which nobody reads": ("UPDATE document SET groups = '{p17301}'", set()),
     "instrument": ("UPDATE instrument SET name = 'New'", BOTH),
     "technique": ("UPDATE technique SET name = 'small angle'", BOTH),
     "technique taken away": ("DELETE FROM dataset_technique", BOTH),

@@ -124,6 +124,55 @@ def test_all_of_an_investigation_arrives(read: Read, rows: Rows, beamline: Beaml
     ]
 
 
+def test_members_of_investigations_are_known_by_their_addresses_as_they_are_now(
+    read: Read, rows: Rows, beamline: Beamline
+) -> None:
+    add, of = beamline.icat.add, beamline.investigation
+    beamline.icat.change("User", beamline.user, email=" Marie@Example.org ")
+    pierre = add("User", name="uows/1234", fullName="Pierre Curie", email="pierre, see office")
+    named = [
+        add("InvestigationUser", role="PI", user=user, investigation=of) for user in (beamline.user, pierre)
+    ]
+    content = add("DataCollection")
+    publication = add(
+        "DataPublication", pid="10.5072/pub", title="Lipids", facility=beamline.facility, content=content
+    )
+    add(
+        "DataPublicationUser",
+        publication=publication,
+        user=beamline.user,
+        fullName="Marie Curie",
+        contributorType="Creator",
+    )
+
+    def known() -> list[tuple[str, str, str | None]]:
+        found = rows(
+            "SELECT p.type, n.full_name, m.identity FROM member m JOIN person n ON n.id = m.person_id "
+            "JOIN document p ON p.id = m.document_id ORDER BY p.type, m.position"
+        )
+        return [(row["type"], row["full_name"], row["identity"]) for row in found]
+
+    author = ("publication", "Marie Curie", None)
+    read()
+    assert known() == [
+        ("proposal", "Marie Curie", "email:marie@example.org"),
+        ("proposal", "Pierre Curie", None),
+        author,
+    ]
+    later(beamline, hours=3)
+    beamline.icat.change("User", beamline.user, email=None)
+    beamline.icat.change("User", pierre, email="pierre@example.org")
+    read()
+    assert known() == [
+        ("proposal", "Marie Curie", None),
+        ("proposal", "Pierre Curie", "email:pierre@example.org"),
+        author,
+    ]
+    beamline.icat.delete("InvestigationUser", named[1])
+    read(listing=True)
+    assert known() == [("proposal", "Marie Curie", None), author]
+
+
 def test_all_of_a_dataset_arrives(read: Read, rows: Rows, beamline: Beamline) -> None:
     of, add = beamline.datasets[7], beamline.icat.add
     sample = add("Sample", name="lipid 3", investigation=beamline.investigation)

@@ -35,6 +35,8 @@ def dataset(number: int, **changes: Any) -> dict[str, Any]:
         "size": 1000 + number,
         "type": "raw",
         "license": "CC-BY-4.0",
+        "ownerGroup": "p17301",
+        "accessGroups": ["guests"],
         "proposalIds": ["P1"],
         "instrumentIds": ["inst/loki"],
         "sampleIds": ["S1"],
@@ -61,6 +63,8 @@ def backend() -> Backend:
                 "title": "Proteins in motion",
                 "abstract": "How they move.",
                 "isPublished": True,
+                "ownerGroup": "p17301",
+                "accessGroups": ["loki", "p17301"],
                 "pi_firstname": "Lise",
                 "pi_lastname": "Meitner",
                 "pi_email": "lise@example.org",
@@ -211,6 +215,38 @@ def test_a_proposal_has_its_people_without_addresses_and_its_whole_beamtime(
     assert found[0]["start_date"].startswith("2024-02-29")
     assert found[0]["end_date"].startswith("2024-03-04")
     assert [(row["full_name"], row["role"]) for row in found] == [("Lise Meitner", "principal investigator")]
+
+
+def test_a_proposal_has_its_own_groups_as_they_are_now(
+    sync: Callable[..., None], rows: Rows, backend: Backend
+) -> None:
+    def groups() -> dict[str, list[str]]:
+        return {row["pid"]: row["groups"] for row in rows("SELECT pid, groups FROM document")}
+
+    sync()
+    assert groups() == {"ess:P1": ["loki", "p17301"], "10.5072/abc": []}
+    for changes, expected in (
+        ({"accessGroups": ["p17302"]}, ["p17301", "p17302"]),
+        ({"ownerGroup": "p17303", "accessGroups": []}, ["p17303"]),
+        ({"ownerGroup": "", "accessGroups": None}, []),
+    ):
+        backend.touch(backend.proposals[0], **changes)
+        # A dataset that has others, and names the proposal.
+        backend.touch(backend.datasets[7], accessGroups=["others"])
+        sync()
+        assert groups()["ess:P1"] == expected
+
+
+def test_odd_groups_of_a_proposal_are_refused_and_those_known_stay(
+    sync: Callable[..., None], rows: Rows, backend: Backend
+) -> None:
+    sync()
+    backend.touch(backend.proposals[0], accessGroups={"p17302": True})
+    sync()
+    assert rows("SELECT groups FROM document WHERE pid = 'ess:P1'") == [{"groups": ["loki", "p17301"]}]
+    (refused,) = rows("SELECT origin_id, refused FROM source_record WHERE refused IS NOT NULL")
+    assert refused["origin_id"] == "proposals/P1"
+    assert "accessGroups: " in refused["refused"]
 
 
 def test_published_data_name_their_datasets_beside_the_proposal(

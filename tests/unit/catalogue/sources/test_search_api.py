@@ -113,6 +113,20 @@ def test_everything_is_taken_in_spite_of_nulls_numbers_and_empty_texts(
     }
 
 
+def test_what_its_model_has_not_opens_nothing(
+    sync: Callable[..., None], provider: Server, rows: Rows
+) -> None:
+    (document,) = provider.models["Documents"]
+    document["groups"] = ["17"]
+    document["members"][0]["email"] = "ada@example.org"
+    sync()
+    found = rows(
+        "SELECT n.full_name, m.identity, p.groups FROM document p JOIN member m ON m.document_id = p.id "
+        "JOIN person n ON n.id = m.person_id"
+    )
+    assert found == [{"full_name": "Ada Lovelace", "identity": None, "groups": []}]
+
+
 def test_what_two_servers_call_alike_are_two_things(
     once: Once, provider: Server, shown: Shown, rows: Rows
 ) -> None:

@@ -155,6 +155,17 @@ def test_who_no_longer_leads_leaves_no_door_open(catalogue: Catalogue) -> None:
     assert len(catalogue.people()) == 1
 
 
+def test_who_leads_by_the_address_that_the_source_names_invites(catalogue: Catalogue) -> None:
+    assert catalogue.invite(who="ben", email="pia@example.org").status_code == 404
+    leader = {"role": "PI", "person": {"fullName": "Ben"}, "email": "ben@example.org"}
+    catalogue.add({"pid": "doc", "title": "Proposal", "members": [leader]})
+    assert catalogue.invite(who="ben", email="pia@example.org").status_code == 200
+    assert [one["email"] for one in catalogue.people()] == ["pia@example.org"]
+    catalogue.add({"pid": "doc", "title": "Proposal", "members": [{**leader, "role": "proposer"}]})
+    assert catalogue.invite(who="ben", email="pat@example.org").status_code == 403
+    assert catalogue.people() == []
+
+
 def test_invitations_of_who_no_longer_leads_end_for_good(
     catalogue: Catalogue, capfd: pytest.CaptureFixture[str]
 ) -> None:

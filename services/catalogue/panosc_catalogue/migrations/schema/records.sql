@@ -35,6 +35,7 @@ CREATE TABLE document (
     license_decided text,
     keywords text[] NOT NULL DEFAULT '{}',
     funding jsonb NOT NULL DEFAULT '[]',    -- objects with funder, ror, award_number and award_title
+    groups text[] COLLATE "C" NOT NULL DEFAULT '{}', -- whose people it is for, as the source says; shown nowhere
     source text,                            -- who described it last, and what it is called there
     origin_id text COLLATE "C",
     fetched_at timestamptz NOT NULL DEFAULT now(),
@@ -85,6 +86,7 @@ CREATE INDEX ON document (lower(doi)) WHERE doi IS NOT NULL;
 CREATE INDEX ON document ((coalesce(coalesce(start_date, measured_start), '-infinity')) DESC, pid);
 CREATE INDEX ON document ((coalesce(coalesce(end_date, measured_end), '-infinity')) DESC, pid);
 CREATE INDEX ON document (title COLLATE "C", pid);
+CREATE INDEX ON document USING gin (groups);
 
 CREATE TABLE document_dataset (
     document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
@@ -200,9 +202,13 @@ CREATE TABLE member (
     person_id bigint REFERENCES person,
     affiliation_id bigint REFERENCES affiliation,
     role text,
+    -- As panosc_common.identity writes it: who has it is this member, beside whom the person's key says. Shown nowhere,
+    -- and not the person's, who may be known by another one elsewhere.
+    identity text COLLATE "C",
     by_files boolean NOT NULL DEFAULT false, -- whether the dataset's files name this member, not its record
     CHECK (num_nonnulls(document_id, dataset_id) > 0)
 );
 CREATE INDEX ON member (document_id, dataset_id);
 CREATE INDEX ON member (dataset_id);
 CREATE INDEX ON member (person_id);
+CREATE INDEX ON member (identity) WHERE identity IS NOT NULL;

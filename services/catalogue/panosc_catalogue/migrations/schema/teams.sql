@@ -29,17 +29,32 @@ RETURN (
     ORDER BY EXISTS (SELECT FROM ingest_source WHERE name = source), pid = team LIMIT 1
 );
 
+-- Of which documents somebody with these identities is a member, and as what, on their sources' word. Whom files name
+-- does not count, as whoever writes one could name themselves; nor do authors of publications, and what a source has
+-- no longer names nobody.
+CREATE FUNCTION named_by_sources(those text[], publication text) RETURNS TABLE (document_id bigint, role text)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT p.id, m.role
+    FROM (
+        SELECT m.document_id, m.dataset_id, m.role FROM person n JOIN member m ON m.person_id = n.id
+        WHERE n.key = ANY(those) AND n.key ^@ 'orcid:'
+        UNION ALL
+        SELECT m.document_id, m.dataset_id, m.role FROM member m WHERE m.identity = ANY(those)
+    ) m JOIN document p ON p.id = m.document_id
+    WHERE m.dataset_id IS NULL AND p.type !~* publication AND p.deleted_at IS NULL
+$$;
+
 -- Whether somebody with these identities is a principal investigator of the team's proposal, as the user office says,
--- or its source; not as files say, nor of a publication.
+-- or its source.
 CREATE FUNCTION leads_team(facility text, team text, those text[], publication text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN EXISTS (
     SELECT FROM team_member m
     WHERE m.proposal = team AND m.role = 'principal investigator' AND m.identities && those
 ) OR EXISTS (
-    SELECT FROM person n JOIN member m ON m.person_id = n.id JOIN document p ON p.id = m.document_id
-    WHERE n.key = ANY(those) AND n.key ^@ 'orcid:'
-    AND m.document_id = team_document(facility, team) AND m.dataset_id IS NULL AND p.type !~* publication
+    SELECT FROM named_by_sources(those, publication) m
+    WHERE m.document_id = team_document(facility, team)
     AND lower(translate(m.role, '_', ' ')) IN ('principal investigator', 'main proposer', 'pi')
 );
 
