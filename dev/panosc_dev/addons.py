@@ -121,6 +121,8 @@ def _install_gateway_controller(cluster: LocalCluster, image: str) -> None:
     settings = {
         "deployment": {"envoyGateway": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
         "topologyInjector": {"enabled": False},  # spreads over zones; there is one node
+        # By Backends, facilities' own logins are reached.
+        "config": {"envoyGateway": {"extensionApis": {"enableBackend": True}}},
     }
     wanted = hashlib.sha256(
         json.dumps([toolchain.ENVOY_GATEWAY_MODULE, image, settings]).encode()

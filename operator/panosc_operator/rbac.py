@@ -45,7 +45,7 @@ RULES: list[dict[str, Any]] = [
     _rule("apps", ["deployments", "statefulsets"], OWN),
     _rule("batch", ["cronjobs", "jobs"], OWN),
     _rule("gateway.networking.k8s.io", ["gateways", "httproutes"], OWN),
-    _rule("gateway.envoyproxy.io", ["backendtrafficpolicies", "securitypolicies"], OWN),
+    _rule("gateway.envoyproxy.io", ["backends", "backendtrafficpolicies", "securitypolicies"], OWN),
     _rule("networking.k8s.io", ["networkpolicies"], OWN),
     _rule("policy", ["poddisruptionbudgets"], OWN),
     _rule(

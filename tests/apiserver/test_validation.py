@@ -41,6 +41,8 @@ PROVIDER = {
     "clientId": "panosc",
     "credentialsSecret": "egi-client",
 }
+AAI = {"issuer": "https://login.example.org", "audience": "a", "entitlementNamespace": "geant:x.eu"}
+CLIENT = {"id": "panosc", "credentialsSecret": "login-client"}
 REMOVE = object()
 
 
@@ -62,16 +64,10 @@ ACCEPTED = [
     (FEDERATION, "spec.identityProviders", [PROVIDER]),
     (FEDERATION, "spec.host", "login.x.eu"),
     (FACILITY, "spec.ror", "https://ror.org/02550n020"),
-    (
-        FACILITY,
-        "spec.aai",
-        {"issuer": "https://login.example.org", "audience": "a", "entitlementNamespace": "geant:x.eu"},
-    ),
-    (
-        FACILITY,
-        "spec.aai",
-        {"issuer": "http://l.localhost:80/x", "audience": "a", "entitlementNamespace": "geant:x.eu"},
-    ),
+    (FACILITY, "spec.aai", AAI),
+    (FACILITY, "spec.aai", {**AAI, "issuer": "http://l.localhost:80/x"}),
+    (FACILITY, "spec.aai", {**AAI, "client": CLIENT}),
+    (FACILITY, "spec.aai", {**AAI, "client": {**CLIENT, "scopes": ["openid", "https://x.eu/auth/read.all"]}}),
     (FACILITY, "spec.country", "SE"),
     (FACILITY, "spec.website", "https://www.esrf.fr"),
     (FACILITY, "spec.namespace", "esrf-2"),
@@ -175,19 +171,35 @@ REFUSED = [
     (
         FACILITY,
         "spec.aai",
-        {"issuer": "http://login.example.org", "audience": "a", "entitlementNamespace": "geant:x.eu"},
+        {**AAI, "issuer": "http://login.example.org"},
         "spec.aai.issuer: Invalid value: issuer http://login.example.org begins with http://, where anybody "
         "in between could sign tokens: give the address that begins with https://",
     ),
     (
         FACILITY,
         "spec.aai",
-        {
-            "issuer": "https://login.example.org",
-            "audience": "a",
-            "entitlementNamespace": "urn:geant:x.eu:group:a",
-        },
+        {**AAI, "entitlementNamespace": "urn:geant:x.eu:group:a"},
         "between `urn:` and `:group:`, such as geant:panosc.eu",
+    ),
+    (FACILITY, "spec.aai", {"client": CLIENT}, "spec.aai.issuer: Required value"),
+    (
+        FACILITY,
+        "spec.aai",
+        {**AAI, "issuer": "http://l.localhost/x", "client": CLIENT},
+        "spec.aai.issuer: Invalid value: issuer http://l.localhost/x does not begin with https://, so the "
+        "gateway logs nobody in there: give the address that does, or no client",
+    ),
+    (
+        FACILITY,
+        "spec.aai",
+        {**AAI, "client": {"id": "panosc"}},
+        "spec.aai.client.credentialsSecret: Required value",
+    ),
+    (
+        FACILITY,
+        "spec.aai",
+        {**AAI, "client": {**CLIENT, "scopes": ["openid email"]}},
+        "'openid email' is not valid: write one scope, without spaces, such as eduperson_entitlement",
     ),
     (
         FACILITY,

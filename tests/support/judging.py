@@ -48,13 +48,17 @@ def judge(
     refused: str | None = None,
     report: Object | None = None,
     answering: bool = True,
+    **settings: Any,
 ) -> Judgement:
-    """The judgement when all children are healthy, but for what `change` does to them (by `Kind name`)."""
+    """The judgement when all children are healthy, but for what `change` does to them (by `Kind name`).
+
+    `settings`: those of the operator that are not as usual.
+    """
     others = [each for each in world if key_of(each) != key_of(obj)]
     reports = Reports({obj["metadata"]["name"]: report} if report else {}, answering)
-    kind = kind_of(obj)
+    kind = kind_of(obj, **settings)
     # The database's state is read as well as made: what observing sees is what the children are.
-    probe = observe(obj, others, reports)
+    probe = observe(obj, others, reports, **settings)
     plan = kind.plan(probe) or []
     live: dict[str, Object] = {}
     for number, desired in enumerate(plan):
@@ -63,7 +67,7 @@ def judge(
         child["status"] = _HEALTHY.get(child["kind"], {})
         live[f"{child['kind']} {child['metadata']['name']}"] = child
     change(live)
-    observed = observe(obj, [*live.values(), *others], reports)
+    observed = observe(obj, [*live.values(), *others], reports, **settings)
     keys: dict[Key, Object] = {key_of(child): child for child in live.values()}
     outcomes = {desired.key: Outcome(desired.key, Action.UNCHANGED) for desired in plan}
     if refused:

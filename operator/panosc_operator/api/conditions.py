@@ -117,6 +117,16 @@ class FacilityReason(Described):
         "how to make it, or where cert-manager says why it didn't.",
     )
     GATEWAY_PROGRESSING = "GatewayProgressing", "The Gateway isn't programmed yet, so the hosts don't answer."
+    LOGIN_SECRET_INVALID = (
+        "LoginSecretInvalid",
+        "The Secret in `spec.aai.client.credentialsSecret` isn't there or lacks its key, so nobody can log "
+        "in on the pages; the message says how to make it.",
+    )
+    LOGIN_REFUSED = (
+        "LoginRefused",
+        "The gateway refuses to log people in, such as while the issuer's `.well-known/openid-configuration` "
+        "can't be read; the message has its words.",
+    )
     APPLY_FAILED = (
         "ApplyFailed",
         "The API server refused an object; the message has its name and the refusal.",

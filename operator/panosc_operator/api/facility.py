@@ -63,6 +63,15 @@ _ISSUER_OVER_TLS = Rule(
     ),
     field_path=".issuer",
 )
+_ISSUER_OF_SESSIONS = Rule(
+    rule="!has(self.client) || self.issuer.startsWith('https://')",
+    message="the gateway logs people in only where the issuer begins with https://: give that, or no client",
+    message_expression=(
+        "'issuer ' + self.issuer + ' does not begin with https://, so the gateway logs nobody in there: give "
+        "the address that does, or no client'"
+    ),
+    field_path=".issuer",
+)
 _NAMESPACE_ALONE = Rule(
     rule="!self.entitlementNamespace.startsWith('urn:') && !self.entitlementNamespace.contains(':group')",
     message="give what entitlements have between `urn:` and `:group:`, such as geant:panosc.eu",
@@ -79,6 +88,11 @@ Email = Annotated[
     Remedy("an e-mail address such as data@facility.eu"),
 ]
 GroupName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+LoginScope = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!#-\[\]-~]+$", max_length=128),
+    Remedy("one scope, without spaces, such as eduperson_entitlement"),
+]
 
 _VERSIONED_LICENSES = tuple(
     Rule(
@@ -165,6 +179,39 @@ class Identifiers(Document):
     """DOIs of the facility's data; none are made if unset."""
 
 
+class LoginClient(Document):
+    """The client by which the gateway logs people in who come to the pages with their browser: by
+    authorization code with PKCE, authenticated by `client_secret_basic`. Register `https://<host>/oauth2/callback`
+    at the login for each Catalogue and DataArchive."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """Identifier of the client at the login."""
+
+    credentials_secret: ObjectName
+    """Name of the Secret in the facility's namespace with the client's secret under the key `client-secret`,
+    which is Envoy Gateway's name for it. Nobody can log in on the pages while it isn't there; they show what
+    is public. A changed one is used at once."""
+
+    scopes: Annotated[list[LoginScope], ListSet(), Field(min_length=1, max_length=32)] = Field(
+        default_factory=lambda: ["openid", "profile", "email"]
+    )
+    """Scopes that the login is asked for, among them those by which access tokens have the audience and the
+    entitlements. Where it gives refresh tokens for `offline_access` alone, that too: without one, a session
+    ends with its first access token."""
+
+    own_authority: bool = False
+    """Whether the issuer's certificate is of an authority in the chart's `trust.configMap`, rather than a
+    public one. The gateway then trusts those alone there."""
+
+
+class FacilityAai(Aai):
+    """The login of a facility, an OpenID Connect provider."""
+
+    client: LoginClient | None = None
+    """The client by which people log in on the pages, where the gateway serves HTTPS. If unset, the pages log
+    nobody in, and the login is for programs that send an access token."""
+
+
 class Quota(Document):
     """What all services of the facility together may take from the cluster; without a field, no limit."""
 
@@ -230,7 +277,7 @@ class FacilitySpec(Document):
     identifiers: Identifiers = Field(default_factory=Identifiers)
     """Persistent identifiers of the facility's data."""
 
-    aai: Annotated[Aai, _ISSUER_OVER_TLS, _NAMESPACE_ALONE] | None = None
+    aai: Annotated[FacilityAai, _ISSUER_OVER_TLS, _ISSUER_OF_SESSIONS, _NAMESPACE_ALONE] | None = None
     """The login of the facility's services. By its tokens, people see data of their proposals before they are
     public, and staff those of its instruments. If unset, it is that of the cluster's Federation; without one,
     all services show what is public only."""

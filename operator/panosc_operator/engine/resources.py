@@ -98,4 +98,5 @@ HTTP_ROUTE = ResourceType("gateway.networking.k8s.io", "v1", "HTTPRoute", "httpr
 BACKEND_TRAFFIC_POLICY = ResourceType(
     "gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy", "backendtrafficpolicies"
 )
+BACKEND = ResourceType("gateway.envoyproxy.io", "v1alpha1", "Backend", "backends")
 SECURITY_POLICY = ResourceType("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy", "securitypolicies")

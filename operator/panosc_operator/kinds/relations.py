@@ -8,7 +8,15 @@ from panosc_operator.api import DataArchive, Facility, Federation
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY, VERSION, Resource
 from panosc_operator.engine.cache import Cache
 from panosc_operator.engine.kind import Reader
-from panosc_operator.engine.resources import NAMESPACE, Key, Object, ResourceType, key_of, labels_of
+from panosc_operator.engine.resources import (
+    NAMESPACE,
+    SECURITY_POLICY,
+    Key,
+    Object,
+    ResourceType,
+    key_of,
+    labels_of,
+)
 from panosc_operator.kinds.building import API_PORT
 from panosc_operator.settings import Settings
 
@@ -17,7 +25,7 @@ LOGIN = "login"
 LOGIN_ADMINISTRATOR = f"{LOGIN}-administrator"
 """Name of the Secret with the operator's account there."""
 LOGIN_SECRET = "panosc-login"  # noqa: S105 - a name
-"""Name of the Secret, in a facility's namespace, of its client there."""
+"""Name of the Secret, in a facility's namespace, of its client there, and of the policy for sessions."""
 REALM = "panosc"
 AUDIENCE_PREFIX = "facility-"
 
@@ -47,9 +55,11 @@ def facility_of_object(obj: Object, cache: Cache) -> Iterable[Key]:
 
 
 def residents(kind: ResourceType, obj: Object, cache: Cache) -> Iterable[Key]:
-    """The resources of a kind that live in a namespace, or in the namespaces of a Facility."""
+    """The resources of a kind that live in a namespace, in that of an object, or in those of a Facility."""
     if obj["kind"] == NAMESPACE.kind:
         namespaces = [obj["metadata"]["name"]]
+    elif obj["kind"] != Facility.info.kind:
+        namespaces = [obj["metadata"]["namespace"]]
     else:
         facility = obj["metadata"]["name"]
         namespaces = [
@@ -174,10 +184,14 @@ def login_url(settings: Settings) -> str:
     return f"http://{LOGIN}.{settings.namespace}.svc:{API_PORT}"
 
 
-def login_of(facility: Facility, federation: Federation | None, settings: Settings) -> Login | None:
+def read_login(facility: Facility, cache: Cache, settings: Settings) -> Login | None:
     """The login of a facility's services: its own, or else the federation's."""
     if facility.spec.aai:
-        return Login(**facility.spec.aai.model_dump())
+        # Only where the gateway has the client may pages lead to it.
+        policy = Key(SECURITY_POLICY.group, SECURITY_POLICY.kind, namespace_of(facility), LOGIN_SECRET)
+        sessions = cache.get(policy) is not None
+        return Login(**facility.spec.aai.model_dump(exclude={"client"}), sessions=sessions)
+    federation = read_federation(cache)
     if federation is None:
         return None
     return Login(

@@ -18,6 +18,7 @@ from panosc_operator.engine.resources import (
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
     SECRET,
+    SECURITY_POLICY,
     SERVICE,
     STATEFUL_SET,
     Key,
@@ -58,6 +59,8 @@ def describe(settings: Settings) -> Kind:
         watches=(
             Watch(type_of(Facility), partial(residents, _CATALOGUE)),
             Watch(NAMESPACE, partial(residents, _CATALOGUE)),
+            # Whether the gateway logs people in at the facility's own login.
+            Watch(SECURITY_POLICY, partial(residents, _CATALOGUE)),
             Watch(type_of(Federation), everything_of(Catalogue)),
             # The state of a source's archive shows in the state of the source.
             Watch(type_of(DataArchive), _readers_of_archive, status=True),

@@ -32,9 +32,8 @@ from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import (
     data_claim,
     former_status,
-    login_of,
     read_facility,
-    read_federation,
+    read_login,
 )
 from panosc_operator.kinds.trust import trust_revision
 from panosc_operator.settings import Settings
@@ -198,7 +197,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
         settings,
         reader.now,
         facility=facility,
-        login=login_of(facility, read_federation(cache), settings) if facility else None,
+        login=read_login(facility, cache, settings) if facility else None,
         archives=archives,
         pinned=frozenset(pinned),
         claims_missed=claims_missed,

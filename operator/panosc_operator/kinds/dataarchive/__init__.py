@@ -18,6 +18,7 @@ from panosc_operator.engine.resources import (
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
     SECRET,
+    SECURITY_POLICY,
     SERVICE,
     SERVICE_ACCOUNT,
     Key,
@@ -56,6 +57,8 @@ def describe(settings: Settings) -> Kind:
         watches=(
             Watch(type_of(Facility), partial(residents, _ARCHIVE)),
             Watch(NAMESPACE, partial(residents, _ARCHIVE)),
+            # Whether the gateway logs people in at the facility's own login.
+            Watch(SECURITY_POLICY, partial(residents, _ARCHIVE)),
             Watch(type_of(Catalogue), _ingested_archives),
             Watch(CONFIG_MAP, partial(readers_of_trust, _ARCHIVE)),
             Watch(type_of(Federation), everything_of(DataArchive)),

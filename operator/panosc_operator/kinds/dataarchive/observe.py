@@ -13,9 +13,8 @@ from panosc_operator.kinds.relations import (
     archives_of_catalogue,
     data_claim,
     former_status,
-    login_of,
     read_facility,
-    read_federation,
+    read_login,
 )
 from panosc_operator.kinds.trust import trust_revision
 from panosc_operator.settings import Settings
@@ -74,7 +73,7 @@ async def observe(settings: Settings, archive: DataArchive, reader: Reader) -> O
         archive,
         settings,
         facility=facility,
-        login=login_of(facility, read_federation(reader.cache), settings) if facility else None,
+        login=read_login(facility, reader.cache, settings) if facility else None,
         trust_revision=trust_revision(settings, reader, namespace),
         claim_name=claim_name,
         claim=await reader.read(PERSISTENT_VOLUME_CLAIM, namespace, claim_name),

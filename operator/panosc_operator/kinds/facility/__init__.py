@@ -8,6 +8,7 @@ from panosc_operator.api.conditions import FacilityReason
 from panosc_operator.api.dataarchive import DataArchive
 from panosc_operator.engine.kind import Kind, Watch
 from panosc_operator.engine.resources import (
+    BACKEND,
     BACKEND_TRAFFIC_POLICY,
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
@@ -47,6 +48,7 @@ def describe(settings: Settings) -> Kind:
             NETWORK_POLICY,
             GATEWAY,
             BACKEND_TRAFFIC_POLICY,
+            BACKEND,
             SECURITY_POLICY,
             HTTP_ROUTE,
         ),

@@ -3,10 +3,12 @@
 from typing import Any
 
 from panosc_operator.api.conditions import FacilityReason
+from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Children, Finding, Judgement, first_finding
-from panosc_operator.engine.resources import GATEWAY
+from panosc_operator.engine.resources import GATEWAY, SECURITY_POLICY
 from panosc_operator.kinds import policies
 from panosc_operator.kinds.building import GATEWAY_NAME
+from panosc_operator.kinds.facility.login import authority_objection, client_objection
 from panosc_operator.kinds.facility.observe import Observation
 from panosc_operator.kinds.facility.plan import is_terminating, namespace_objection
 from panosc_operator.kinds.policies import Case
@@ -91,6 +93,26 @@ def _gateway(case: Case[Observation]) -> Finding | None:
     return Finding(FacilityReason.GATEWAY_PROGRESSING, message)
 
 
+def _login_authority(case: Case[Observation]) -> Finding | None:
+    # The gateway would trust nobody, and says less well why.
+    objection = authority_objection(case.observed)
+    return Finding(FacilityReason.TRUST_MISSING, objection, stalled=True) if objection else None
+
+
+def _login_secret(case: Case[Observation]) -> Finding | None:
+    # Pages go on for the public, without a way to log in.
+    objection = client_objection(case.observed)
+    return Finding(FacilityReason.LOGIN_SECRET_INVALID, objection, stalled=True) if objection else None
+
+
+def _login_refused(case: Case[Observation]) -> Finding | None:
+    # Whoever comes to log in is answered with an error; all others have their pages.
+    for key, health in case.children.not_current():
+        if key.kind == SECURITY_POLICY.kind and health.state is State.FAILED:
+            return Finding(FacilityReason.LOGIN_REFUSED, f"{key}: {health.message}", stalled=True)
+    return None
+
+
 _POLICIES = (
     _namespace_taken,
     _domain_taken,
@@ -99,6 +121,9 @@ _POLICIES = (
     _trust,
     _certificate,
     _gateway,
+    _login_authority,
+    _login_secret,
+    _login_refused,
     policies.progressing(FacilityReason.PROGRESSING),
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
+from panosc_operator.api.facility import LoginClient
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY
 from panosc_operator.engine.desired import RETAIN, retainer
 from panosc_operator.engine.kind import Reader
@@ -28,6 +29,8 @@ from panosc_operator.kinds.relations import (
 from panosc_operator.kinds.trust import read_bundle
 from panosc_operator.settings import Settings
 
+CLIENT_SECRET_KEY = "client-secret"  # noqa: S105 - a name, which is Envoy Gateway's
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -49,6 +52,9 @@ class Observation:
     """The Federation that has the cluster's login."""
     staff_secrets: tuple[str, ...] = ()
     """Names of the Secrets with the staff's tokens that the operator made for these Catalogues."""
+    client_secret_keys: frozenset[str] | None = None
+    """Keys, with something in them, of the Secret of the client at the facility's own login; None while it
+    isn't there."""
     certificate_type: str | None = None
     """Type of the Secret with the certificate of the hosts; None while it isn't there."""
     trust_bundle: str | None = None
@@ -58,6 +64,11 @@ class Observation:
     def namespace_name(self) -> str:
         """Name of the namespace."""
         return namespace_of(self.facility)
+
+    @property
+    def client(self) -> LoginClient | None:
+        """The client by which people log in at the facility's own login, if they can."""
+        return _client(self.facility, self.settings)
 
     @property
     def domain(self) -> str:
@@ -107,9 +118,26 @@ async def observe(settings: Settings, facility: Facility, reader: Reader) -> Obs
         residents=tuple(sorted(residents, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))),
         federation=read_federation(reader.cache),
         staff_secrets=tuple(sorted(_staff_secrets(residents, reader))),
+        client_secret_keys=await _client_secret_keys(settings, facility, reader),
         certificate_type=certificate.get("type", "Opaque") if certificate else None,
         trust_bundle=await read_bundle(settings, reader),
     )
+
+
+def _client(facility: Facility, settings: Settings) -> LoginClient | None:
+    aai = facility.spec.aai
+    return aai.client if aai and settings.has_sessions else None
+
+
+async def _client_secret_keys(
+    settings: Settings, facility: Facility, reader: Reader
+) -> frozenset[str] | None:
+    """Of the Secret, its keys alone: what is in them is the gateway's matter."""
+    client = _client(facility, settings)
+    secret = await reader.read(SECRET, namespace_of(facility), client.credentials_secret) if client else None
+    if secret is None:
+        return None
+    return frozenset(key for key, content in (secret.get("data") or {}).items() if content)
 
 
 def _certificate_name(facility: Facility) -> str:

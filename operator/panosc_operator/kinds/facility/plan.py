@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from panosc_operator.api import Facility, Federation
+from panosc_operator.api import Facility
 from panosc_operator.api.meta import GROUP, LABEL_FACILITY
 from panosc_operator.engine.desired import KEEP, Desired
 from panosc_operator.engine.resources import (
@@ -14,8 +14,6 @@ from panosc_operator.engine.resources import (
     RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
-    SECRET,
-    SECURITY_POLICY,
     Object,
     annotations_of,
     labels_of,
@@ -23,29 +21,20 @@ from panosc_operator.engine.resources import (
 from panosc_operator.kinds.building import (
     FACILITY_CONFIG,
     GATEWAY_NAME,
-    LOGOUT_PATH,
-    SESSION_LABELS,
     Part,
     config_map,
     gateway,
     rate_limits,
     redirect,
 )
+from panosc_operator.kinds.facility.login import login
 from panosc_operator.kinds.facility.network import network_policies, scrape_policies
 from panosc_operator.kinds.facility.observe import Observation
-from panosc_operator.kinds.relations import (
-    LOGIN_SECRET,
-    REALM,
-    audience_of,
-    issuer,
-    login_url,
-)
 from panosc_operator.kinds.trust import bundle_objection, trust_copy
 
 CREATED = f"{GROUP}/created"
 """Annotation of namespaces that we made, which may be deleted with their facility."""
 ADMINISTRATORS = "panosc-administrators"
-LOGIN_SECRET_LENGTH = 43
 
 _READ = ["get", "list", "watch"]
 _WRITE = [*_READ, "create", "update", "patch", "delete"]
@@ -99,7 +88,7 @@ def plan(observed: Observation) -> list[Desired] | None:
         *objects,
         *([quota] if quota else []),
         _limits(part),
-        *(_login(observed, observed.federation, part) if observed.federation and spec.aai is None else []),
+        *login(observed, part),
         *scrape_policies(observed, part),
         gateway(part, GATEWAY_NAME, hosts, observed.certificate_name, settings),
         *rate_limits(part, GATEWAY_NAME, settings),
@@ -208,49 +197,6 @@ def _quota(facility: Facility, part: Part) -> Desired | None:
     if not hard:
         return None
     return Desired(RESOURCE_QUOTA, {"metadata": part.metadata("panosc"), "spec": {"hard": hard}})
-
-
-def _login(observed: Observation, federation: Federation, part: Part) -> list[Desired]:
-    """The facility's account at the federation's login, which makes it known there, and what the gateway does
-    with people who log in."""
-    client = audience_of(observed.facility.metadata.name)
-    account = Desired(
-        SECRET,
-        {
-            "metadata": part.metadata(LOGIN_SECRET),
-            "type": "Opaque",
-            "stringData": {"client-id": client, "client-secret": "{secret}"},
-        },
-        create_only=True,
-        random={"secret": LOGIN_SECRET_LENGTH},
-    )
-    if not observed.settings.has_sessions:
-        return [account]
-    address = f"{issuer(federation, observed.settings)}/protocol/openid-connect"
-    provider = {
-        "issuer": issuer(federation, observed.settings),
-        "authorizationEndpoint": f"{address}/auth",
-        "endSessionEndpoint": f"{address}/logout",
-        # The gateway asks for tokens within the cluster, whatever certificate the login shows to people.
-        # Not by `backendRefs`: Envoy Gateway closes all routes of a policy whose backend has no ready pod.
-        "tokenEndpoint": f"{login_url(observed.settings)}/realms/{REALM}/protocol/openid-connect/token",
-    }
-    oidc = {
-        "provider": provider,
-        "clientID": client,
-        "clientSecret": {"group": "", "kind": "Secret", "name": LOGIN_SECRET},
-        # All hosts of the facility share a session.
-        "cookieDomain": observed.domain,
-        "cookieConfig": {"sameSite": "Lax"},
-        "logoutPath": LOGOUT_PATH,
-        "forwardAccessToken": True,
-        "refreshToken": True,
-        # Programs in pages are told that the session has ended, rather than led to a form.
-        "denyRedirect": {"headers": [{"name": ":path", "type": "Prefix", "value": "/api/"}]},
-    }
-    route = {"group": HTTP_ROUTE.group, "kind": HTTP_ROUTE.kind, "matchLabels": SESSION_LABELS}
-    spec = {"targetSelectors": [route], "oidc": oidc}
-    return [account, Desired(SECURITY_POLICY, {"metadata": part.metadata(LOGIN_SECRET), "spec": spec})]
 
 
 def _limits(part: Part) -> Desired:
