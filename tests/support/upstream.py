@@ -6,6 +6,7 @@ from typing import Any
 
 from panosc_dev import addons, deploy
 
+from support.browser import ARCHIVE, CATALOGUE
 from support.cluster import GATEWAY_PORT, Demo
 
 NAMESPACE = "umbrella"
@@ -13,6 +14,9 @@ HOST = f"umbrella.{addons.DOMAIN}"
 ISSUER = f"https://{HOST}/realms/umbrella"
 CLIENT, SECRET, PASSWORD = "panosc", "between-the-two", "umbrella"
 CALLBACK = f"https://login.{addons.DOMAIN}/realms/panosc/broker/{NAMESPACE}/endpoint"
+PAGES = "pages"
+"""Name of its client for the pages of a facility that logs people in here itself."""
+AUDIENCE, ENTITLEMENTS = "aurora-data", "geant:elsewhere.example"
 ORGANIZATION = "elsewhere.example"
 
 
@@ -176,7 +180,8 @@ def _realm() -> dict[str, Any]:
                 "redirectUris": [CALLBACK],
                 "attributes": {"post.logout.redirect.uris": f"{CALLBACK}/logout_response"},
                 "protocolMappers": mappers,
-            }
+            },
+            _pages(),
         ],
         "users": [
             {
@@ -190,6 +195,25 @@ def _realm() -> dict[str, Any]:
                 "credentials": [{"type": "password", "value": PASSWORD}],
             }
             for one in (NORA, IMPOSTOR, ADA)
+        ],
+    }
+
+
+def _pages() -> dict[str, Any]:
+    """To whom everybody is staff of the demonstration's facility."""
+    staff = json.dumps([f"urn:{ENTITLEMENTS}:group:aurora:staff"])
+    said = {"claim.name": "entitlements", "claim.value": staff, "jsonType.label": "JSON"}
+    return {
+        "clientId": PAGES,
+        "secret": SECRET,
+        "redirectUris": [f"{host}/oauth2/callback" for host in (CATALOGUE, ARCHIVE)],
+        "attributes": {
+            "pkce.code.challenge.method": "S256",
+            "post.logout.redirect.uris": f"{CATALOGUE}/##{ARCHIVE}/",
+        },
+        "protocolMappers": [
+            _mapper("oidc-audience-mapper", "audience", {"included.custom.audience": AUDIENCE}),
+            _mapper("oidc-hardcoded-claim-mapper", "entitlements", said),
         ],
     }
 
