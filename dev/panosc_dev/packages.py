@@ -33,11 +33,13 @@ FOR_TESTS = {
     "chromium": "chromium",
     "curl": "curl",
     "default-jdk-headless": "javac",  # for Keycloak and its mappers
+    "ldap-utils": "ldapmodify",
     # Of Playwright's driver, which comes without it.
     "libatomic1": f"/usr/lib/{platform.machine()}-linux-gnu/libatomic.so.1",
     "maven": "mvn",
     "nginx-light": "nginx",
     "postgresql": "/usr/lib/postgresql",
+    "slapd": "/usr/sbin/slapd",
 }
 FOR_BENCHMARKS = {**FOR_TESTS, "wrk": "wrk"}
 

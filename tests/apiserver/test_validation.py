@@ -43,6 +43,13 @@ PROVIDER = {
 }
 AAI = {"issuer": "https://login.example.org", "audience": "a", "entitlementNamespace": "geant:x.eu"}
 CLIENT = {"id": "panosc", "credentialsSecret": "login-client"}
+DIRECTORY = {
+    "name": "hr",
+    "url": "ldaps://ldap.x.eu",
+    "bindDn": "cn=reader,dc=x,dc=eu",
+    "credentialsSecret": "hr-reader",
+    "usersDn": "OU=Staff,DC=x,DC=eu",
+}
 REMOVE = object()
 
 
@@ -62,6 +69,10 @@ def changed(manifest: Object, path: str, value: Any) -> Object:
 
 ACCEPTED = [
     (FEDERATION, "spec.identityProviders", [PROVIDER]),
+    (FEDERATION, "spec.userDirectories", [DIRECTORY]),
+    (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "url": "ldaps://ad.x.eu:3269", "vendor": "ad"}]),
+    (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "url": "ldap://ldap.x.eu", "startTls": True}]),
+    (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "userFilter": "(&(a=b)(!(c=d)))"}]),
     (FEDERATION, "spec.host", "login.x.eu"),
     (FACILITY, "spec.ror", "https://ror.org/02550n020"),
     (FACILITY, "spec.aai", AAI),
@@ -156,6 +167,33 @@ REFUSED = [
         "write the provider's issuer: an address that begins with https://, without a slash at its end",
     ),
     (FEDERATION, "spec.identityProviders", [PROVIDER, PROVIDER], "Duplicate value"),
+    (
+        FEDERATION,
+        "spec.userDirectories",
+        [{**DIRECTORY, "url": "ldap://ldap.x.eu"}],
+        "spec.userDirectories[0].url: Invalid value: url ldap://ldap.x.eu sends passwords in the clear: give "
+        "an address that begins with ldaps://, or set startTls to true",
+    ),
+    (
+        FEDERATION,
+        "spec.userDirectories",
+        [{**DIRECTORY, "startTls": True}],
+        "url ldaps://ldap.x.eu begins TLS by itself: leave startTls out",
+    ),
+    (
+        FEDERATION,
+        "spec.userDirectories",
+        [{**DIRECTORY, "url": "https://ldap.x.eu"}],
+        "write an LDAP server's address",
+    ),
+    (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "bindDn": "reader"}], "write a distinguished name"),
+    (
+        FEDERATION,
+        "spec.userDirectories",
+        [{**DIRECTORY, "userFilter": "a=b"}],
+        "an LDAP filter in parentheses",
+    ),
+    (FEDERATION, "spec.userDirectories", [DIRECTORY, DIRECTORY], "Duplicate value"),
     (FEDERATION, "spec.replicas", 0, "spec.replicas in body should be greater than or equal to 1"),
     (FACILITY, "spec.displayName", REMOVE, "spec.displayName: Required value"),
     (FACILITY, "spec.displayName", "", "spec.displayName in body should be at least 1 chars long"),

@@ -49,6 +49,8 @@ class Server:
     port: int
     management_port: int
     directory: Path
+    authority: Path | None = None
+    """Certificate that it trusts beside the public ones."""
     process: subprocess.Popen[bytes] | None = None
     client: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
 
@@ -72,6 +74,7 @@ class Server:
             "db-username": "postgres",
             "db-password": "unused",
             "cache": "local",
+            **({"truststore-paths": str(self.authority)} if self.authority else {}),
         }
         bootstrap = {
             "KC_BOOTSTRAP_ADMIN_USERNAME": ADMINISTRATOR,
@@ -150,11 +153,11 @@ class Server:
 
 
 @contextmanager
-def server(on: postgres.Server) -> Iterator[Server]:
-    """A Keycloak for as long as the context lasts, in a database of its own."""
+def server(on: postgres.Server, authority: Path | None = None) -> Iterator[Server]:
+    """A Keycloak for as long as the context lasts, in a database of its own; it trusts the authority."""
     directory = Path(tempfile.mkdtemp(prefix="panosc-keycloak-"))
     name = on.create()
-    running = Server(on.url(name), postgres.free_port(), postgres.free_port(), directory)
+    running = Server(on.url(name), postgres.free_port(), postgres.free_port(), directory, authority)
     try:
         running.start()
         yield running

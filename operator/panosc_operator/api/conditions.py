@@ -41,6 +41,10 @@ class ConditionType(Described):
         "IdentityProvidersReady",
         "False when people can't log in through one of the identity providers; the others are offered.",
     )
+    USER_DIRECTORIES_READY = (
+        "UserDirectoriesReady",
+        "False when the people of one of the user directories can't log in; those of the others can.",
+    )
     DOIS_READY = (
         "DoisReady",
         "False when DOIs can't be registered; records are searchable all the same, and get theirs later.",
@@ -87,6 +91,15 @@ class FederationReason(Described):
     PROVIDER_FAILED = (
         "ProviderFailed",
         "An identity provider can't be set up; the message names it and the cause. The others are offered.",
+    )
+    DIRECTORIES_CONNECTED = "DirectoriesConnected", "The login can bind to every user directory."
+    DIRECTORY_SECRET_NOT_FOUND = (
+        "DirectorySecretNotFound",
+        "The Secret of a user directory isn't there, or lacks its key; the others are used.",
+    )
+    DIRECTORY_FAILED = (
+        "DirectoryFailed",
+        "A user directory can't be set up, or doesn't let the login bind; the message has the cause.",
     )
 
 

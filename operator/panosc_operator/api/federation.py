@@ -28,6 +28,27 @@ Issuer = Annotated[
     Remedy("the provider's issuer: an address that begins with https://, without a slash at its end"),
 ]
 
+LdapAddress = Annotated[
+    str,
+    StringConstraints(pattern=r"^ldaps?://[^\s/?#:@]+(:[0-9]{1,5})?$", max_length=300),
+    Remedy("an LDAP server's address, such as ldaps://ldap.esrf.eu or ldaps://ldap.esrf.eu:3269"),
+]
+DistinguishedName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][-A-Za-z0-9.]*=.+$", max_length=1024),
+    Remedy("a distinguished name, such as ou=people,dc=esrf,dc=eu"),
+]
+LdapAttribute = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][-A-Za-z0-9]*$", max_length=128),
+    Remedy("the name of an LDAP attribute, such as sAMAccountName"),
+]
+LdapFilter = Annotated[
+    str,
+    StringConstraints(pattern=r"^\(.+\)$", max_length=1024),
+    Remedy("an LDAP filter in parentheses, such as (employeeType=staff)"),
+]
+
 _NAMESPACE_ALONE = Rule(
     rule="!self.startsWith('urn:') && !self.contains(':group')",
     message="give what entitlements have between `urn:` and `:group:`, such as geant:panosc.eu",
@@ -90,6 +111,73 @@ class IdentityProvider(Document):
     """How the provider calls what the login says about people."""
 
 
+class UserDirectory(Document):
+    """An LDAP server, such as an Active Directory, whose people log in here by the name and the password that
+    they have there. It is only read."""
+
+    model_config = rules(
+        Rule(
+            rule="self.url.startsWith('ldaps://') || self.startTls",
+            message="url begins with ldap://, which sends passwords in the clear: "
+            "give one with ldaps://, or set startTls to true",
+            message_expression=(
+                "'url ' + self.url + ' sends passwords in the clear: give an address that begins with "
+                "ldaps://, or set startTls to true'"
+            ),
+            field_path=".url",
+        ),
+        Rule(
+            rule="!self.url.startsWith('ldaps://') || !self.startTls",
+            message="startTls is for addresses that begin with ldap://: leave it out, or change url",
+            message_expression=(
+                "'startTls is true, and url ' + self.url + ' begins TLS by itself: leave startTls out, or "
+                "give an address that begins with ldap://'"
+            ),
+            field_path=".startTls",
+        ),
+    )
+
+    name: DnsLabel
+    """Name of the directory, as the federation's administrators see it."""
+
+    url: LdapAddress
+    """Address of the server. Its certificate is of a public authority, or of one in the chart's
+    `trust.configMap`."""
+
+    start_tls: bool = False
+    """Whether a connection to `ldap://` goes on in TLS (STARTTLS); needed there."""
+
+    vendor: Literal["ad", "other"] = "other"
+    """`ad` for an Active Directory, whose people have `sAMAccountName` and `objectGUID` and are shut out when
+    they are disabled there; `other` for OpenLDAP and the like, whose people are an `inetOrgPerson` with `uid`
+    and `entryUUID`."""
+
+    bind_dn: DistinguishedName
+    """Account by which people are looked up. It needs to read them, and no more."""
+
+    credentials_secret: ObjectName
+    """Name of the Secret in the operator's namespace whose key `bindPassword` has this account's password.
+    Nobody logs in by the directory while it isn't there."""
+
+    users_dn: DistinguishedName
+    """Entry below which people are, at any depth, such as `ou=people,dc=esrf,dc=eu`."""
+
+    user_filter: LdapFilter | None = None
+    """Filter for who of them may log in, such as `(memberOf=cn=beamline-users,ou=groups,dc=esrf,dc=eu)`;
+    everybody if unset."""
+
+    username_attribute: LdapAttribute | None = None
+    """Attribute with the name that people log in by; the vendor's if unset."""
+
+    uuid_attribute: LdapAttribute | None = None
+    """Attribute that tells one person from all others for good, also when a name is given to somebody else;
+    the vendor's if unset. After a change nobody is known any more."""
+
+    verifies_email: bool = False
+    """Whether the directory's e-mail addresses (`mail`) count as verified here. Accounts are never linked by
+    them."""
+
+
 class AccountsDatabase(PostgreSQL):
     """The PostgreSQL with accounts, groups and sessions, which the operator runs."""
 
@@ -123,6 +211,12 @@ class FederationSpec(Document):
     )
     """Where people may log in beside the accounts of the login itself. One that is taken out is no longer
     offered; accounts that came through it stay, and know it again when it comes back."""
+
+    user_directories: Annotated[list[UserDirectory], ListMap(("name",)), Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """LDAP servers whose people may log in. One that is taken out is switched off, and its people with it;
+    they are known again when it comes back."""
 
     personal_token_days: Annotated[int, Field(ge=0, le=366)] = 90
     """Days after which the tokens end that people make for their scripts; 0 if nobody may have any, which
@@ -160,6 +254,21 @@ class UpstreamStatus(Document):
     """Why not, or why it isn't as the spec says."""
 
 
+class DirectoryStatus(Document):
+    """What became of a user directory."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, StringConstraints(max_length=63)]
+    """Name of the directory."""
+
+    connected: bool
+    """Whether the login can bind to it."""
+
+    message: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """Why not."""
+
+
 class FederationStatus(Status):
     """What the operator found out about a federation."""
 
@@ -176,6 +285,11 @@ class FederationStatus(Status):
         default_factory=list
     )
     """What became of the upstream providers."""
+
+    user_directories: Annotated[list[DirectoryStatus], ListMap(("name",)), Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """What became of the user directories."""
 
 
 class Federation(Resource):
@@ -199,7 +313,7 @@ class Federation(Resource):
         short_name="fed",
         namespaced=False,
         reasons=FederationReason,
-        conditions=(ConditionType.IDENTITY_PROVIDERS_READY,),
+        conditions=(ConditionType.IDENTITY_PROVIDERS_READY, ConditionType.USER_DIRECTORIES_READY),
     )
 
     kind: Literal["Federation"] = "Federation"

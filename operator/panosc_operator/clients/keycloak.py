@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx2
 import structlog
 
-from panosc_operator.clients.realm import OFFLINE, Body, Realm, Step, Upstream
+from panosc_operator.clients.realm import OFFLINE, Body, Directory, Realm, Step, Upstream
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,8 @@ UNKEPT_INTERVAL_SECONDS = 10.0
 _REPORTED = 512
 _PRIORITY = 10
 """Between one step of a flow and the next, as Keycloak counts them."""
+_STORAGE = "org.keycloak.storage.UserStorageProvider"
+_STORAGE_MAPPER = "org.keycloak.storage.ldap.mappers.LDAPStorageMapper"
 _Place = tuple[str, ...]
 """A step of a flow: its name, after those of the flows that it is in."""
 
@@ -50,7 +52,8 @@ class KeptRealm:
         """Make the realm as it should be, and report.
 
         The report has `version`, and `error` if it could not be made so, else `identityProviders` with
-        `name`, `offered` and `message`. Raises HTTPError while Keycloak does not answer.
+        `name`, `offered` and `message`, and `userDirectories` with `name`, `connected` and `message`. Raises
+        HTTPError while Keycloak does not answer.
         """
         keeper = _Keeper(self.realm, client)
         try:
@@ -60,7 +63,11 @@ class KeptRealm:
         finally:
             if keeper.changed:
                 log.info("realm changed", realm=self.realm.name, changes=keeper.changed)
-        return {"version": self.realm.version, "identityProviders": keeper.upstreams}
+        return {
+            "version": self.realm.version,
+            "identityProviders": keeper.upstreams,
+            "userDirectories": keeper.directories,
+        }
 
     def interval(self, said: dict[str, Any] | None) -> float:
         """Seconds until the realm is looked at again."""
@@ -98,6 +105,7 @@ class _Keeper:
     changed: list[str] = field(default_factory=list)
     """What had to be written, in words."""
     upstreams: list[dict[str, Any]] = field(default_factory=list)
+    directories: list[dict[str, Any]] = field(default_factory=list)
 
     async def keep(self) -> None:
         wish = self.realm
@@ -111,6 +119,7 @@ class _Keeper:
         await self._keep_clients(scopes)
         await self._keep_groups()
         await self._keep_upstreams()
+        await self._keep_directories()
 
     async def _authenticate(self) -> str:
         form = {
@@ -287,9 +296,9 @@ class _Keeper:
             present = {one[key]: one for one in await self._call("GET", f"{path}?max=-1")}
         return {name: actual["id"] for name, actual in present.items()}
 
-    async def _keep_exactly(self, path: str, wanted: Mapping[str, Body], whose: str) -> None:
-        """Make the mappers of something of ours as wanted; others have no place there."""
-        present = {one["name"]: one for one in await self._call("GET", path)}
+    async def _keep_exactly(self, path: str, wanted: Mapping[str, Body], whose: str, query: str = "") -> None:
+        """Make the mappers of something of ours, found by `query`, as wanted; others have no place there."""
+        present = {one["name"]: one for one in await self._call("GET", f"{path}{query}")}
         for name, body in wanted.items():
             await self._keep_one(path, present.get(name), body, f"mapper {name} of {whose}")
         for name in present.keys() - wanted.keys():
@@ -381,6 +390,60 @@ class _Keeper:
             named = found.get("issuer") if isinstance(found, dict) else None
             raise Refused(f"{address} names another issuer, {named}: give that one")
         return found
+
+    async def _keep_directories(self) -> None:
+        """LDAP servers; those declared no more are switched off, as with them would go their people, and the
+        identifiers of these."""
+        path, present = self._path("components"), await self._present_directories()
+        for name, directory in self.realm.directories.items():
+            try:
+                await self._keep_directory(path, name, directory, present.get(name))
+                message = ""
+            except Refused as refusal:
+                message = str(refusal)[:_REPORTED]
+            self.directories.append({"name": name, "connected": not message, "message": message})
+        for name, actual in present.items():
+            if name not in self.realm.directories and actual.get("subType", "").startswith(MARK):
+                off = {"config": {"enabled": ["false"]}}
+                await self._keep_one(path, actual, off, f"user directory {name}, which is wanted no more")
+
+    async def _keep_directory(self, path: str, name: str, directory: Directory, actual: Any) -> None:
+        config = {key: [value] for key, value in directory.settings.items()}
+        # Of the fields that it has for our mark, Keycloak keeps and shows this one.
+        mark = {"subType": f"{MARK}/{directory.version}"}
+        body = {"name": name, "providerId": "ldap", "providerType": _STORAGE, **mark, "config": config}
+        if not contains(actual, body):
+            secret = {"config": {**config, "bindCredential": [directory.password]}}
+            await self._keep_one(path, actual, {**body, **secret}, f"user directory {name}")
+        made = actual or (await self._present_directories())[name]
+        mappers = {
+            mapper: {
+                "name": mapper,
+                "providerId": one["providerId"],
+                "providerType": _STORAGE_MAPPER,
+                "parentId": made["id"],
+                "config": {key: [value] for key, value in one["config"].items()},
+            }
+            for mapper, one in directory.mappers.items()
+        }
+        await self._keep_exactly(path, mappers, f"user directory {name}", f"?parent={made['id']}")
+        await self._bind(directory, made["id"])
+
+    async def _present_directories(self) -> dict[str, Any]:
+        listed = await self._call("GET", self._path(f"components?type={_STORAGE}"))
+        return {one["name"]: one for one in listed if one["providerId"] == "ldap"}
+
+    async def _bind(self, directory: Directory, component: str) -> None:
+        """Have Keycloak look whether the server takes the account that it has."""
+        names = ("connectionUrl", "startTls", "useTruststoreSpi", "connectionTimeout", "authType", "bindDn")
+        settings = {name: directory.settings[name] for name in names}
+        stored = {"componentId": component, "bindCredential": "**********"}
+        test = {"action": "testAuthentication", **settings, **stored}
+        try:
+            await self._call("POST", self._path("testLDAPConnection"), test)
+        except Refused as refusal:
+            where, who = settings["connectionUrl"], settings["bindDn"]
+            raise Refused(f"{who} can't bind to {where}: {refusal}") from None
 
 
 def _places(steps: Iterable[Step], above: _Place = ()) -> Iterator[tuple[_Place, Step]]:

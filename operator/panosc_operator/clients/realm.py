@@ -45,6 +45,19 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Directory:
+    """An LDAP server whose people log in."""
+
+    settings: Mapping[str, str]
+    """By Keycloak's names, without the password."""
+    password: str = field(repr=False)
+    """Of the account that looks people up."""
+    mappers: Mapping[str, Body]
+    version: str
+    """Changes with the settings and the password, which Keycloak does not show."""
+
+
+@dataclass(frozen=True)
 class Step:
     """A step of a flow by which people log in."""
 
@@ -77,6 +90,7 @@ class Realm:
     scopes: Mapping[str, Scope]
     clients: Mapping[str, Application] = field(repr=False)
     upstreams: Mapping[str, Upstream] = field(repr=False)
+    directories: Mapping[str, Directory]
     groups: tuple[str, ...]
     """Paths, each after that of the group it is in."""
     administrators: str

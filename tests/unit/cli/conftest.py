@@ -15,7 +15,8 @@ import pytest
 from panosc_operator.api import Facility as FacilityResource
 from panosc_operator.api import Federation
 from panosc_operator.clients.keycloak import KeptRealm
-from panosc_operator.kinds.federation.realm import Account, Login, realm
+from panosc_operator.kinds.federation.account import Account
+from panosc_operator.kinds.federation.realm import Login, realm
 from support import keycloak, postgres
 from support.known import settings
 from unit.archive.harness import NGINX, Process, archive_command, free_port, nginx_configuration, wait_for
@@ -43,7 +44,7 @@ def declare(login: keycloak.Server, hosts: Mapping[str, str]) -> None:
         {"metadata": {"name": "esrf"}, "spec": {"displayName": "ESRF"}}
     )
     part = Login(facility, Account("of-the-facility", "1"), ("archive", "catalogue"))
-    wanted = realm(federation, settings(), Account(SECRET, "1"), {"esrf": part}, {})
+    wanted = realm(federation, settings(), Account(SECRET, "1"), {"esrf": part}, {}, {})
     claim = wanted.scopes["facility-esrf"].mappers["services"]["config"]
     for name, address in hosts.items():
         claim["claim.value"] = claim["claim.value"].replace(settings().url_of(f"{name}.{DOMAIN}"), address)

@@ -19,6 +19,15 @@ PROVIDER = {
 }
 
 
+DIRECTORY = {
+    "name": "hr",
+    "url": "ldaps://ldap.example.org",
+    "bindDn": "cn=reader,dc=example,dc=org",
+    "usersDn": "dc=example,dc=org",
+    "credentialsSecret": "hr-reader",
+}
+
+
 def secret(name: str, namespace: str = "panosc-system", **content: str) -> Object:
     return {
         "apiVersion": "v1",
@@ -189,6 +198,33 @@ def test_what_was_known_of_the_providers_is_shown_while_the_realm_cannot_be_kept
     world = [*WORLD, secret("egi-client", clientSecret="hidden")]
     status = judge(obj, world=world, report={"version": "x", "error": "no"}).status
     assert status["identityProviders"] == told[:1]
+
+
+@pytest.mark.parametrize(
+    ("world", "told", "reason", "words"),
+    [
+        (
+            [],
+            None,
+            "DirectorySecretNotFound",
+            "no Secret hr-reader with a key bindPassword for user directory hr",
+        ),
+        (["hidden"], None, "RealmProgressing", "wasn't looked at yet"),
+        (["hidden"], {"connected": True, "message": ""}, "DirectoriesConnected", "all user directories"),
+        (["hidden"], {"connected": False, "message": "can't bind"}, "DirectoryFailed", "hr: can't bind"),
+    ],
+)
+def test_what_became_of_a_directory_is_told(
+    world: list[str], told: Object | None, reason: str, words: str
+) -> None:
+    obj = federation(userDirectories=[DIRECTORY])
+    secrets = [secret("hr-reader", bindPassword=password) for password in world]
+    report = {"version": "x", "userDirectories": [{"name": "hr", **told}]} if told else None
+    judgement = judge(obj, world=[*WORLD, *secrets], report=report)
+    (condition,) = judgement.conditions
+    assert (condition.type, condition.reason) == ("UserDirectoriesReady", reason)
+    assert words in condition.message
+    FederationStatus.model_validate({**judgement.status, "conditions": []})
 
 
 def test_a_federation_that_is_deleted_gives_no_login() -> None:

@@ -17,7 +17,8 @@ from aarc_entitlement import G069
 from panosc_operator.api import Facility, Federation
 from panosc_operator.clients.keycloak import KeptRealm
 from panosc_operator.clients.realm import Realm
-from panosc_operator.kinds.federation.realm import Account, Login, realm
+from panosc_operator.kinds.federation.account import Account
+from panosc_operator.kinds.federation.realm import Login, realm
 from support import keycloak, postgres
 from support.known import settings
 
@@ -50,13 +51,15 @@ def wish(
     server: keycloak.Server,
     *facilities: str,
     accounts: Mapping[str, Account] | None = None,
+    binders: Mapping[str, Account] | None = None,
     **spec: Any,
 ) -> Realm:
     logins = {
         name: Login(facility(name), Account(FACILITY_SECRET, "1"), ("archive", "catalogue"))
         for name in facilities
     }
-    made = realm(federation(**spec), settings(), Account(OPERATOR_SECRET, "1"), logins, accounts or {})
+    own = Account(OPERATOR_SECRET, "1")
+    made = realm(federation(**spec), settings(), own, logins, accounts or {}, binders or {})
     return replace(made, url=server.url)
 
 
@@ -76,7 +79,7 @@ def writes(server: keycloak.Server) -> int:
 @pytest.fixture(scope="module")
 def kept(server: keycloak.Server) -> Realm:
     wanted = wish(server, "aurora", "borealis")
-    assert keep(wanted) == {"version": wanted.version, "identityProviders": []}
+    assert keep(wanted) == {"version": wanted.version, "identityProviders": [], "userDirectories": []}
     return wanted
 
 
@@ -524,9 +527,12 @@ def test_nothing_secret_is_shown() -> None:
     hidden = Account("hidden", "1")
     login = Login(facility("aurora"), hidden, ("catalogue",))
     provider = {**UPSTREAM, "issuer": "https://login.institute.example.org"}
-    declared = federation(identityProviders=[provider])
-    made = realm(declared, settings(), hidden, {"aurora": login}, {"institute": hidden})
-    for part in (made, login, *made.clients.values(), *made.upstreams.values()):
+    directory = {"name": "hr", "url": "ldaps://ldap.example.org", "credentialsSecret": "hr-reader"}
+    directory |= {"bindDn": "cn=reader,dc=example,dc=org", "usersDn": "dc=example,dc=org"}
+    declared = federation(identityProviders=[provider], userDirectories=[directory])
+    made = realm(declared, settings(), hidden, {"aurora": login}, {"institute": hidden}, {"hr": hidden})
+    for part in (made, login, *made.clients.values(), *made.upstreams.values(), *made.directories.values()):
         assert "hidden" not in repr(part)
     assert made.clients["facility-aurora"].settings["secret"] == "hidden"
     assert made.upstreams["institute"].settings["config"]["clientSecret"] == "hidden"
+    assert made.directories["hr"].password == "hidden"

@@ -1,12 +1,14 @@
 """What the state of a Federation means."""
 
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 from panosc_operator.api.conditions import ConditionType, FederationReason
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
 from panosc_operator.engine.resources import GATEWAY, STATEFUL_SET
 from panosc_operator.kinds import policies
-from panosc_operator.kinds.federation.observe import CLIENT_SECRET_KEY, Observation
+from panosc_operator.kinds.federation.observe import BIND_PASSWORD_KEY, CLIENT_SECRET_KEY, Observation
 from panosc_operator.kinds.federation.plan import DATABASE_NAME
 from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.relations import LOGIN, REALM, issuer
@@ -17,12 +19,12 @@ FACILITIES_SHOWN = 256
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
-    """Readiness of the login, state of its providers, and status of the federation."""
-    has_providers = bool(observed.federation.spec.identity_providers)
+    """Readiness of the login, state of its providers and directories, and status of the federation."""
+    sources = [one for one in (_providers(observed), _directories(observed)) if one.declared]
     return Judgement(
         first_finding(_POLICIES, Case(observed, children)),
         f"people log in at {_account_page(observed)}",
-        conditions=(_providers_ready(observed),) if has_providers and not observed.rival else (),
+        conditions=() if observed.rival else tuple(one.ready(observed.namespace) for one in sources),
         status=_status(observed),
     )
 
@@ -79,35 +81,85 @@ _POLICIES = (
 )
 
 
-def _providers_ready(observed: Observation) -> Assessment:
-    """Whether people can log in through every provider. One that can't be used is no matter of the others."""
-    kind = ConditionType.IDENTITY_PROVIDERS_READY
-    for name, secret in observed.missing_secrets.items():
-        message = (
-            f"no Secret {secret} with a key {CLIENT_SECRET_KEY} for identity provider {name} is in namespace "
-            f"{observed.namespace}: make it, or name another"
-        )
-        return Assessment(kind, "False", FederationReason.PROVIDER_SECRET_NOT_FOUND, message)
-    told = _told(observed)
-    if told is None:
-        message = "the login wasn't looked at yet"
-        return Assessment(kind, "Unknown", FederationReason.REALM_PROGRESSING, message)
-    for one in told:
-        if one["message"]:
-            message = f"identity provider {one['name']}: {one['message']}"[:LINE]
-            return Assessment(kind, "False", FederationReason.PROVIDER_FAILED, message)
-    return Assessment(kind, "True", FederationReason.PROVIDERS_OFFERED, "all identity providers are offered")
+@dataclass(frozen=True)
+class _Sources:
+    """Where people have their accounts, of one kind: what was declared, and what became of it."""
+
+    condition: ConditionType
+    what: str
+    key: str
+    """Of the Secret of each."""
+    declared: frozenset[str]
+    missing: Mapping[str, str]
+    """By name: the Secret that is not there, or lacks its key."""
+    told: list[dict[str, Any]] | None
+    """What was last found out about those that are declared now and have their Secret."""
+    usable: str
+    """Field of `told` that says whether people can log in."""
+    fine: tuple[FederationReason, str]
+    secret_not_found: FederationReason
+    failed: FederationReason
+
+    def status(self) -> list[dict[str, Any]]:
+        missing = [
+            {"name": name, self.usable: False, "message": f"no Secret {secret}"}
+            for name, secret in self.missing.items()
+        ]
+        return [*(self.told or []), *missing]
+
+    def ready(self, namespace: str) -> Assessment:
+        """Whether people can log in through each. One that can't be used is no matter of the others."""
+        for name, secret in self.missing.items():
+            message = (
+                f"no Secret {secret} with a key {self.key} for {self.what} {name} is in namespace "
+                f"{namespace}: make it, or name another"
+            )
+            return Assessment(self.condition, "False", self.secret_not_found, message)
+        if self.told is None:
+            message = "the login wasn't looked at yet"
+            return Assessment(self.condition, "Unknown", FederationReason.REALM_PROGRESSING, message)
+        for one in self.told:
+            if one["message"]:
+                message = f"{self.what} {one['name']}: {one['message']}"[:LINE]
+                return Assessment(self.condition, "False", self.failed, message)
+        return Assessment(self.condition, "True", *self.fine)
 
 
-def _told(observed: Observation) -> list[dict[str, Any]] | None:
-    """What was last found out about the identity providers that are declared now."""
-    declared = {one.name for one in observed.federation.spec.identity_providers}
-    told = (observed.report or {}).get("identityProviders", observed.former.get("identityProviders"))
-    return (
-        None
-        if told is None
-        else [one for one in told if one["name"] in declared - observed.missing_secrets.keys()]
+def _providers(observed: Observation) -> _Sources:
+    declared = frozenset(one.name for one in observed.federation.spec.identity_providers)
+    return _Sources(
+        ConditionType.IDENTITY_PROVIDERS_READY,
+        "identity provider",
+        CLIENT_SECRET_KEY,
+        declared,
+        observed.missing_secrets,
+        _told(observed, "identityProviders", declared - observed.missing_secrets.keys()),
+        "offered",
+        (FederationReason.PROVIDERS_OFFERED, "all identity providers are offered"),
+        FederationReason.PROVIDER_SECRET_NOT_FOUND,
+        FederationReason.PROVIDER_FAILED,
     )
+
+
+def _directories(observed: Observation) -> _Sources:
+    declared = frozenset(one.name for one in observed.federation.spec.user_directories)
+    return _Sources(
+        ConditionType.USER_DIRECTORIES_READY,
+        "user directory",
+        BIND_PASSWORD_KEY,
+        declared,
+        observed.missing_passwords,
+        _told(observed, "userDirectories", declared - observed.missing_passwords.keys()),
+        "connected",
+        (FederationReason.DIRECTORIES_CONNECTED, "all user directories are connected"),
+        FederationReason.DIRECTORY_SECRET_NOT_FOUND,
+        FederationReason.DIRECTORY_FAILED,
+    )
+
+
+def _told(observed: Observation, field: str, names: Set[str]) -> list[dict[str, Any]] | None:
+    told = (observed.report or {}).get(field, observed.former.get(field))
+    return None if told is None else [one for one in told if one["name"] in names]
 
 
 def _account_page(observed: Observation) -> str:
@@ -117,14 +169,10 @@ def _account_page(observed: Observation) -> str:
 def _status(observed: Observation) -> dict[str, Any]:
     if observed.rival:
         return {}
-    told = _told(observed) or []
-    missing = [
-        {"name": name, "offered": False, "message": f"no Secret {secret}"}
-        for name, secret in observed.missing_secrets.items()
-    ]
     return {
         "url": _account_page(observed),
         "issuer": issuer(observed.federation, observed.settings),
         "facilities": list(observed.facilities[:FACILITIES_SHOWN]),
-        "identityProviders": [*told, *missing],
+        "identityProviders": _providers(observed).status(),
+        "userDirectories": _directories(observed).status(),
     }

@@ -2,15 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
+from panosc_operator.api.federation import IdentityProvider, UserDirectory
 from panosc_operator.api.meta import GROUP
 from panosc_operator.clients.realm import Realm
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import SECRET, Key, Object, is_controlled_by
-from panosc_operator.kinds.federation.realm import Account, Login, realm
+from panosc_operator.kinds.federation.account import Account
+from panosc_operator.kinds.federation.realm import Login, realm
 from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import (
     LOGIN,
@@ -24,7 +26,7 @@ from panosc_operator.kinds.relations import (
 from panosc_operator.kinds.trust import bundle_objection, read_bundle
 from panosc_operator.settings import Settings
 
-CLIENT_SECRET_KEY = "clientSecret"  # noqa: S105 - a name
+CLIENT_SECRET_KEY, BIND_PASSWORD_KEY = "clientSecret", "bindPassword"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Observation:
     """Names of the facilities that use the login."""
     missing_secrets: Mapping[str, str] = field(default_factory=dict)
     """By identity provider: the Secret that is not there, or lacks its key."""
+    missing_passwords: Mapping[str, str] = field(default_factory=dict)
+    """By user directory, likewise."""
     realm: Realm | None = field(default=None, repr=False)
     """How the realm should be; None while the operator has no account there."""
     report: Object | None = None
@@ -74,15 +78,9 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     first = next(iter(federations(cache)), None)
     facilities = [Facility.wish(obj) for obj in cache.all(GROUP, Facility.info.kind) if _is_established(obj)]
     members = sorted((one for one in facilities if one.spec.aai is None), key=lambda one: one.metadata.name)
-    accounts: dict[str, Account] = {}
-    missing: dict[str, str] = {}
-    for provider in federation.spec.identity_providers:
-        secret = await reader.read(SECRET, namespace, provider.credentials_secret)
-        account = _account(secret, CLIENT_SECRET_KEY)
-        if account is None:
-            missing[provider.name] = provider.credentials_secret
-        else:
-            accounts[provider.name] = account
+    spec = federation.spec
+    accounts, missing = await _accounts(spec.identity_providers, CLIENT_SECRET_KEY, namespace, reader)
+    binders, passwords = await _accounts(spec.user_directories, BIND_PASSWORD_KEY, namespace, reader)
     logins = {}
     for facility in members:
         where = namespace_of(facility)
@@ -100,7 +98,7 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     wish = None
     own = _account(administrator, "client-secret")
     if own is not None:
-        wish = realm(federation, settings, own, logins, accounts)
+        wish = realm(federation, settings, own, logins, accounts, binders)
     bundle = await read_bundle(settings, reader)
     key = Key(GROUP, federation.info.kind, None, name)
     report, current = reader.services.latest(key)
@@ -110,6 +108,7 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
         rival=first.name if first and first.name != name else None,
         facilities=tuple(logins),
         missing_secrets=missing,
+        missing_passwords=passwords,
         realm=wish,
         report=report,
         report_is_current=current,
@@ -124,6 +123,21 @@ def _is_established(facility: Object) -> bool:
     """Whether it has its namespace and its domain, which no other facility has, and is to stay."""
     has_domain = bool((facility.get("status") or {}).get("domain"))
     return has_domain and not facility["metadata"].get("deletionTimestamp")
+
+
+async def _accounts(
+    those: Iterable[IdentityProvider | UserDirectory], key: str, namespace: str, reader: Reader
+) -> tuple[dict[str, Account], dict[str, str]]:
+    """Their accounts by name, and the names of the Secrets that are not there or lack the key."""
+    accounts: dict[str, Account] = {}
+    missing: dict[str, str] = {}
+    for one in those:
+        account = _account(await reader.read(SECRET, namespace, one.credentials_secret), key)
+        if account is None:
+            missing[one.name] = one.credentials_secret
+        else:
+            accounts[one.name] = account
+    return accounts, missing
 
 
 def _account(secret: Object | None, key: str) -> Account | None:

@@ -28,6 +28,7 @@ from panosc_operator.kinds.building import (
     route,
     service,
 )
+from panosc_operator.kinds.federation.directories import port_of
 from panosc_operator.kinds.federation.observe import Observation
 from panosc_operator.kinds.federation.realm import OPERATOR
 from panosc_operator.kinds.postgresql import postgresql
@@ -158,7 +159,7 @@ def _key(secret: str, key: str) -> Object:
 
 def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]:
     """Who reaches login and database, and what they reach; the operator's namespace has no other fence."""
-    settings = observed.settings
+    spec, settings = observed.federation.spec, observed.settings
     logins, databases = pods_with(login.selector), pods_with(database.selector)
     clients = [
         pods_in(settings.gateway_namespace),
@@ -176,8 +177,8 @@ def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]
         },
         {"to": [databases], "ports": ports(POSTGRES_PORT)},
         {"to": [logins], "ports": ports(*CLUSTERING_PORTS)},
-        # Upstream providers, wherever they are, also behind the same gateway.
-        {"to": OUTSIDE, "ports": ports(443)},
+        # Upstream providers and directories, wherever they are; providers also behind the same gateway.
+        {"to": OUTSIDE, "ports": ports(*sorted({443, *map(port_of, spec.user_directories)}))},
         {"to": [pods_in(settings.gateway_namespace)], "ports": ports(settings.gateway_target_port)},
     ]
     to_database: list[Object] = [{"from": [logins], "ports": ports(POSTGRES_PORT)}]

@@ -6,7 +6,7 @@ with a login of its own names it in `spec.aai` instead, or is an upstream provid
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from panosc_common import access
@@ -16,6 +16,8 @@ from panosc_operator.api.federation import IdentityProvider
 from panosc_operator.clients.realm import OFFLINE, Application, Body, Realm, Scope, Step, Upstream
 from panosc_operator.engine.desired import digest
 from panosc_operator.kinds.building import CALLBACK_PATH
+from panosc_operator.kinds.federation.account import Account
+from panosc_operator.kinds.federation.directories import directory
 from panosc_operator.kinds.relations import (
     AUDIENCE_PREFIX,
     REALM,
@@ -106,14 +108,6 @@ _ATTRIBUTES = {
 
 
 @dataclass(frozen=True)
-class Account:
-    """A secret and what changes with it."""
-
-    secret: str = field(repr=False)
-    version: str
-
-
-@dataclass(frozen=True)
 class Login:
     """A facility's part in the login."""
 
@@ -129,8 +123,10 @@ def realm(
     own: Account,
     logins: Mapping[str, Login],
     accounts: Mapping[str, Account],
+    binders: Mapping[str, Account],
 ) -> Realm:
-    """The realm as it should be; `logins` by facility, `accounts` by identity provider."""
+    """The realm as it should be; `logins` by facility, `accounts` by identity provider, and `binders`, which
+    look people up, by user directory."""
     spec = federation.spec
     host = login_host(federation, settings)
     scopes = {"panosc": _identity(federation, host)}
@@ -160,6 +156,11 @@ def realm(
         scopes=scopes,
         clients=clients,
         upstreams=upstreams,
+        directories={
+            one.name: directory(one, binders[one.name])
+            for one in spec.user_directories
+            if one.name in binders
+        },
         groups=tuple(_groups(logins)),
         administrators=ADMINISTRATORS,
     )
