@@ -5,7 +5,7 @@ made here carries `MARK`, and goes when it is declared no more; but groups and a
 which group is known nowhere else. https://www.keycloak.org/docs-api/latest/rest-api/index.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -25,6 +25,7 @@ KEEP_SECONDS = 120.0
 INTERVAL_SECONDS = 60.0
 UNKEPT_INTERVAL_SECONDS = 10.0
 _REPORTED = 512
+_MANAGEMENT, _ADMINISTRATOR = "realm-management", "realm-admin"
 _PRIORITY = 10
 """Between one step of a flow and the next, as Keycloak counts them."""
 _STORAGE = "org.keycloak.storage.UserStorageProvider"
@@ -118,6 +119,7 @@ class _Keeper:
         scopes = await self._keep_scopes()
         await self._keep_clients(scopes)
         await self._keep_groups()
+        await self._keep_default_role()
         await self._keep_upstreams()
         await self._keep_directories()
 
@@ -248,7 +250,8 @@ class _Keeper:
             }
             await self._keep_exactly(where, mappers, f"client scope {name}")
         defaults = {name for name, scope in self.realm.scopes.items() if scope.default}
-        await self._assign(self._path("default-default-client-scopes"), ids, defaults, "every client")
+        path = self._path("default-default-client-scopes")
+        await self._assign(path, ids, defaults, "every client", among={*self.realm.scopes, OFFLINE})
         return ids
 
     async def _keep_clients(self, scopes: Mapping[str, str]) -> None:
@@ -270,13 +273,22 @@ class _Keeper:
             where = self._path("clients", ids[name], "protocol-mappers", "models")
             await self._keep_exactly(where, {}, f"client {name}")
 
-    async def _assign(self, path: str, ids: Mapping[str, str], wanted: Iterable[str], whose: str) -> None:
-        """Give the scopes; of ours, and `OFFLINE`, take those away that are not wanted."""
+    async def _assign(
+        self,
+        path: str,
+        ids: Mapping[str, str],
+        wanted: Iterable[str],
+        whose: str,
+        among: Set[str] | None = None,
+    ) -> None:
+        """Give the scopes, and take those away that are not wanted, or of these only some."""
+        if gone := sorted(set(wanted) - ids.keys()):
+            raise Refused(f"there is no client scope {gone[0]}, which {whose} needs: add it in the console")
         present = {one["name"] for one in await self._call("GET", path)}
         for name in sorted(set(wanted) - present):
             await self._call("PUT", f"{path}/{ids[name]}")
             self.changed.append(f"scope {name} of {whose}")
-        for name in sorted((present & {*self.realm.scopes, OFFLINE}) - set(wanted)):
+        for name in sorted((present if among is None else present & among) - set(wanted)):
             await self._call("DELETE", f"{path}/{ids[name]}")
             self.changed.append(f"scope {name} of {whose}")
 
@@ -326,16 +338,43 @@ class _Keeper:
                 self.changed.append(f"group {path} was not there")
                 found = await self._call("GET", by_path)
             ids[path] = found["id"]
-        await self._keep_administrators(ids[self.realm.administrators])
+            await self._keep_roles(path, found)
+        # Who is in one, somebody has decided.
+        for group in await self._call("GET", self._path("default-groups")):
+            await self._call("DELETE", self._path("default-groups", group["id"]))
+            self.changed.append(f"group {group['path']} was everybody's")
 
-    async def _keep_administrators(self, group: str) -> None:
-        (management,) = await self._call("GET", self._path("clients?clientId=realm-management"))
-        path = self._path("groups", group, "role-mappings", "clients", management["id"])
-        if any(role["name"] == "realm-admin" for role in await self._call("GET", path)):
+    async def _keep_roles(self, path: str, group: Any) -> None:
+        """Of groups, that of the administrators has one role; what others open is told by who is in them."""
+        wanted = {_MANAGEMENT: [_ADMINISTRATOR]} if path == self.realm.administrators else {}
+        if group["clientRoles"] == wanted and not group["realmRoles"]:
             return
-        role = await self._call("GET", self._path("clients", management["id"], "roles", "realm-admin"))
-        await self._call("POST", path, [role])
-        self.changed.append("the rights of the federation's administrators")
+        where = self._path("groups", group["id"], "role-mappings")
+        actual = await self._call("GET", where)
+        if "realmMappings" in actual:
+            await self._call("DELETE", f"{where}/realm", actual["realmMappings"])
+        for client, of_client in actual.get("clientMappings", {}).items():
+            extra = [role for role in of_client["mappings"] if role["name"] not in wanted.get(client, ())]
+            if extra:
+                await self._call("DELETE", f"{where}/clients/{of_client['id']}", extra)
+        if wanted:
+            role = await self._administrator()
+            await self._call("POST", f"{where}/clients/{role['containerId']}", [role])
+        self.changed.append(f"the roles of group {path}")
+
+    async def _keep_default_role(self) -> None:
+        """What everybody may do has nothing of administration."""
+        everybody = (await self._call("GET", self._path()))["defaultRole"]["id"]
+        path = self._path("roles-by-id", everybody, "composites")
+        administration = (await self._administrator())["containerId"]
+        if given := await self._call("GET", f"{path}/clients/{administration}"):
+            await self._call("DELETE", path, given)
+            self.changed.append("roles of administration were everybody's")
+
+    async def _administrator(self) -> Any:
+        """The role by which somebody administers the realm."""
+        (management,) = await self._call("GET", self._path(f"clients?clientId={_MANAGEMENT}"))
+        return await self._call("GET", self._path("clients", management["id"], "roles", _ADMINISTRATOR))
 
     async def _keep_upstreams(self) -> None:
         path = self._path("identity-provider", "instances")

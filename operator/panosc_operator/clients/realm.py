@@ -28,9 +28,9 @@ class Application:
 
     settings: Body = field(repr=False)
     scopes: tuple[str, ...] = ()
-    """Of ours: those it always has."""
+    """Those it always has; others have no place there."""
     optional_scopes: tuple[str, ...] = ()
-    """Of ours: those that it may ask for."""
+    """Those that it may ask for, likewise."""
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,60 @@ def test_a_client_changed_by_hand_is_put_back(server: keycloak.Server, kept: Rea
     assert (after["secret"], after["publicClient"]) == (FACILITY_SECRET, False)
 
 
+def test_nobody_is_put_into_groups_who_only_comes(server: keycloak.Server, kept: Realm) -> None:
+    staff = server.admin("GET", "/panosc/group-by-path/aurora/staff")
+    server.admin("PUT", f"/panosc/default-groups/{staff['id']}")
+    keep(kept)
+    assert server.admin("GET", "/panosc/default-groups") == []
+
+
+def test_nobody_administers_accounts_who_only_comes(server: keycloak.Server, kept: Realm) -> None:
+    everybody = server.admin("GET", "/panosc")["defaultRole"]["id"]
+    before = server.admin("GET", f"/panosc/roles-by-id/{everybody}/composites")
+    administrator = _administrator(server)
+    server.admin("POST", f"/panosc/roles-by-id/{everybody}/composites", [administrator])
+    keep(kept)
+    after = server.admin("GET", f"/panosc/roles-by-id/{everybody}/composites")
+    assert {one["name"] for one in after} == {one["name"] for one in before}
+
+
+def test_groups_have_no_roles_but_the_administrators(server: keycloak.Server, kept: Realm) -> None:
+    server.admin("POST", "/panosc/roles", {"name": "forged"})
+    forged = server.admin("GET", "/panosc/roles/forged")
+    administrator = _administrator(server)
+    before = {}
+    for path in ("/aurora/staff", "/federation/role=admin"):
+        group = server.admin("GET", f"/panosc/group-by-path{path}")
+        before[path] = group
+        where = f"/panosc/groups/{group['id']}/role-mappings"
+        server.admin("POST", f"{where}/realm", [forged])
+        server.admin("POST", f"{where}/clients/{administrator['containerId']}", [administrator])
+    assert "error" not in keep(kept)
+    assert {path: server.admin("GET", f"/panosc/group-by-path{path}") for path in before} == before
+
+
+def _administrator(server: keycloak.Server) -> dict[str, Any]:
+    management = _client(server, "realm-management")
+    return dict(server.admin("GET", f"/panosc/clients/{management['id']}/roles/realm-admin"))
+
+
+@pytest.mark.parametrize("kind", ["default", "optional"])
+def test_clients_have_the_scopes_that_are_declared(server: keycloak.Server, kept: Realm, kind: str) -> None:
+    server.admin("POST", "/panosc/client-scopes", {"name": f"forged-{kind}", "protocol": "openid-connect"})
+    ids = {one["name"]: one["id"] for one in server.admin("GET", "/panosc/client-scopes")}
+    where = f"/panosc/clients/{_client(server, 'facility-aurora')['id']}"
+    server.admin("DELETE", f"{where}/default-client-scopes/{ids['profile']}")
+    server.admin("PUT", f"{where}/{kind}-client-scopes/{ids[f'forged-{kind}']}")
+    keep(kept)
+    names = {one["name"] for one in server.admin("GET", f"{where}/default-client-scopes")}
+    assert names == {
+        *("basic", "acr", "profile", "email", "roles", "web-origins"),
+        "panosc",
+        "facility-aurora",
+    }
+    assert server.admin("GET", f"{where}/optional-client-scopes") == []
+
+
 def test_a_claim_added_by_hand_is_taken_away(server: keycloak.Server, kept: Realm) -> None:
     (scope,) = [one for one in server.admin("GET", "/panosc/client-scopes") if one["name"] == "panosc"]
     path = f"/panosc/client-scopes/{scope['id']}/protocol-mappers/models"

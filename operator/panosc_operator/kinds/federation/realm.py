@@ -76,6 +76,8 @@ FIRST_LOGIN_STEPS = (
         (Step("conditional-user-configured", "REQUIRED"), Step("idp-add-organization-member", "REQUIRED")),
     ),
 )
+_USUAL = ("basic", "acr", "profile", "email", "roles", "web-origins", "panosc")
+"""Scopes of every client of ours: Keycloak's own, and who somebody is in the federation."""
 ADMINISTRATORS = "/federation/role=admin"
 LIMITED = f"{access.LIMITING}limited"
 """Scope of every personal token, which names nothing that it is good for."""
@@ -298,7 +300,7 @@ def _facility_client(login: Login, settings: Settings) -> Application:
                 "post.logout.redirect.uris": "##".join(f"{host}/" for host in hosts) or "-",
             },
         },
-        scopes=("panosc", audience_of(login.facility.metadata.name)),
+        scopes=(*_USUAL, audience_of(login.facility.metadata.name)),
     )
 
 
@@ -316,7 +318,7 @@ def _device(name: str, *scopes: str, optional: tuple[str, ...]) -> Application:
             "fullScopeAllowed": False,
             "attributes": {"oauth2.device.authorization.grant.enabled": "true"},
         },
-        scopes=("panosc", *scopes),
+        scopes=(*_USUAL, *scopes),
         optional_scopes=optional,
     )
 
