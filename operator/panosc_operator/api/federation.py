@@ -20,6 +20,9 @@ from panosc_operator.api.meta import (
     Status,
 )
 
+FACILITIES_SHOWN = 256
+"""More have their login all the same; without a limit, a status could become too large to be written."""
+
 Claim = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Issuer = Annotated[
@@ -278,8 +281,10 @@ class FederationStatus(Status):
     issuer: Annotated[str, StringConstraints(max_length=2048)] | None = None
     """Address of the login as its tokens name it."""
 
-    facilities: Annotated[list[str], ListSet(), Field(max_length=256)] = Field(default_factory=list)
-    """Facilities whose services take the login's tokens: the first 256 by name."""
+    facilities: Annotated[list[str], ListSet(), Field(max_length=FACILITIES_SHOWN)] = Field(
+        default_factory=list
+    )
+    """Facilities whose services take the login's tokens; of very many the first by name."""
 
     identity_providers: Annotated[list[UpstreamStatus], ListMap(("name",)), Field(max_length=32)] = Field(
         default_factory=list

@@ -208,14 +208,15 @@ class _Keeper:
                 present[place] = step
             else:
                 foreign.append(step)
-        if lacking := sorted(" > ".join(place) for place in wanted.keys() - present.keys()):
-            raise Refused(
-                f"the flow {name} lacks {', '.join(lacking)}: add it again in the console's Authentication"
-            )
+        # Before anything is told: a step in place of one that is gone may open somebody's account to others.
         for step in foreign:
             where = self._path("authentication", "executions", step["id"])
             await self._call("DELETE", where, missing=True)
             self.changed.append(f"step {step['displayName']} of first logins")
+        if lacking := sorted(" > ".join(place) for place in wanted.keys() - present.keys()):
+            raise Refused(
+                f"the flow {name} lacks {', '.join(lacking)}: add it again in the console's Authentication"
+            )
         for place, want in wanted.items():
             step = present[place]
             beside = [present[one]["priority"] for one in wanted if one[:-1] == place[:-1]]

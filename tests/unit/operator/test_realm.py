@@ -158,6 +158,8 @@ def test_a_step_of_first_logins_in_another_place_is_told(server: keycloak.Server
     )
     place = "User creation or linking > Handle Existing Account > idp-confirm-link"
     assert f"lacks {place}: add it again" in keep(kept)["error"]
+    # What stands in its place, if only for a while, might link accounts without a proof.
+    assert "idp-confirm-link" not in [one.get("providerId") for one in _first_login(server, kept)]
     server.admin("POST", f"{flows}/{within}/executions/execution", {"provider": "idp-confirm-link"})
     assert "error" not in keep(kept)
     (confirm,) = (one for one in _first_login(server, kept) if one.get("providerId") == "idp-confirm-link")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panosc_operator.api.conditions import ConditionType, FederationReason
+from panosc_operator.api.federation import FACILITIES_SHOWN
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
 from panosc_operator.engine.resources import GATEWAY, STATEFUL_SET
 from panosc_operator.kinds import policies
@@ -14,8 +15,6 @@ from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.relations import LOGIN, REALM, issuer
 
 LINE = 1024
-FACILITIES_SHOWN = 256
-"""More have their login all the same; without a limit, a status could become too large to be written."""
 
 
 def judge(observed: Observation, children: Children) -> Judgement:
