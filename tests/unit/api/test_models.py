@@ -35,6 +35,21 @@ def test_a_field_that_nobody_knows_is_an_error_in_the_spec_only() -> None:
     assert Catalogue.model_validate(newer).status.datasets == 3
 
 
+@pytest.mark.parametrize(
+    ("aai", "field"),
+    [
+        ({"client": {"id": "panosc", "credentialsSecret": "login"}}, "issuer"),
+        ({"issuer": "https://login.eu", "client": {"id": "panosc"}}, "client.credentialsSecret"),
+        ({"issuer": "https://login.eu", "client": {"id": "panosc", "secret": "hidden"}}, "client.secret"),
+    ],
+)
+def test_a_client_has_an_issuer_and_its_secret_in_a_secret(aai: dict[str, Any], field: str) -> None:
+    aai = {"audience": "esrf", "entitlementNamespace": "geant:esrf.eu", **aai}
+    with pytest.raises(ValidationError) as refused:
+        Facility.model_validate({"metadata": {"name": "esrf"}, "spec": {"displayName": "E", "aai": aai}})
+    assert ".".join(("spec.aai", field)) in {".".join(map(str, one["loc"])) for one in refused.value.errors()}
+
+
 def test_a_number_is_a_quantity_too() -> None:
     spec = {"displayName": "ESRF", "quota": {"cpu": 64, "memory": "1Ti"}}
     quota = Facility.model_validate({"metadata": {"name": "esrf"}, "spec": spec}).spec.quota
