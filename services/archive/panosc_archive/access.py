@@ -129,6 +129,9 @@ class Access:
             asked = located.path if located else path
             sight = (await self._sights([asked])).get(asked)
             if located is None or sight is None:
+                if directories:
+                    # As for a hidden directory, which is looked into: else time could tell that there is one.
+                    await self._page(asked)
                 raise await self._refused(path=asked)
             if located.descriptor < 0:
                 log.error("file cannot be read", path=located.path)
@@ -151,12 +154,11 @@ class Access:
 
         Raises Problem: 404 if that is nothing, 503 while it is unknown.
         """
-        try:
-            page = await self.visibility.children(directory, after, limit)
-        except CatalogueUnavailable as error:
-            raise unavailable(error) from error
+        page = await self._page(directory, after, limit)
         if directory and not page.entries:
-            # Also for an `after` behind the last name: else hidden directories could be found.
+            # Also for an `after` behind the last name: else hidden directories could be found. The catalogue
+            # is asked as about what is absent, which might be a file.
+            await self._sights([directory])
             raise self.not_found()
         await self._record(page.sight, entries=len(page.entries))
         return page
@@ -176,6 +178,12 @@ class Access:
             raise await self._refused(pid=pid)
         await self._record(dataset.sight)
         return dataset
+
+    async def _page(self, directory: str, after: str = "", limit: int = 1) -> Children:
+        try:
+            return await self.visibility.children(directory, after, limit)
+        except CatalogueUnavailable as error:
+            raise unavailable(error) from error
 
     async def _sights(self, real_paths: Sequence[str]) -> dict[str, Sight]:
         try:

@@ -55,7 +55,7 @@ def nginx_configuration(base: Path, name: str, api_port: int, port: int) -> Path
     return configuration
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
     """Until `url` answers 200; fails with the process's log if that does not happen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
