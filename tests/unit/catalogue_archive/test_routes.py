@@ -22,7 +22,7 @@ from unit.catalogue_archive.world import OPEN
 PROCESS = "it is about the process"
 TEAMS = "it is about people: who sees a team is in unit/catalogue/teams"
 POLICY = "it is for administrators alone: unit/catalogue/test_login asks as every role"
-INTERNAL = "it is for archives alone, which the matrix asks by; that others are refused, test_matrix has"
+INTERNAL = "it is for archives alone, which the matrix asks by; that others are refused, test_callers has"
 FIXED = "it says the same to everybody, whatever is in the database"
 SHOWING_NO_DATA = {
     "archive": {
