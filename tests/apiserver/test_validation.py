@@ -70,6 +70,7 @@ def changed(manifest: Object, path: str, value: Any) -> Object:
 ACCEPTED = [
     (FEDERATION, "spec.identityProviders", [PROVIDER]),
     (FEDERATION, "spec.userDirectories", [DIRECTORY]),
+    (FEDERATION, "spec.mail", {"host": "smtp.x.eu", "sender": "login@x.eu"}),
     (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "url": "ldaps://ad.x.eu:3269", "vendor": "ad"}]),
     (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "url": "ldap://ldap.x.eu", "startTls": True}]),
     (FEDERATION, "spec.userDirectories", [{**DIRECTORY, "userFilter": "(&(a=b)(!(c=d)))"}]),
@@ -194,6 +195,8 @@ REFUSED = [
         "an LDAP filter in parentheses",
     ),
     (FEDERATION, "spec.userDirectories", [DIRECTORY, DIRECTORY], "Duplicate value"),
+    (FEDERATION, "spec.mail", {"host": "smtp.x.eu", "sender": "login"}, "write an e-mail address"),
+    (FEDERATION, "spec.mail", {"host": "smtp.x.eu", "sender": "a@x.eu", "tls": "none"}, "spec.mail.tls"),
     (FEDERATION, "spec.replicas", 0, "spec.replicas in body should be greater than or equal to 1"),
     (FACILITY, "spec.displayName", REMOVE, "spec.displayName: Required value"),
     (FACILITY, "spec.displayName", "", "spec.displayName in body should be at least 1 chars long"),

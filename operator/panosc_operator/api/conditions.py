@@ -82,6 +82,10 @@ class FederationReason(Described):
         "RealmFailed",
         "The realm couldn't be made as the spec says; the message has Keycloak's words. It's tried again.",
     )
+    MAIL_SECRET_NOT_FOUND = (
+        "MailSecretNotFound",
+        "The Secret of the mail server isn't there, or lacks a key; people log in, and no letter is sent.",
+    )
     DELETING = "Deleting", "The federation is being deleted; the message says what is still there."
     PROVIDERS_OFFERED = "ProvidersOffered", "People can log in through every identity provider."
     PROVIDER_SECRET_NOT_FOUND = (

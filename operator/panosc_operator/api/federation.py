@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, rules
 from panosc_operator.api.conditions import ConditionType, FederationReason
 from panosc_operator.api.database import PostgreSQL, database_rules
+from panosc_operator.api.facility import Email
 from panosc_operator.api.meta import (
     DeletionPolicy,
     DnsLabel,
@@ -181,6 +182,27 @@ class UserDirectory(Document):
     them."""
 
 
+class MailServer(Document):
+    """An SMTP server that takes letters of the login's."""
+
+    host: DnsName
+    """Host of the server, which its certificate names."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 465
+    """Port of the server; 587 is usual with `starttls`."""
+
+    tls: Literal["implicit", "starttls"] = "implicit"
+    """How connections are encrypted: from the beginning, or by STARTTLS, which Keycloak goes without if
+    somebody on the way hides that the server has it."""
+
+    sender: Email
+    """Address that letters come from."""
+
+    credentials_secret: ObjectName | None = None
+    """Name of the Secret in the operator's namespace with `username` and `password`. No letter is sent while
+    it isn't there. Unset: the server asks for none."""
+
+
 class AccountsDatabase(PostgreSQL):
     """The PostgreSQL with accounts, groups and sessions, which the operator runs."""
 
@@ -220,6 +242,10 @@ class FederationSpec(Document):
     )
     """LDAP servers whose people may log in. One that is taken out is switched off, and its people with it;
     they are known again when it comes back."""
+
+    mail: MailServer | None = None
+    """Server for letters by which people set a new password, and show that an address is theirs. Unset:
+    neither is offered."""
 
     personal_token_days: Annotated[int, Field(ge=0, le=366)] = 90
     """Days after which the tokens end that people make for their scripts; 0 if nobody may have any, which

@@ -112,6 +112,7 @@ class _Keeper:
         wish = self.realm
         self.token = await self._authenticate()
         await self._keep_realm()
+        await self._keep_mail()
         await self._keep_profile()
         await self._keep_first_login()
         # The realm names its flow, which has to be there.
@@ -180,6 +181,17 @@ class _Keeper:
         if not contains(actual, settings):
             await self._call("PUT", self._path(), merged(actual, settings))
             self.changed.append(f"settings of the realm: {_differing(actual, settings)}")
+
+    async def _keep_mail(self) -> None:
+        """The mail server; what others set is left alone while none is declared."""
+        mail, actual = self.realm.mail, await self._call("GET", self._path())
+        present = {name: value for name, value in actual["smtpServer"].items() if name != "password"}
+        wanted = {**mail.settings, MARK: mail.version} if mail else {}
+        if present == wanted or (not mail and MARK not in present):
+            return
+        secret = {"password": mail.password} if mail and mail.password else {}
+        await self._call("PUT", self._path(), {**actual, "smtpServer": {**wanted, **secret}})
+        self.changed.append("the mail server")
 
     async def _keep_profile(self) -> None:
         path = self._path("users", "profile")

@@ -58,6 +58,17 @@ class Directory:
 
 
 @dataclass(frozen=True)
+class Mail:
+    """An SMTP server that takes letters."""
+
+    settings: Mapping[str, str]
+    """By Keycloak's names, without the password."""
+    password: str | None = field(repr=False)
+    version: str
+    """Changes with the settings and the password, which Keycloak does not show."""
+
+
+@dataclass(frozen=True)
 class Step:
     """A step of a flow by which people log in."""
 
@@ -91,6 +102,7 @@ class Realm:
     clients: Mapping[str, Application] = field(repr=False)
     upstreams: Mapping[str, Upstream] = field(repr=False)
     directories: Mapping[str, Directory]
+    mail: Mail | None
     groups: tuple[str, ...]
     """Paths, each after that of the group it is in."""
     administrators: str

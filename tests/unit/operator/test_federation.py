@@ -227,6 +227,15 @@ def test_what_became_of_a_directory_is_told(
     FederationStatus.model_validate({**judgement.status, "conditions": []})
 
 
+def test_a_mail_server_without_its_secret_is_told() -> None:
+    obj = federation(mail={"host": "smtp.x.eu", "sender": "login@x.eu", "credentialsSecret": "smtp"})
+    finding = judged(obj, [*WORLD, secret("smtp", username="login")]).finding
+    assert finding is not None
+    assert finding.reason == "MailSecretNotFound"
+    assert "no Secret smtp with keys username and password for spec.mail" in finding.message
+    assert judged(obj, [*WORLD, secret("smtp", username="login", password="hidden")]).finding is None
+
+
 def test_a_federation_that_is_deleted_gives_no_login() -> None:
     gone = federation()
     gone["metadata"]["deletionTimestamp"] = "2026-02-01T00:00:00Z"

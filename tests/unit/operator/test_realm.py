@@ -16,7 +16,7 @@ import pytest
 from aarc_entitlement import G069
 from panosc_operator.api import Facility, Federation
 from panosc_operator.clients.keycloak import KeptRealm
-from panosc_operator.clients.realm import Realm
+from panosc_operator.clients.realm import Mail, Realm
 from panosc_operator.kinds.federation.account import Account
 from panosc_operator.kinds.federation.realm import Login, realm
 from support import keycloak, postgres
@@ -52,6 +52,7 @@ def wish(
     *facilities: str,
     accounts: Mapping[str, Account] | None = None,
     binders: Mapping[str, Account] | None = None,
+    letters: Mail | None = None,
     **spec: Any,
 ) -> Realm:
     logins = {
@@ -59,7 +60,7 @@ def wish(
         for name in facilities
     }
     own = Account(OPERATOR_SECRET, "1")
-    made = realm(federation(**spec), settings(), own, logins, accounts or {}, binders or {})
+    made = realm(federation(**spec), settings(), own, logins, accounts or {}, binders or {}, letters)
     return replace(made, url=server.url)
 
 

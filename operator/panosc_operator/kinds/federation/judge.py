@@ -68,6 +68,17 @@ def _realm(case: Case[Observation]) -> Finding | None:
     return None
 
 
+def _mail(case: Case[Observation]) -> Finding | None:
+    wish, declared = case.observed.realm, case.observed.federation.spec.mail
+    if wish is None or wish.mail or declared is None:
+        return None
+    message = (
+        f"no Secret {declared.credentials_secret} with keys username and password for spec.mail is in "
+        f"namespace {case.observed.namespace}: make it, or name another"
+    )
+    return Finding(FederationReason.MAIL_SECRET_NOT_FOUND, message, stalled=True)
+
+
 _POLICIES = (
     _taken,
     policies.refused(FederationReason.APPLY_FAILED),
@@ -77,6 +88,7 @@ _POLICIES = (
     _gateway,
     policies.progressing(FederationReason.PROGRESSING),
     _realm,
+    _mail,
 )
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from panosc_operator.api import Catalogue, DataArchive, Facility, Federation
 from panosc_operator.api.federation import IdentityProvider, UserDirectory
 from panosc_operator.api.meta import GROUP
-from panosc_operator.clients.realm import Realm
+from panosc_operator.clients.realm import Mail, Realm
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import SECRET, Key, Object, is_controlled_by
 from panosc_operator.kinds.federation.account import Account
+from panosc_operator.kinds.federation.mail import mail
 from panosc_operator.kinds.federation.realm import Login, realm
 from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import (
@@ -98,7 +99,8 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     wish = None
     own = _account(administrator, "client-secret")
     if own is not None:
-        wish = realm(federation, settings, own, logins, accounts, binders)
+        letters = await _mail(federation, namespace, reader)
+        wish = realm(federation, settings, own, logins, accounts, binders, letters)
     bundle = await read_bundle(settings, reader)
     key = Key(GROUP, federation.info.kind, None, name)
     report, current = reader.services.latest(key)
@@ -123,6 +125,18 @@ def _is_established(facility: Object) -> bool:
     """Whether it has its namespace and its domain, which no other facility has, and is to stay."""
     has_domain = bool((facility.get("status") or {}).get("domain"))
     return has_domain and not facility["metadata"].get("deletionTimestamp")
+
+
+async def _mail(federation: Federation, namespace: str, reader: Reader) -> Mail | None:
+    """The mail server with its account; None if none is declared, or its Secret lacks something."""
+    declared, title = federation.spec.mail, federation.spec.display_name
+    if declared is None:
+        return None
+    if declared.credentials_secret is None:
+        return mail(declared, title, "", None)
+    secret = await reader.read(SECRET, namespace, declared.credentials_secret)
+    username, password = _account(secret, "username"), _account(secret, "password")
+    return mail(declared, title, username.secret, password) if username and password else None
 
 
 async def _accounts(

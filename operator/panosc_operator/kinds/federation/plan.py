@@ -170,6 +170,7 @@ def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]
         {"from": clients, "ports": ports(API_PORT)},
         {"from": [logins], "ports": ports(*CLUSTERING_PORTS)},
     ]
+    letters = [spec.mail.port] if spec.mail else []
     from_login: list[Object] = [
         {
             "to": [pods_in(settings.dns_namespace)],
@@ -177,8 +178,8 @@ def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]
         },
         {"to": [databases], "ports": ports(POSTGRES_PORT)},
         {"to": [logins], "ports": ports(*CLUSTERING_PORTS)},
-        # Upstream providers and directories, wherever they are; providers also behind the same gateway.
-        {"to": OUTSIDE, "ports": ports(*sorted({443, *map(port_of, spec.user_directories)}))},
+        # Upstream providers, directories and mail, wherever they are; providers also behind the same gateway.
+        {"to": OUTSIDE, "ports": ports(*sorted({443, *map(port_of, spec.user_directories), *letters}))},
         {"to": [pods_in(settings.gateway_namespace)], "ports": ports(settings.gateway_target_port)},
     ]
     to_database: list[Object] = [{"from": [logins], "ports": ports(POSTGRES_PORT)}]

@@ -13,7 +13,7 @@ from panosc_common import access
 
 from panosc_operator.api import Facility, Federation
 from panosc_operator.api.federation import IdentityProvider
-from panosc_operator.clients.realm import OFFLINE, Application, Body, Realm, Scope, Step, Upstream
+from panosc_operator.clients.realm import OFFLINE, Application, Body, Mail, Realm, Scope, Step, Upstream
 from panosc_operator.engine.desired import digest
 from panosc_operator.kinds.building import CALLBACK_PATH
 from panosc_operator.kinds.federation.account import Account
@@ -126,6 +126,7 @@ def realm(
     logins: Mapping[str, Login],
     accounts: Mapping[str, Account],
     binders: Mapping[str, Account],
+    mail: Mail | None = None,
 ) -> Realm:
     """The realm as it should be; `logins` by facility, `accounts` by identity provider, and `binders`, which
     look people up, by user directory."""
@@ -151,7 +152,7 @@ def realm(
         version="",
         client_id=OPERATOR,
         client_secret=own.secret,
-        settings=_settings(federation, settings),
+        settings={**_settings(federation, settings), **_letters(federation, mail)},
         attributes=tuple(_attribute(name, several) for name, (_, several, _) in _ATTRIBUTES.items()),
         first_login=FIRST_LOGIN,
         first_login_steps=FIRST_LOGIN_STEPS,
@@ -163,6 +164,7 @@ def realm(
             for one in spec.user_directories
             if one.name in binders
         },
+        mail=mail,
         groups=tuple(_groups(logins)),
         administrators=ADMINISTRATORS,
     )
@@ -201,6 +203,13 @@ def _settings(federation: Federation, settings: Settings) -> Body:
         "eventsExpiration": 90 * _DAY,
         "adminEventsEnabled": True,
     }
+
+
+def _letters(federation: Federation, mail: Mail | None) -> Body:
+    """What takes a letter. Where a directory's word on addresses does not count, no letter changes that: its
+    people would be asked for theirs again and again."""
+    believed = all(one.verifies_email for one in federation.spec.user_directories)
+    return {"resetPasswordAllowed": mail is not None, "verifyEmail": mail is not None and believed}
 
 
 def _ending(days: int) -> Body:
