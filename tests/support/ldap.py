@@ -69,7 +69,7 @@ class Server:
         """Start and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                # With a level of messages, were it none, it stays in the foreground.
+                # With `-d` it stays in the foreground.
                 [SLAPD, "-d", "0", "-f", "slapd.conf", "-h", f"{self.plain_url} {self.url}"],
                 stdout=log,
                 stderr=log,
@@ -100,7 +100,7 @@ class Server:
         )
 
     def add(self, name: str) -> None:
-        """Somebody new, below a unit of people as facilities have them."""
+        """Somebody new."""
         self.change(f"""
 dn: uid={name},{PEOPLE}
 objectClass: inetOrgPerson

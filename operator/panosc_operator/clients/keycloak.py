@@ -294,7 +294,7 @@ class _Keeper:
         whose: str,
         among: Set[str] | None = None,
     ) -> None:
-        """Give the scopes, and take those away that are not wanted, or of these only some."""
+        """Give the scopes, and take away all others, or of those only the ones in `among`."""
         if gone := sorted(set(wanted) - ids.keys()):
             raise Refused(f"there is no client scope {gone[0]}, which {whose} needs: add it in the console")
         present = {one["name"] for one in await self._call("GET", path)}
