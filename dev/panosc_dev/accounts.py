@@ -50,6 +50,8 @@ def make(cluster: LocalCluster, namespace: str) -> None:
             "email": f"{one.name}@aurora.example",
             "enabled": True,
             "groups": [one.group],
+            # What everybody may do with their own account, which an import gives to nobody by itself.
+            "realmRoles": ["default-roles-panosc"],
             "credentials": [{"type": "password", "value": PASSWORD, "temporary": False}],
         }
         for one in ACCOUNTS
