@@ -100,12 +100,26 @@ _EVERYWHERE = {
 _IN_TOKENS = {**_EVERYWHERE, "userinfo.token.claim": "false", "introspection.token.claim": "false"}
 _ON_REQUEST = {**_EVERYWHERE, "id.token.claim": "false", "access.token.claim": "false"}
 """In the answers to whoever has the token, not in the token, as the EOSC AAI Architecture has it."""
+
+
+@dataclass(frozen=True)
+class _Attribute:
+    """What is known of somebody, by the field of UpstreamClaims that says where from."""
+
+    upstream: str
+    label: str
+    several: bool
+    """Whether there may be several values."""
+    where: Mapping[str, str]
+    """In which tokens and answers the claim is."""
+
+
 _ATTRIBUTES = {
-    # By claim: field of UpstreamClaims, whether there may be several values, and where it is said.
-    "schac_home_organization": ("home_organization", False, _ON_REQUEST),
-    "voperson_external_affiliation": ("affiliation", True, _ON_REQUEST),
-    "eduperson_assurance": ("assurance", True, _EVERYWHERE),
-    "orcid": ("orcid", False, _EVERYWHERE),
+    # By claim.
+    "schac_home_organization": _Attribute("home_organization", "Home organisation", False, _ON_REQUEST),
+    "voperson_external_affiliation": _Attribute("affiliation", "Affiliation there", True, _ON_REQUEST),
+    "eduperson_assurance": _Attribute("assurance", "Assurance of identity", True, _EVERYWHERE),
+    "orcid": _Attribute("orcid", "ORCID iD", False, _EVERYWHERE),
 }
 
 
@@ -153,7 +167,7 @@ def realm(
         client_id=OPERATOR,
         client_secret=own.secret,
         settings={**_settings(federation, settings), **_letters(federation, mail)},
-        attributes=tuple(_attribute(name, several) for name, (_, several, _) in _ATTRIBUTES.items()),
+        attributes=tuple(_attribute(name, one) for name, one in _ATTRIBUTES.items()),
         first_login=FIRST_LOGIN,
         first_login_steps=FIRST_LOGIN_STEPS,
         scopes=scopes,
@@ -246,11 +260,11 @@ def _identity(federation: Federation, host: str) -> Scope:
                     "user.attribute": claim,
                     "claim.name": claim,
                     "jsonType.label": "String",
-                    "multivalued": str(several).lower(),
-                    **where,
+                    "multivalued": str(one.several).lower(),
+                    **one.where,
                 },
             )
-            for claim, (_, several, where) in _ATTRIBUTES.items()
+            for claim, one in _ATTRIBUTES.items()
         },
     }
     return Scope(mappers, "Who you are, and the groups that you are in", default=True)
@@ -341,13 +355,13 @@ def _groups(facilities: Iterable[str]) -> Iterable[str]:
             yield f"/{facility}/{name}"
 
 
-def _attribute(name: str, several: bool) -> Body:
+def _attribute(name: str, attribute: _Attribute) -> Body:
     """Administrators and upstream providers say these about people, people themselves don't."""
     return {
         "name": name,
-        "displayName": name,
+        "displayName": attribute.label,
         "permissions": {"view": ["admin", "user"], "edit": ["admin"]},
-        "multivalued": several,
+        "multivalued": attribute.several,
     }
 
 
@@ -375,13 +389,13 @@ def _upstream(provider: IdentityProvider, account: Account) -> Upstream:
         name: {
             "identityProviderMapper": "oidc-user-attribute-idp-mapper",
             "config": {
-                "claim": getattr(provider.claims, upstream),
+                "claim": getattr(provider.claims, one.upstream),
                 "user.attribute": name,
                 "syncMode": "FORCE",
             },
         }
-        for name, (upstream, _, _) in _ATTRIBUTES.items()
-        if getattr(provider.claims, upstream)
+        for name, one in _ATTRIBUTES.items()
+        if getattr(provider.claims, one.upstream)
     }
     version = digest([settings, mappers, account.version])
     settings["config"]["clientSecret"] = account.secret
