@@ -98,6 +98,7 @@ STATES = [
 ]
 """`foreign` is what another proposal measured elsewhere."""
 OPEN = STATES[0]
+DAY = 86_400
 MISSING = State("nowhere", is_gone=True)
 """What there has never been."""
 
@@ -169,7 +170,8 @@ class Login:
     def token(self, *groups: str, scope: str = "", kid: str = "1", key: Any = None, **changes: Any) -> str:
         """A token of somebody in these groups, but for the changes."""
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 600, "scope": scope}
+        # Tests of a whole session share it.
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + DAY, "scope": scope}
         claims["entitlements"] = [f"urn:{NAMESPACE}:group:{group}" for group in groups]
         return jwt.encode(claims | changes, key or self.keys[kid], "RS256", headers={"kid": kid})
 
