@@ -43,7 +43,7 @@ def elsewhere(demo: Demo) -> Iterator[None]:
     demo.eventually(lambda: _login(demo), until=lambda login: login == federation, seconds=150)
     demo.kubectl("wait", "--for=condition=Ready", "facility/aurora", "--timeout=150s")
     _name(demo, None)
-    demo.kubectl("delete", "secret", "umbrella-client", "--namespace=aurora")
+    demo.kubectl("delete", "secret", "umbrella-client", "--namespace=aurora", "--ignore-not-found")
     demo.kubectl("delete", "namespace", upstream.NAMESPACE)
 
 
@@ -109,6 +109,8 @@ def test_without_the_clients_secret_pages_go_on_for_the_public(demo: Demo, conte
 
     def ways_in() -> int:
         page.goto(f"{CATALOGUE}/search")
+        # An error's page, while pods are replaced, has no way in either.
+        expect(page.locator("#hits")).to_be_visible()
         return page.get_by_role("link", name="Log in").count()
 
     demo.eventually(ways_in, until=lambda found: found == 0, seconds=150)
