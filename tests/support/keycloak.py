@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import jwt
 from panosc_dev import downloads, images
 from panosc_dev.paths import REPOSITORY, cache_directory
 from panosc_dev.toolchain import locked
@@ -180,15 +181,12 @@ def realm(name: str, audience: str, claims: Mapping[str, Mapping[str, Any]]) -> 
                 # None of Keycloak's own that says something of addresses, too.
                 "defaultClientScopes": ["basic"],
                 "protocolMappers": [
-                    _mapper("oidc-audience-mapper", "audience", {"included.custom.audience": audience}),
-                    *(
-                        _mapper(
-                            "oidc-hardcoded-claim-mapper",
-                            claim,
-                            {"claim.name": claim, "claim.value": json.dumps(value), "jsonType.label": "JSON"},
-                        )
-                        for claim, value in said.items()
+                    _mapper(
+                        "oidc-audience-mapper",
+                        "audience",
+                        {"included.custom.audience": audience, "access.token.claim": "true"},
                     ),
+                    *(claim(name, value) for name, value in said.items()),
                 ],
             }
             for who, said in claims.items()
@@ -201,10 +199,16 @@ def credentials(who: str) -> dict[str, str]:
     return {"client_id": who, "client_secret": SECRET, "grant_type": "client_credentials"}
 
 
+def claim(name: str, value: Any, where: str = "access.token.claim") -> dict[str, Any]:
+    """A mapper that says the same of everybody; `where`: the setting of the place where it says so."""
+    config = {"claim.name": name, "claim.value": json.dumps(value), "jsonType.label": "JSON", where: "true"}
+    return _mapper("oidc-hardcoded-claim-mapper", name, config)
+
+
+def claims(token: str) -> dict[str, Any]:
+    """What a token says, taken at its word."""
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
 def _mapper(kind: str, name: str, config: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "protocol": "openid-connect",
-        "protocolMapper": kind,
-        "config": {"access.token.claim": "true", **config},
-    }
+    return {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": dict(config)}

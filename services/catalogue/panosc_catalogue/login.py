@@ -6,9 +6,10 @@ from typing import Any
 import httpx2
 from panosc_common import access
 from panosc_common.access import Grants, Scope
+from panosc_common.authentication import Authenticator
 from panosc_common.problem import Problem
 from panosc_common.signed import Link
-from panosc_common.tokens import NotFor, PublishedKeys, Verifier
+from panosc_common.tokens import NotFor
 from starlette.requests import Request
 
 from panosc_catalogue.query.model import CLOCK
@@ -55,10 +56,9 @@ class Login:
         metadata: str | None = None,
     ) -> None:
         """`metadata`: where programs learn how to log in, which refusals tell (RFC 9728, section 5.1)."""
-        keys = PublishedKeys(aai.issuer, client, address=aai.keys)
-        self._verifier = Verifier(aai.issuer, aai.audience, keys)
+        self._authenticator = Authenticator(aai, client)
         self._metadata = metadata
-        self._namespace = aai.entitlement_namespace
+        self._group = aai.root(facility.name)
         self._facility = facility
 
     async def viewer(self, request: Request, rows: Rows, scope: Scope) -> Viewer:
@@ -72,7 +72,7 @@ class Login:
             token = _bearer(request)
             if token is None:
                 return PUBLIC
-            asking = access.principal(await self._verifier.claims(token))
+            asking = await self._authenticator.principal(token)
             if not asking.may(scope) and scope is not Scope.READ:
                 raise NotFor(scope)
         except Problem as refusal:
@@ -83,7 +83,7 @@ class Login:
             raise
         if not asking.may(scope):
             return Viewer(subject=asking.subject, name=asking.name)
-        granted = access.grants(asking, self._namespace, self._facility.name)
+        granted = access.grants(asking, self._group)
         return await self._granted(granted, asking.subject, rows, asking.name, granted.proposals)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:

@@ -14,10 +14,12 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
     urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal or of a group
     urn:<namespace>:group:<facility>:role=user-office         names people of proposals, also itself
     urn:<namespace>:group:federation:role=admin               administrator of the federation
+
+At a login elsewhere, the facility's groups may lie below another one than that of its name.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -62,6 +64,18 @@ EntitlementNamespace = Annotated[
 ]
 
 
+EntitlementGroup = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^:#?\s=]+(:[^:#?\s=]+)*$", max_length=255),
+    Field(
+        json_schema_extra={
+            "x-remedy": "groups with colons between them, as entitlements have them after `:group:`, such as "
+            "vo.esrf.example or community:esrf"
+        }
+    ),
+]
+
+
 class Aai(Document):
     """The login by which people and programs show who they are, an OpenID Connect provider."""
 
@@ -75,6 +89,20 @@ class Aai(Document):
 
     entitlement_namespace: EntitlementNamespace
     """Namespace of the entitlements that count here. Groups of other namespaces say nothing."""
+
+    group: EntitlementGroup | None = None
+    """The facility's group in the namespace, below which its others lie, as entitlements write it:
+    `vo.esrf.example`, or `community:esrf` where it is a subgroup. If unset, that of the Facility's name."""
+
+    userinfo: bool = False
+    """Whether the login is asked at its UserInfo endpoint for what its access tokens may leave out:
+    entitlements, ORCID iD, verified e-mail address and name. Answers are kept for five minutes at most, or as
+    long as the token is valid while the login is away."""
+
+    def root(self, facility: str) -> Entitlement:
+        """Membership of the facility's group."""
+        groups = entitlements.path(self.group) if self.group else (facility,)
+        return Entitlement(self.entitlement_namespace, groups)
 
 
 class Login(Aai):
@@ -146,21 +174,23 @@ class Grants:
         return Role.STAFF if self.staff else None
 
 
-def grants(asking: Principal, namespace: str, facility: str) -> Grants:
-    """What the principal may see of `facility`; groups of other namespaces and facilities say nothing."""
-    below = [one for one in asking.entitlements if one.namespace == namespace and one.groups[0] == facility]
+def grants(asking: Principal, root: Entitlement) -> Grants:
+    """What the principal may see of the facility whose group is `root`; other groups say nothing."""
+    depth = len(root.groups)
+    below = [one for one in asking.entitlements if one.satisfies(root)]
 
     def has_role(role: str) -> bool:
-        return any(one.satisfies(Entitlement(namespace, (facility,), role)) for one in below)
+        return any(one.satisfies(replace(root, role=role)) for one in below)
 
     def named(group: str) -> frozenset[str]:
-        return frozenset(one.groups[2] for one in below if len(one.groups) > 2 and one.groups[1] == group)
+        paths = [one.groups[depth:] for one in below]
+        return frozenset(path[1] for path in paths if len(path) > 1 and path[0] == group)
 
     return Grants(
         proposals=named("proposals"),
         identities=asking.identities,
         instruments=named("instruments"),
-        staff=any(one.groups[1:2] == ("staff",) for one in below),
+        staff=any(one.groups[depth : depth + 1] == ("staff",) for one in below),
         admin=has_role("admin"),
         user_office=has_role("user-office"),
     )

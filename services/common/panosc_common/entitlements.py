@@ -38,17 +38,21 @@ class Entitlement:
         return required.role is None or (self.groups, self.role) == (required.groups, required.role)
 
 
+def path(text: str) -> tuple[str, ...]:
+    """The groups that `text` names as entitlements do, the outermost first."""
+    return tuple(map(unquote, text.split(":")))
+
+
 def parse(text: str) -> Entitlement | None:
     """The entitlement that `text` is; None for every other URN: capabilities, other communities' forms."""
     urn, named, authority = text.partition("#")
     namespace, _, rest = urn.partition(":group:")
-    path, marked, role = rest.partition(":role=")
+    group, marked, role = rest.partition(":role=")
     scheme, *spaces = namespace.split(":")
-    groups = path.split(":")
-    segments = [*spaces, *groups, *([role] if marked else [])]
+    segments = [*spaces, *group.split(":"), *([role] if marked else [])]
     if scheme.lower() != "urn" or len(spaces) < 2 or not all(map(_SEGMENT.fullmatch, segments)):
         return None
     if len(text) > MAX_LENGTH or (named and not re.fullmatch(r"\S+", authority)):
         return None
     lower = re.sub("%[0-9a-f]{2}", lambda code: code[0].upper(), ":".join(spaces).lower())
-    return Entitlement(lower, tuple(map(unquote, groups)), unquote(role) or None, authority or None)
+    return Entitlement(lower, path(group), unquote(role) or None, authority or None)

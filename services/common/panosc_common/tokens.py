@@ -16,6 +16,7 @@ import structlog
 from jwt import PyJWK, PyJWKSet
 
 from panosc_common.problem import Problem
+from panosc_common.provider import ANSWER_SECONDS, FAILURES, Provider
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -29,8 +30,6 @@ KEYS_SECONDS = 600.0
 """Age at which keys are fetched again."""
 AGAIN_SECONDS = 10.0
 """Time between two fetches of keys at least, whatever keys tokens name."""
-FETCH_SECONDS = 5.0
-"""Time in which the provider gives its keys, or counts as away."""
 _TYPES = ("at+jwt", "application/at+jwt", "jwt")
 
 
@@ -141,8 +140,7 @@ class PublishedKeys:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`address`: where they are, if that need not be asked from the issuer."""
-        self._issuer = issuer
-        self._client = client
+        self._provider = Provider(issuer, client)
         self._address = address
         self._now = now
         self._keys: KeySet | None = None
@@ -158,7 +156,7 @@ class PublishedKeys:
             # A key that is known is good until another answer comes: nobody waits for that.
             self._fetched_again()
         if self._keys is None:
-            raise ProviderAway(self._issuer)
+            raise ProviderAway(self._provider.issuer)
         return key or await self._keys.named(name)
 
     def _fetched_again(self) -> asyncio.Task[None]:
@@ -171,35 +169,20 @@ class PublishedKeys:
     async def _fetch(self) -> None:
         """Fetch the keys; those that are known stay while the provider does not answer."""
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 keys = await self._published()
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TimeoutError) as error:
-            log.warning("keys of the login not fetched", issuer=self._issuer, why=str(error) or repr(error))
+        except FAILURES as error:
+            log.warning(
+                "keys of the login not fetched", issuer=self._provider.issuer, why=str(error) or repr(error)
+            )
         else:
             self._keys = keys
             self._fetched = self._now()
         self._tried = self._now()
 
     async def _published(self) -> KeySet:
-        return KeySet(await self._json(self._address or await self._discovered()))
-
-    async def _discovered(self) -> str:
-        """Where the provider says that its keys are."""
-        told = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-        if told.get("issuer") != self._issuer:
-            raise ValueError(f"it calls itself {told.get('issuer')!r}")
-        address = str(told.get("jwks_uri"))
-        if self._issuer.startswith("https://") and not address.startswith("https://"):
-            raise ValueError(f"it has its keys at {address}, where anybody in between could change them")
-        return address
-
-    async def _json(self, url: str) -> dict[str, Any]:
-        response = await self._client.get(url)
-        response.raise_for_status()
-        answer = response.json()
-        if not isinstance(answer, dict):
-            raise ValueError(f"{url} is answered with no JSON object")
-        return answer
+        address = self._address or await self._provider.address("jwks_uri")
+        return KeySet(await self._provider.get(address))
 
 
 def _is_for_access(header: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from panosc_common import access
-from panosc_common.access import Grants, Role, Scope, grants, principal, reason
+from panosc_common.access import Aai, Grants, Role, Scope, grants, principal, reason
+from panosc_common.entitlements import Entitlement
 
 NAMESPACE = "geant:panosc.eu"
+ROOT = Entitlement(NAMESPACE, ("esrf",))
 
 
 def granted(*groups: str, claim: str = "entitlements", **claims: Any) -> Grants:
@@ -17,7 +19,7 @@ def granted(*groups: str, claim: str = "entitlements", **claims: Any) -> Grants:
 
 def by_groups(claims: dict[str, Any]) -> Grants:
     """What these claims grant, but for who it is."""
-    return replace(grants(principal(claims), NAMESPACE, "esrf"), identities=frozenset())
+    return replace(grants(principal(claims), ROOT), identities=frozenset())
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,34 @@ def test_another_namespace_says_nothing() -> None:
     assert by_groups(said) == Grants()
 
 
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("vo.esrf.eu:sub%20group:staff:role=member#aai.egi.eu", Grants(staff=True)),
+        ("vo.esrf.eu:sub%20group:role=admin", Grants(admin=True)),
+        ("vo.esrf.eu:sub%20group:proposals:HC-4123", Grants(proposals=frozenset({"HC-4123"}))),
+        ("vo.esrf.eu:role=admin", Grants()),
+        ("vo.esrf.eu:staff", Grants()),
+        ("vo.esrf.eu:sub%20group:beamlines:staff", Grants()),
+        ("esrf:role=admin", Grants()),
+    ],
+)
+def test_the_facilitys_group_may_be_called_otherwise(group: str, expected: Grants) -> None:
+    root = Aai.model_validate(
+        {
+            "issuer": "https://aai.egi.eu/auth/realms/egi",
+            "audience": "esrf-data",
+            "entitlementNamespace": "mace:egi.eu",
+            "group": "vo.esrf.eu:sub%20group",
+        }
+    ).root("esrf")
+    asking = principal({"sub": "x", "eduperson_entitlement": [f"urn:mace:egi.eu:group:{group}"]})
+    assert replace(grants(asking, root), identities=frozenset()) == expected
+
+
 def test_one_entitlement_may_come_without_a_list() -> None:
     said = {"sub": "x", "entitlements": f"urn:{NAMESPACE}:group:esrf:staff"}
-    assert grants(principal(said), NAMESPACE, "esrf").everything
+    assert grants(principal(said), ROOT).everything
 
 
 @pytest.mark.parametrize("orcid", ["0000-0002-1825-0097", "https://orcid.org/0000-0002-1825-0097"])
@@ -83,7 +110,7 @@ def test_who_it_is(orcid: str) -> None:
     said = principal({"sub": "x@example.org", "orcid": orcid})
     assert said.subject == "x@example.org"
     assert said.identities == {"identifier:x@example.org", "orcid:0000-0002-1825-0097"}
-    assert grants(said, NAMESPACE, "esrf").identities == said.identities
+    assert grants(said, ROOT).identities == said.identities
 
 
 @pytest.mark.parametrize("value", [None, 1, {"a": 1}, ["nonsense", 7, "urn:x"]])

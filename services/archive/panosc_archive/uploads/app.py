@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import httpx2
 import structlog
 from panosc_common import metrics, problem
+from panosc_common.authentication import Authenticator
 from panosc_common.personal import PersonalAnswers
 from panosc_common.server import OrjsonResponse
-from panosc_common.tokens import PublishedKeys, Verifier
 from panosc_common.trust import trusted
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -49,9 +49,7 @@ def create_app(settings: Settings, uploads: Uploads) -> Starlette:
     """What takes the files of one archive."""
     store = Store(settings.data_directory, uploads.keep_seconds)
     client = httpx2.AsyncClient(trust_env=False, verify=trusted())
-    login = uploads.login
-    verifier = Verifier(login.issuer, login.audience, PublishedKeys(login.issuer, client, address=login.keys))
-    receiving = Receiving(settings, uploads, store, verifier)
+    receiving = Receiving(settings, uploads, store, Authenticator(uploads.login, client))
 
     async def sweep() -> None:
         while True:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import structlog
 from panosc_common import access, audit, origin
 from panosc_common.access import Reason
+from panosc_common.authentication import Authenticator
 from panosc_common.problem import Problem
-from panosc_common.tokens import NotFor, Verifier
+from panosc_common.tokens import NotFor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -42,12 +43,15 @@ log = structlog.stdlib.get_logger(__name__)
 class Receiving:
     """The routes of one archive."""
 
-    def __init__(self, settings: Settings, uploads: Uploads, store: Store, verifier: Verifier) -> None:
+    def __init__(
+        self, settings: Settings, uploads: Uploads, store: Store, authenticator: Authenticator
+    ) -> None:
         self._url = f"{settings.public_url}/uploads"
         self._public_url = settings.public_url
         self._uploads = uploads
+        self._group = uploads.login.root(uploads.facility)
         self._store = store
-        self._verifier = verifier
+        self._authenticator = authenticator
         self._readings = asyncio.Semaphore(READINGS)
         self._writing: set[asyncio.Task[Any]] = set()
 
@@ -174,11 +178,10 @@ class Receiving:
                 "files are put here by the facility's staff: log in and send `Authorization: Bearer <token>`",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        asking = access.principal(await self._verifier.claims(token.strip()))
+        asking = await self._authenticator.principal(token.strip())
         if not asking.may(access.Scope.PUT):
             raise NotFor(access.Scope.PUT)
-        login, facility = self._uploads.login, self._uploads.facility
-        role = access.uploader(access.grants(asking, login.entitlement_namespace, facility))
+        role = access.uploader(access.grants(asking, self._group))
         if role is None:
             await audit.upload(request, asking.subject, action="refused", why="no staff")
             raise Problem(
