@@ -1,6 +1,6 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -40,6 +40,11 @@ SELECT
         SELECT i.id FROM instrument i
         WHERE i.name = ANY(%(instruments)s::text[]) AND i.facility = %(facility)s
         OR i.pid = ANY(%(instrument_pids)s::text[])
+    ),
+    ARRAY(
+        SELECT name FROM unnest(%(groups)s::text[]) AS name WHERE EXISTS (
+            SELECT FROM dataset d WHERE d.groups @> ARRAY[name] AND d.groups <> '{{}}'
+        ) ORDER BY name
     )
 """  # noqa: S608 -- our own expression
 
@@ -84,7 +89,7 @@ class Login:
         if not asking.may(scope):
             return Viewer(subject=asking.subject, name=asking.name)
         granted = access.grants(asking, self._group)
-        return await self._granted(granted, asking.subject, rows, asking.name, granted.proposals)
+        return await self._granted(granted, asking.subject, rows, asking.name)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:
         """What a signed link shows: as much of what whoever had it signed may see as it says.
@@ -93,15 +98,13 @@ class Login:
         """
         return await self._granted(access.granted(link.reasons), link.subject, rows)
 
-    async def _granted(
-        self, granted: Grants, subject: str, rows: Rows, name: str = "", groups: Collection[str] = ()
-    ) -> Viewer:
-        named = {**self._named(granted), "groups": list(groups)}
-        ((documents, teams, instruments),) = await rows(_OWN, named)
+    async def _granted(self, granted: Grants, subject: str, rows: Rows, name: str = "") -> Viewer:
+        ((documents, teams, instruments, groups),) = await rows(_OWN, self._named(granted))
         return Viewer(
             tuple(sorted(documents)),
             tuple(sorted(instruments)),
             granted.everything,
+            tuple(groups),
             subject,
             name,
             teams,
@@ -117,6 +120,7 @@ class Login:
                 for number in granted.proposals
                 for pid in (number, made_identifier(f"{facility.name}:{number}"))
             ],
+            "groups": list(granted.groups),
             "identities": list(granted.identities),
             "entries": list(granted.entries),
             "name": facility.name,

@@ -315,6 +315,9 @@ class DatasetRecord(Record):
     """SPDX identifier of its licence, where it differs from its document's."""
     keywords: list[Text] | None = None
     """Keywords beside those of its document; absent: those known stay."""
+    groups: list[Identifier] | None = None
+    """Groups whose people see it before its time, beside those of its document; absent: those known stay.
+    Never shown."""
     members: list[Member] | None = None
     """The people, shown where its document names none; absent: those known stay."""
     instrument: Instrument | None = None

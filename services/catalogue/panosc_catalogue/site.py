@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from panosc_common import audit
-from panosc_common.access import Reason, Scope
+from panosc_common.access import Scope
 from panosc_common.audit import Sight
 from panosc_common.panet import Ontology, ontology
 from panosc_common.problem import Problem
@@ -67,25 +67,20 @@ class Site:
         """The facility's teams as whoever asks meets them; `rows` gives the rows of statements."""
         return Book(rows, self.config.facility.name, self.viewer, self.clock())
 
-    async def record(
-        self,
-        request: Request,
-        statements: Callable[[], Iterable[Statement]],
-        beside: Iterable[Reason] = (),
-    ) -> None:
-        """Have written down which datasets an answer shows that are not public; each is named by a statement.
+    async def record(self, request: Request, statements: Callable[[], Iterable[Statement]]) -> None:
+        """Have written down what an answer shows that is not public; each record is named by a statement.
 
-        `beside`: why it shows something else that is not. How many there are of something is no delivery of
-        it. What the public sees costs nothing: no statement is made.
+        How many there are of something is no delivery of it. What the public sees costs nothing: no statement
+        is made.
         Raises Problem as `rows` does, and 503 if it cannot be written: nothing may be shown then.
         """
         if self.viewer.is_public:
             return
         answers = [await self.rows(one.sql, one.parameters) for one in statements()]
         shown = [one for rows in answers for (text,) in rows for one in found(orjson.loads(text))]
-        reasons = frozenset(beside).union(self.viewer.reason(*grounds) for _, *grounds in shown)
-        sight = Sight(self.viewer.subject, reasons, frozenset(pid for pid, *_ in shown))
-        await audit.record(request, sight)
+        reasons = frozenset(self.viewer.reason(grounds) for _, grounds in shown)
+        datasets = frozenset(pid for pid, _ in shown if pid is not None)
+        await audit.record(request, Sight(self.viewer.subject, reasons, datasets))
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, which may use the parameters that `query.model` names.

@@ -24,6 +24,7 @@ COLUMNS = {
         "doi": "text",
         "license": "text",
         "keywords": "text[]",
+        "groups": "text[]",
         "technique_ids": "bigint[]",
         "released": "boolean",
         "instrument_id": "bigint",

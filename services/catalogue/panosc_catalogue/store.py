@@ -195,6 +195,7 @@ class _Run:
                 "doi": record.doi,
                 "license": record.license,
                 "keywords": record.keywords or [],
+                "groups": record.groups or [],
                 "technique_ids": sorted({techniques[technique.pid] for technique in record.techniques or ()}),
                 "released": record.is_public is True,
                 "described": True,
@@ -203,6 +204,7 @@ class _Run:
             named = record.model_fields_set & {"title", "creation_date", "end_date", "doi", "license"}
             named |= {"released"} if "is_public" in record.model_fields_set else set()
             named |= {"keywords"} if record.keywords is not None else set()
+            named |= {"groups"} if record.groups is not None else set()
             named |= {"technique_ids"} if record.techniques is not None else set()
             named |= {name for name, value in given.items() if value is not None}
             named |= {"size"} if record.files == [] else set()

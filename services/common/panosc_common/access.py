@@ -11,14 +11,14 @@ Groups lie below the federation's namespace, as AARC-G069 entitlements:
     urn:<namespace>:group:<facility>:role=admin               administrator of the facility
     urn:<namespace>:group:<facility>:staff                    staff of all its instruments
     urn:<namespace>:group:<facility>:instruments:<name>       staff of one instrument
-    urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal or of a group
+    urn:<namespace>:group:<facility>:proposals:<number>       people of a proposal, or of a source's group
     urn:<namespace>:group:<facility>:role=user-office         names people of proposals, also itself
     urn:<namespace>:group:federation:role=admin               administrator of the federation
 
 At a login elsewhere, the facility's groups may lie below another one than that of its name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -154,7 +154,9 @@ class Grants:
     """What somebody may see of one facility's data beyond what is public."""
 
     proposals: frozenset[str] = frozenset()
-    """Numbers of the proposals that are theirs by entitlement, and their groups."""
+    """Numbers of the proposals that are theirs by entitlement."""
+    groups: frozenset[str] = frozenset()
+    """Groups of which they are, as sources name them."""
     identities: frozenset[str] = frozenset()
     """Theirs are also the proposals whose source or team names one of these."""
     entries: frozenset[str] = frozenset()
@@ -187,7 +189,9 @@ def grants(asking: Principal, root: Entitlement) -> Grants:
         return frozenset(path[1] for path in paths if len(path) > 1 and path[0] == group)
 
     return Grants(
+        # One cannot be told from the other by its name.
         proposals=named("proposals"),
+        groups=named("proposals"),
         identities=asking.identities,
         instruments=named("instruments"),
         staff=any(one.groups[depth : depth + 1] == ("staff",) for one in below),
@@ -200,6 +204,7 @@ class Role(StrEnum):
     """As whom somebody sees data that are not public, in the words of the audit log."""
 
     MEMBER = "member of proposal"
+    GROUP = "member of group"
     INSTRUMENT_STAFF = "staff of instrument"
     STAFF = "staff of the facility"
     ADMIN = "administrator of the facility"
@@ -211,7 +216,7 @@ class Reason(Document, frozen=True):
     role: Role
     """As whom."""
     of: str = ""
-    """Of which proposal (its pid) or instrument (its name), where the role is of one."""
+    """Of which proposal (its pid), group or instrument (its name), where the role is of one."""
     by: str = ""
     """On whose word, where that is neither the login's nor the proposal's source's."""
     entry: str | None = None
@@ -223,18 +228,18 @@ class Reason(Document, frozen=True):
 
 
 def reason(
-    member_of: str | None,
-    staff_of: str | None,
-    everything: Role | None,
-    by: str = "",
-    entry: str | None = None,
+    grounds: Sequence[str | None], everything: Role | None, by: str = "", entry: str | None = None
 ) -> Reason:
-    """The narrowest of the grounds on which somebody sees a dataset, as the rule in SQL names them.
+    """The narrowest of the grounds on which somebody sees something, as the rule in SQL names them.
 
-    `by`, `entry`: on whose word, and by which entry of a team, they are a member of the proposal.
+    `grounds`: pid of a proposal that is theirs, name of an instrument whose staff they are, and their group;
+    `by`, `entry`: on whose word, and by which entry of a team, the proposal is theirs.
     """
+    member_of, staff_of, group = (*grounds, None)[:3]
     if member_of is not None:
         return Reason(role=Role.MEMBER, of=member_of, by=by, entry=entry)
+    if group is not None:
+        return Reason(role=Role.GROUP, of=group)
     if staff_of is not None:
         return Reason(role=Role.INSTRUMENT_STAFF, of=staff_of)
     if everything is None:
@@ -270,6 +275,7 @@ def granted(reasons: Iterable[Reason]) -> Grants:
     return Grants(
         proposals=frozenset(one.of for one in given if one.role is Role.MEMBER and not one.by),
         entries=frozenset(one.entry for one in by_team if one.entry is not None),
+        groups=of(Role.GROUP),
         instruments=of(Role.INSTRUMENT_STAFF),
         staff=bool(of(Role.STAFF)),
         admin=bool(of(Role.ADMIN)),

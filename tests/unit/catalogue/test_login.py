@@ -37,6 +37,7 @@ PEOPLE = {
     "member by the source": [],
     "member": ["facility:proposals:doc"],
     "member by a group of the source": ["facility:proposals:pgroup%2017"],
+    "in a group of the dataset": ["facility:proposals:pgroup%2019"],
     "in a group that the source does not name": ["facility:proposals:pgroup%2018"],
     "in a group of this name elsewhere": ["elsewhere:proposals:pgroup%2017", "facility:users:pgroup%2017"],
     "member by the source's e-mail": [],
@@ -88,14 +89,17 @@ BY_TEAM = {
 }
 INSIDERS = {
     *("member by the source", "member", "member by a group of the source", "member by the source's e-mail"),
-    *("staff of the instrument", "staff", "admin", *BY_TEAM),
+    *("in a group of the dataset", "staff of the instrument", "staff", "admin", *BY_TEAM),
 }
+OF_THE_PROPOSAL = INSIDERS - {"in a group of the dataset"}
+"""Who sees the proposal where it is not public."""
+DECIDED = "UPDATE document SET {} WHERE pid = 'doc'"
 STATES = {
     "open": (RELEASE, ""),
     "under embargo": (RELEASE - timedelta(seconds=1), ""),
-    "extended": (RELEASE, "UPDATE document SET extended_until = '2028-01-01Z'"),
-    "released early": (RELEASE - timedelta(days=300), "UPDATE document SET released_at = '2025-01-01Z'"),
-    "proprietary": (RELEASE, "UPDATE document SET proprietary_decided = true"),
+    "extended": (RELEASE, DECIDED.format("extended_until = '2028-01-01Z'")),
+    "released early": (RELEASE - timedelta(days=300), DECIDED.format("released_at = '2025-01-01Z'")),
+    "proprietary": (RELEASE, DECIDED.format("proprietary_decided = true")),
     "withdrawn": (RELEASE, "UPDATE dataset SET deleted_at = '2025-01-01Z'"),
 }
 PUBLIC = {"open", "released early"}
@@ -190,6 +194,7 @@ def proposal(pid: str, dataset: str, **changes: Any) -> DocumentRecord:
             {
                 "pid": dataset,
                 "title": "Run",
+                "groups": ["pgroup 19"],
                 "instrument": {"pid": "i", "name": "I", "facility": "Facility"},
                 "samples": [{"pid": "s", "name": "secret sample"}],
                 "files": [{"name": "run.nxs", "path": f"{pid}/run.nxs", "size": 1}],
@@ -239,7 +244,10 @@ def catalogue(
 ) -> Iterator[tuple[str, Catalogue]]:
     now, change = STATES[request.param]
     url, folder = server.url(server.create(template)), tmp_path_factory.mktemp("files")
-    with catalogue_of(login, url, folder, now, proposal("doc", "d/1")) as catalogue:
+    ada = {"role": "proposer", "person": {"fullName": "Ada", "orcid": ORCID}}
+    another = DocumentRecord.model_validate({"pid": "another", "title": "Other", "members": [ada]})
+    records = proposal("doc", "d/1"), another
+    with catalogue_of(login, url, folder, now, *records) as catalogue:
         catalogue.team()
         catalogue.connection.execute(change or "SELECT 1")
         yield request.param, catalogue
@@ -249,7 +257,48 @@ def catalogue(
 def test_the_matrix(catalogue: tuple[str, Catalogue], who: str | None) -> None:
     state, asked = catalogue
     expected = state in PUBLIC or (who in INSIDERS and state != "withdrawn")
-    assert asked.seen(who) == (ALL if expected else set())
+    ways = ALL if state != "proprietary" or who in OF_THE_PROPOSAL else ALL - {"proposal's page"}
+    assert asked.seen(who) == (ways if expected else set())
+
+
+PROPOSAL = {
+    *("list", "item", "count", "total", "words", "members", "people", "search page", "table"),
+    "of another proposal's member",
+}
+"""Ways in which a proposal is found."""
+
+
+def proposal_seen(asked: Catalogue, who: str | None) -> set[str]:
+    """The ways in which somebody finds the proposal."""
+    headers = {"Authorization": f"Bearer {asked.tokens[who]}"} if who else {}
+
+    def ask(path: str, **query: Any) -> httpx2.Response:
+        return asked.client.get(path, params=query, headers=headers)
+
+    def found(path: str, *relations: str, pid: str = "doc", **query: Any) -> str:
+        """What is answered of a proposal with relations that lie in one another."""
+        scope: dict[str, Any] = {}
+        for relation in reversed(relations):
+            scope = {"include": [{"relation": relation, "scope": scope}]}
+        return ask(path, filter=json.dumps({"where": {"pid": pid}, **scope}), **query).text
+
+    ways = {
+        "list": "Proposal" in found("/api/Documents"),
+        "item": ask("/api/Documents/doc").status_code == 200,
+        "count": ask("/api/Documents/count", where='{"pid": "doc"}').json() == {"count": 1},
+        "total": ask("/api/Documents", filter='{"where": {"pid": "doc"}}', total="true").headers[
+            "X-Total-Count"
+        ]
+        == "1",
+        "words": "Proposal" in found("/api/Documents", query="Proposal"),
+        "members": "proposer" in found("/api/Documents", "members"),
+        "people": "Eleanor" in found("/api/Documents", "members", "person"),
+        "search page": "/documents/doc" in ask("/search", show="proposals").text,
+        "table": "/documents/doc" in ask("/search", show="proposals", format="csv").text,
+        "of another proposal's member": '"doc"'
+        in found("/api/Documents", "members", "person", "members", "document", pid="another"),
+    }
+    return {name for name, is_seen in ways.items() if is_seen}
 
 
 @pytest.mark.parametrize("who", [None, *PEOPLE])
@@ -261,13 +310,14 @@ def test_the_proposal_of_proprietary_beamtime_is_shown_to_whoever_sees_its_data(
     recorded(capfd)
     for target in ("/documents/doc", "/documents/doc?format=jsonld"):
         answer = asked.client.get(target, headers=headers)
-        is_shown = state != "proprietary" or who in INSIDERS
+        is_shown = state != "proprietary" or who in OF_THE_PROPOSAL
         assert answer.status_code == (200 if is_shown else 404)
         is_closed = state == "proprietary" and is_shown
         assert ("Neither the data nor this description is public" in answer.text) == is_closed
         is_page = "format" not in target
         assert ("/dmp/doc" in answer.text) == (is_page and is_shown and not is_closed)
-    if who in INSIDERS and state == "proprietary":
+    assert proposal_seen(asked, who) == (PROPOSAL if is_shown else set())
+    if who in OF_THE_PROPOSAL and state == "proprietary":
         # Also where it has no data that they could see.
         asked.connection.execute("UPDATE dataset SET deleted_at = '2025-01-01Z'")
         try:
@@ -572,6 +622,7 @@ REASONS = {
     "member by a group of the source": "member of proposal doc",
     "member by the source's e-mail": "member of proposal doc",
     "staff of the instrument": "staff of instrument I",
+    "in a group of the dataset": "member of group pgroup 19",
     "staff": "staff of the facility",
     "admin": "administrator of the facility",
     **{who: f"member of proposal doc ({said_by})" for who, said_by in BY_TEAM.items()},
@@ -605,13 +656,12 @@ def test_who_sees_what_is_not_public_is_recorded_with_the_reason(
         "/documents/doc": {},
     }
     is_closed = state not in PUBLIC and state != "withdrawn"
+    if state == "proprietary" and who not in OF_THE_PROPOSAL:
+        del targets["/api/Documents"], targets["/documents/doc"]
     recorded(capfd)
     for target, query in targets.items():
         asked.client.get(target, params=query or None, headers=headers)
         records = recorded(capfd)
-        if state == "proprietary" and target == "/api/Documents":
-            assert records == []  # the search API shows the proposal to nobody
-            continue
         assert len(records) == is_closed, (target, records)
         for told in records:
             assert told["reasons"] == [REASONS[who]]
@@ -666,6 +716,8 @@ def signed(folder: Path, *reasons: Reason, archive: str = "a", seconds: float = 
         (Reason(role=Role.MEMBER, of="doc"), True),
         (Reason(role=Role.MEMBER, of="other"), False),
         (Reason(role=Role.MEMBER, of="pgroup 17"), False),
+        (Reason(role=Role.GROUP, of="pgroup 19"), True),
+        (Reason(role=Role.GROUP, of="other group"), False),
         (Reason(role=Role.INSTRUMENT_STAFF, of="I"), True),
         (Reason(role=Role.INSTRUMENT_STAFF, of="J"), False),
         (Reason(role=Role.STAFF), True),

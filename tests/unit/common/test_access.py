@@ -9,6 +9,7 @@ from panosc_common.access import Aai, Grants, Role, Scope, grants, principal, re
 from panosc_common.entitlements import Entitlement
 
 NAMESPACE = "geant:panosc.eu"
+NUMBER = frozenset({"HC-4123"})
 ROOT = Entitlement(NAMESPACE, ("esrf",))
 
 
@@ -31,8 +32,8 @@ def by_groups(claims: dict[str, Any]) -> Grants:
         ("esrf:staff", Grants(staff=True)),
         ("esrf:staff:detectors", Grants(staff=True)),
         ("esrf:instruments:BM%2018", Grants(instruments=frozenset({"BM 18"}))),
-        ("esrf:proposals:HC-4123", Grants(proposals=frozenset({"HC-4123"}))),
-        ("esrf:proposals:HC-4123:role=pi", Grants(proposals=frozenset({"HC-4123"}))),
+        ("esrf:proposals:HC-4123", Grants(proposals=NUMBER, groups=NUMBER)),
+        ("esrf:proposals:HC-4123:role=pi", Grants(proposals=NUMBER, groups=NUMBER)),
         # Not so far down, not so high up, not here.
         ("esrf", Grants()),
         ("esrf:proposals", Grants()),
@@ -80,7 +81,7 @@ def test_another_namespace_says_nothing() -> None:
     [
         ("vo.esrf.eu:sub%20group:staff:role=member#aai.egi.eu", Grants(staff=True)),
         ("vo.esrf.eu:sub%20group:role=admin", Grants(admin=True)),
-        ("vo.esrf.eu:sub%20group:proposals:HC-4123", Grants(proposals=frozenset({"HC-4123"}))),
+        ("vo.esrf.eu:sub%20group:proposals:HC-4123", Grants(proposals=NUMBER, groups=NUMBER)),
         ("vo.esrf.eu:role=admin", Grants()),
         ("vo.esrf.eu:staff", Grants()),
         ("vo.esrf.eu:sub%20group:beamlines:staff", Grants()),
@@ -119,22 +120,23 @@ def test_claims_of_another_form_grant_nothing(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grounds", "text"),
+    ("grounds", "everything", "text"),
     [
-        (("HC-4123", "ID01", Role.ADMIN), "member of proposal HC-4123"),
-        ((None, "ID01", Role.STAFF), "staff of instrument ID01"),
-        ((None, None, Role.STAFF), "staff of the facility"),
-        ((None, None, Role.ADMIN), "administrator of the facility"),
+        (["HC-4123", "ID01", "beamline"], Role.ADMIN, "member of proposal HC-4123"),
+        ([None, "ID01", "beamline"], Role.STAFF, "member of group beamline"),
+        ([None, "ID01", None], Role.STAFF, "staff of instrument ID01"),
+        ([None, None], Role.STAFF, "staff of the facility"),
+        ([None, None, None], Role.ADMIN, "administrator of the facility"),
     ],
 )
 def test_the_narrowest_ground_is_the_reason(
-    grounds: tuple[str | None, str | None, Role | None], text: str
+    grounds: list[str | None], everything: Role | None, text: str
 ) -> None:
-    assert str(reason(*grounds)) == text
+    assert str(reason(grounds, everything)) == text
 
 
 def test_a_reason_tells_on_whose_word() -> None:
-    told = reason("HC-4123", None, None, "user office")
+    told = reason(["HC-4123"], None, "user office")
     assert str(told) == "member of proposal HC-4123 (user office)"
     # Without its entry nobody could tell whether the team still says so.
     assert access.granted([told]) == Grants()
@@ -151,17 +153,18 @@ def test_who_names_the_people_of_proposals_sees_no_data() -> None:
 
 def test_nothing_is_seen_without_a_reason() -> None:
     with pytest.raises(ValueError, match="nothing lets them"):
-        reason(None, None, None)
+        reason([None, None, None], None)
 
 
 def test_reasons_grant_what_they_say_and_no_more() -> None:
     assert access.granted([]) == Grants()
-    assert access.granted([reason("HC-1", None, None), reason("HC-2", None, None)]) == Grants(
+    assert access.granted([reason(["HC-1"], None), reason(["HC-2"], None)]) == Grants(
         proposals=frozenset({"HC-1", "HC-2"})
     )
-    assert access.granted([reason(None, "ID01", Role.ADMIN)]) == Grants(instruments=frozenset({"ID01"}))
-    assert access.granted([reason(None, None, Role.STAFF)]) == Grants(staff=True)
-    assert access.granted([reason(None, None, Role.ADMIN)]) == Grants(admin=True)
+    assert access.granted([reason([None, None, "beamline"], None)]) == Grants(groups=frozenset({"beamline"}))
+    assert access.granted([reason([None, "ID01"], Role.ADMIN)]) == Grants(instruments=frozenset({"ID01"}))
+    assert access.granted([reason([None, None], Role.STAFF)]) == Grants(staff=True)
+    assert access.granted([reason([None, None], Role.ADMIN)]) == Grants(admin=True)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,12 @@ PATIENCE_SECONDS = 5.0
 """How long a harvester waits for looks before it is asked to come back."""
 _LOCK = 0x0A1_0A1
 # Harvests have what the public sees.
-_PUBLIC = {"viewer_documents": None, "viewer_instruments": None, "viewer_everything": False}
+_PUBLIC = {
+    "viewer_documents": None,
+    "viewer_instruments": None,
+    "viewer_everything": False,
+    "viewer_groups": None,
+}
 _MAPPING = 1
 """Version of how descriptions become XML; when it changes, every record's datestamp does."""
 

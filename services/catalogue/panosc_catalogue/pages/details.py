@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from panosc_common.media import media_type
 
 from panosc_catalogue.datacite.description import Description, Kind
-from panosc_catalogue.datacite.reading import VISIBLE_DOCUMENTS
 from panosc_catalogue.pages.archives import Archives
-from panosc_catalogue.query.model import MONTHS, VISIBLE_DATASETS
+from panosc_catalogue.query.model import MONTHS, VISIBLE_DATASETS, VISIBLE_DOCUMENTS
 from panosc_catalogue.site import Site
 
 MAX_PARAMETERS = 200

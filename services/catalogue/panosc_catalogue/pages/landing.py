@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from lxml import etree
-from panosc_common.access import Reason, Scope
+from panosc_common.access import Scope
 from panosc_common.problem import Problem
 from panosc_common.tokens import NotFor
 from starlette.requests import Request
@@ -14,7 +14,6 @@ from starlette.responses import RedirectResponse, Response
 
 from panosc_catalogue.datacite import kernel, reading
 from panosc_catalogue.datacite.description import Description, Kind
-from panosc_catalogue.datacite.reading import VISIBLE_DOCUMENTS
 from panosc_catalogue.pages import citation, details, formats, jsonld, signposting, words
 from panosc_catalogue.pages.archives import Archives
 from panosc_catalogue.pages.details import Details
@@ -29,8 +28,6 @@ from panosc_catalogue.teams.book import Roster
 from panosc_catalogue.teams.people import team_of
 
 GONE = 410
-_DOCUMENT = replace(MODELS["Document"], rows=VISIBLE_DOCUMENTS)
-_GROUNDS = f'SELECT member_of, staff_of FROM {VISIBLE_DOCUMENTS} WHERE pid COLLATE "C" = %(pid)s'  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -75,16 +72,11 @@ class Landing:
             )
         found = Details()
         if description.state == "live":
-            beside = [] if description.is_public or kind == "datasets" else await self._reasons(pid)
-            await self.site.record(request, lambda: [_shown(kind, pid)], beside)
+            await self.site.record(request, lambda: _shown(kind, pid))
             found = await details.find(self.site, self.archives, description)
         if form is formats.HTML:
             return self._page(request, description, found, await self._team(request, description))
         return await self._machine(request, form, description, found)
-
-    async def _reasons(self, pid: str) -> list[Reason]:
-        """Why whoever asks sees a proposal of proprietary beamtime."""
-        return [self.site.viewer.reason(*grounds) for grounds in await self.site.rows(_GROUNDS, {"pid": pid})]
 
     async def _team(self, request: Request, description: Description) -> Roster | None:
         """The proposal's team, for whom it concerns."""
@@ -164,12 +156,12 @@ class Landing:
         )
 
 
-def _shown(kind: Kind, pid: str) -> sql.Statement:
-    """The datasets that a record's page shows, for the audit log."""
-    datasets = early(Filter(MODELS["Dataset"]))
+def _shown(kind: Kind, pid: str) -> list[sql.Statement]:
+    """What a record's page shows, for the audit log."""
+    datasets, document = early(Filter(MODELS["Dataset"])), MODELS["Document"]
     if kind == "datasets":
-        return sql.item(datasets, pid)
-    return sql.related_items(_DOCUMENT, "datasets", pid, datasets)
+        return [sql.item(datasets, pid)]
+    return [sql.item(early(Filter(document)), pid), sql.related_items(document, "datasets", pid, datasets)]
 
 
 def _style(request: Request) -> str:

@@ -161,6 +161,8 @@ def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:
     document = documents[0] if documents else item if form.model == "Document" else {}
     dataset = form.model == "Dataset"
     release = _instant(item.get("releaseDate") or document.get("releaseDate"))
+    is_released = release is not None and release <= now
+    is_open = item["isPublic"] and (dataset or is_released)
     return Row(
         kind="datasets" if dataset else "documents",
         pid=item["pid"],
@@ -174,10 +176,11 @@ def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:
         proposal=document.get("title", "") if dataset else "",
         begin=_instant(item.get("creationDate") or item.get("startDate")),
         end=_instant(item.get("endDate")),
-        release=release,
+        # What stays closed after its date, as proprietary beamtime does, does not open by it.
+        release=release if is_open or not is_released else None,
         size=item.get("size"),
         license=item.get("license") or document.get("license") or "",
-        is_open=item["isPublic"] if dataset else release is not None and release <= now,
+        is_open=is_open,
     )
 
 
@@ -194,7 +197,7 @@ def _csv(rows: list[Row], site: Site) -> Response:
             row.pid,
             row.title,
             site.config.landing_url(row.kind, row.pid),
-            "open" if row.is_open else "under embargo",
+            "open" if row.is_open else "under embargo" if row.release else "not public",
             *(value.isoformat() if value else "" for value in (row.release, row.begin, row.end)),
             row.instrument,
             *("; ".join(names) for names in (row.techniques, row.samples, row.people)),

@@ -1,4 +1,4 @@
-"""Which datasets of an answer are not public, and on which grounds they are seen: for the audit log."""
+"""What of an answer is not public, and on which grounds it is seen: for the audit log."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,23 +8,29 @@ from panosc_catalogue.query.model import Field, Kind
 from panosc_catalogue.query.syntax import Filter
 
 _NAME = "early"
-_GROUNDS = "json_build_array({0}.pid, {0}.member_of, {0}.staff_of)"
-_FIELD = Field(Kind.TEXT, "NULL", f"CASE WHEN NOT {{0}}.is_public THEN {_GROUNDS} END")
+_GROUNDS = {
+    "Dataset": "json_build_array({0}.pid, {0}.grounds)",
+    # Records name datasets alone.
+    "Document": "json_build_array(NULL, {0}.grounds)",
+}
+"""Models that may show what is not public, and what tells of it."""
 
-Found = tuple[str, str | None, str | None]
-"""Pid of a dataset that is not public, and its columns `member_of` and `staff_of`."""
+Found = tuple[str | None, list[str | None]]
+"""Pid of what is not public if it is a dataset, and its column `grounds`."""
 
 
 def early(query: Filter) -> Filter:
-    """The filter, answering with nothing but what `found` reads of its datasets, on every level."""
+    """The filter, answering with nothing but what `found` reads, on every level."""
     includes = tuple(
         replace(include, scope=early(include.scope))
         for include in query.includes
-        if include.restricts or _shows_datasets(include.scope)
+        if include.restricts or _may_show(include.scope)
     )
-    if query.model.name != "Dataset":
+    grounds = _GROUNDS.get(query.model.name)
+    if grounds is None:
         return replace(query, fields=(), includes=includes)
-    model = replace(query.model, fields={**query.model.fields, _NAME: _FIELD})
+    told = Field(Kind.TEXT, "NULL", f"CASE WHEN NOT {{0}}.is_public THEN {grounds} END")
+    model = replace(query.model, fields={**query.model.fields, _NAME: told})
     return replace(query, model=model, fields=(_NAME,), includes=includes)
 
 
@@ -41,5 +47,5 @@ def found(answer: Any) -> Iterator[Found]:
                 yield tuple(value)
 
 
-def _shows_datasets(query: Filter) -> bool:
-    return query.model.name == "Dataset" or any(_shows_datasets(include.scope) for include in query.includes)
+def _may_show(query: Filter) -> bool:
+    return query.model.name in _GROUNDS or any(_may_show(include.scope) for include in query.includes)

@@ -16,8 +16,11 @@ LICENSE = "%(policy_license)s::text"
 CLOCK = "coalesce(%(clock)s::timestamptz, now())"
 PAST_SEALED = "%(past_sealed)s::boolean"
 VIEWER = "%(viewer_documents)s::bigint[], %(viewer_instruments)s::bigint[], %(viewer_everything)s::boolean"
-VISIBLE_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED}, {VIEWER})"
+IN_GROUPS = "%(viewer_groups)s::text[]"
+VISIBLE_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, {PAST_SEALED}, {VIEWER}, {IN_GROUPS})"
 """The datasets that whoever asks may see."""
+VISIBLE_DOCUMENTS = f"visible_document({MONTHS}, {VIEWER})"
+"""The documents that whoever asks may see."""
 
 
 class Kind(Enum):
@@ -163,7 +166,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             ),
             Model(
                 "Document",
-                f"visible_document({MONTHS})",
+                VISIBLE_DOCUMENTS,
                 _PID.sql,
                 {
                     "pid": _PID,
@@ -258,7 +261,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             ),
             Model(
                 "Member",
-                "visible_member",
+                f"visible_member({VIEWER})",
                 "{0}.position, {0}.id",
                 {"id": _identifier("id"), "role": _text("role")},
                 {

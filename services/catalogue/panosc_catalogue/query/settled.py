@@ -1,7 +1,7 @@
 """What the catalogue itself decides about every statement, written into its text."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from panosc_common.policy import DataPolicy
 from psycopg.sql import Literal
 
 _NAMES = re.compile(
-    r"%\((embargo_months|policy_license|clock|past_sealed|viewer_documents|viewer_instruments|viewer_everything)\)s"
+    r"%\((embargo_months|policy_license|clock|past_sealed|viewer_documents|viewer_instruments|viewer_everything|viewer_groups)\)s"
 )
 
 
@@ -23,6 +23,8 @@ class Viewer:
     instruments: tuple[int, ...] = ()
     everything: Role | None = None
     """As whom they see all data, if they do."""
+    groups: tuple[str, ...] = ()
+    """Their groups that open single datasets, by name."""
     subject: str | None = None
     """Who it is, as the login says; None where nobody said."""
     name: str = ""
@@ -35,12 +37,12 @@ class Viewer:
     @property
     def is_public(self) -> bool:
         """Whether it is no more than the public sees."""
-        return not (self.documents or self.instruments or self.everything)
+        return not (self.documents or self.instruments or self.everything or self.groups)
 
-    def reason(self, member_of: str | None, staff_of: str | None) -> Reason:
-        """Why they see a dataset that is not public; the arguments are columns of visible_dataset."""
-        by, entry = self.teams.get(member_of or "", ("", None))
-        return access.reason(member_of, staff_of, self.everything, by, entry)
+    def reason(self, grounds: Sequence[str | None]) -> Reason:
+        """Why they see what is not public; `grounds` as visible_dataset and visible_document have it."""
+        by, entry = self.teams.get(grounds[0] or "", ("", None))
+        return access.reason(grounds, self.everything, by, entry)
 
 
 PUBLIC = Viewer()
@@ -62,5 +64,6 @@ def settled(
         "viewer_documents": list(viewer.documents) or None,
         "viewer_instruments": list(viewer.instruments) or None,
         "viewer_everything": viewer.everything is not None,
+        "viewer_groups": list(viewer.groups) or None,
     }
     return _NAMES.sub(lambda name: Literal(values[name[1]]).as_string().replace("%", "%%"), sql)

@@ -242,7 +242,7 @@ class SciCat(Adapter):
             summary=item.get("abstract"),
             start_date=item.get("startTime") or min(starts, default=None),
             end_date=item.get("endTime") or max(ends, default=None),
-            groups=sorted({*_listed(item, "ownerGroup"), *_listed(item, "accessGroups")}),
+            groups=_groups(item),
             members=[_member(role, first, last) for role, first, last in people if first or last],
         )
 
@@ -268,6 +268,7 @@ class SciCat(Adapter):
             size=item.get("size"),
             license=item.get("license"),
             keywords=list(_keywords(item.get("keywords"))),
+            groups=_groups(item),
             members=list(_people(item)),
             documents=[
                 DocumentHeader(pid=self._proposal_pid(one), title=f"Proposal {one}", type="proposal")
@@ -346,6 +347,11 @@ def _listed(item: Item, *names: str) -> list[str]:
                 raise ValueError(f"{name}: {value!r:.100} has what is no identifier")
             return [str(one) for one in ids]
     return []
+
+
+def _groups(item: Item) -> list[str]:
+    """The groups that may see it at SciCat."""
+    return sorted({*_listed(item, "ownerGroup"), *_listed(item, "accessGroups")})
 
 
 def _technique(item: Item) -> Technique:

@@ -80,7 +80,7 @@ class _Answers:
             raise Problem(400, f'the body must be {{"paths": [{MAX_PATHS} at most]}}: {error}') from error
         # A file that is of several datasets is public if one of them is.
         sql = f"""
-            SELECT DISTINCT ON (f.path) f.path, d.is_public, d.pid, d.member_of, d.staff_of
+            SELECT DISTINCT ON (f.path) f.path, d.is_public, d.pid, d.grounds
             FROM {_VISIBLE_FILES} WHERE f.archive = %(archive)s AND f.path = ANY(%(paths)s)
             ORDER BY f.path, d.is_public DESC, d.pid
         """  # noqa: S608
@@ -92,7 +92,7 @@ class _Answers:
         rows = await site.rows(sql, parameters)
         closed = {
             path: {"dataset": pid, "reason": _told(site, grounds)}
-            for path, is_public, pid, *grounds in rows
+            for path, is_public, pid, grounds in rows
             if not is_public
         }
         return OrjsonResponse(
@@ -112,7 +112,7 @@ class _Answers:
                 SELECT split_part(rest, '/', 1) AS name, strpos(rest, '/') > 0 AS below, is_public, ground
                 FROM (
                     SELECT substr(f.path, length(%(prefix)s::text) + 1) AS rest, d.is_public,
-                        ARRAY[d.member_of, d.staff_of] AS ground
+                        d.grounds AS ground
                     FROM {_VISIBLE_FILES}
                     WHERE f.archive = %(archive)s AND f.path ^@ %(prefix)s::text
                 ) files
@@ -146,14 +146,14 @@ class _Answers:
         """
         archive = _asking(request)
         sql = f"""
-            SELECT d.title, d.is_public, ARRAY[d.member_of, d.staff_of], coalesce(
+            SELECT d.title, d.is_public, d.grounds, coalesce(
                 json_agg(
                     json_build_object('archive', f.archive, 'path', f.path, 'size', f.size) ORDER BY f.path)
                     FILTER (WHERE f.id IS NOT NULL),
                 '[]'::json)
             FROM {VISIBLE_DATASETS} d {"JOIN" if archive else "LEFT JOIN"} visible_file f
                 ON f.dataset_id = d.id AND f.archive = coalesce(%(archive)s::text, f.archive)
-            WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title, d.is_public, d.member_of, d.staff_of
+            WHERE d.pid COLLATE "C" = %(pid)s GROUP BY d.id, d.title, d.is_public, d.grounds
         """  # noqa: S608
         pid = request.path_params["pid"]
         site = await self._asked_by(request)
@@ -206,10 +206,10 @@ def _asking(request: Request, unknown: str | None = None) -> str | None:
 
 def _told(site: Site, grounds: list[Any]) -> dict[str, Any]:
     """Why whoever asks sees something that is not public."""
-    return site.viewer.reason(*grounds).model_dump(mode="json", exclude_none=True)
+    return site.viewer.reason(grounds).model_dump(mode="json", exclude_none=True)
 
 
 def _all_told(site: Site, grounds: Iterable[list[Any]]) -> list[dict[str, Any]]:
     """The same of many things, each reason once."""
-    reasons = {site.viewer.reason(*ground) for ground in grounds}
+    reasons = {site.viewer.reason(ground) for ground in grounds}
     return [reason.model_dump(mode="json", exclude_none=True) for reason in sorted(reasons, key=str)]

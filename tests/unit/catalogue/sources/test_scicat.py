@@ -217,13 +217,18 @@ def test_a_proposal_has_its_people_without_addresses_and_its_whole_beamtime(
     assert [(row["full_name"], row["role"]) for row in found] == [("Lise Meitner", "principal investigator")]
 
 
-def test_a_proposal_has_its_own_groups_as_they_are_now(
+def test_proposals_and_datasets_have_their_own_groups_as_they_are_now(
     sync: Callable[..., None], rows: Rows, backend: Backend
 ) -> None:
     def groups() -> dict[str, list[str]]:
         return {row["pid"]: row["groups"] for row in rows("SELECT pid, groups FROM document")}
 
+    def groups_of_dataset() -> list[str]:
+        (row,) = rows("SELECT groups FROM dataset WHERE pid = '20.500.12269/000007'")
+        return list(row["groups"])
+
     sync()
+    assert groups_of_dataset() == ["guests", "p17301"]
     assert groups() == {"ess:P1": ["loki", "p17301"], "10.5072/abc": []}
     for changes, expected in (
         ({"accessGroups": ["p17302"]}, ["p17301", "p17302"]),
@@ -232,9 +237,11 @@ def test_a_proposal_has_its_own_groups_as_they_are_now(
     ):
         backend.touch(backend.proposals[0], **changes)
         # A dataset that has others, and names the proposal.
-        backend.touch(backend.datasets[7], accessGroups=["others"])
+        seventh = next(one for one in backend.datasets if one["pid"].endswith("/000007"))
+        backend.touch(seventh, ownerGroup="", accessGroups=["others"])
         sync()
         assert groups()["ess:P1"] == expected
+        assert groups_of_dataset() == ["others"]
 
 
 def test_odd_groups_of_a_proposal_are_refused_and_those_known_stay(

@@ -55,6 +55,7 @@ CREATE TABLE dataset (
     released_at timestamptz,                -- decided by the staff, as the next (policy.sql)
     license_decided text,
     keywords text[] NOT NULL DEFAULT '{}',  -- beside its document's
+    groups text[] COLLATE "C" NOT NULL DEFAULT '{}', -- whose people it is for beside its document's; shown nowhere
     technique_ids bigint[] NOT NULL DEFAULT '{}', -- as in dataset_technique: for lists, which look at many datasets
     released boolean NOT NULL DEFAULT false, -- public before its time, by the source's word
     instrument_id bigint REFERENCES instrument,
@@ -87,6 +88,7 @@ CREATE INDEX ON document ((coalesce(coalesce(start_date, measured_start), '-infi
 CREATE INDEX ON document ((coalesce(coalesce(end_date, measured_end), '-infinity')) DESC, pid);
 CREATE INDEX ON document (title COLLATE "C", pid);
 CREATE INDEX ON document USING gin (groups);
+CREATE INDEX ON dataset USING gin (groups) WHERE groups <> '{}';
 
 CREATE TABLE document_dataset (
     document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,

@@ -40,20 +40,21 @@ RETURN NOT d.proprietary
 
 -- The one place that decides who sees which datasets. Everything that reads datasets, or what belongs to them,
 -- goes through it. A single SELECT in SQL, so that the planner inlines it into each query.
--- `documents`, `instruments` (row ids) and `everything` are what whoever asks may see before its time; by default
--- it is the public that asks, for which the planner sees that nothing of it need be looked at.
--- On which ground they see it, `member_of` (a proposal's pid) and `staff_of` (an instrument's name) tell, whether or
--- not they need one; panosc_common.access.reason makes words of that.
+-- `documents`, `instruments` (row ids), `everything` and `in_groups` are what whoever asks may see before its time; by
+-- default it is the public that asks, for which the planner sees that nothing of it need be looked at.
+-- On which grounds they see it `grounds` tells, whether or not they need one: a proposal's pid, an instrument's name, a
+-- group; panosc_common.access.reason makes words of that.
 -- What a scan finds stays hidden until the scan ends: only then it is known when the experiments ended.
 -- `past_sealed` may be true only where `sealing` holds: it changes nothing but the time that it takes.
 CREATE FUNCTION visible_dataset(
     embargo_months integer, clock timestamptz, past_sealed boolean DEFAULT false,
-    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false
+    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false,
+    in_groups text[] DEFAULT NULL
 )
 RETURNS TABLE (
     id bigint, pid text, title text, creation_date timestamptz, end_date timestamptz, size bigint,
     instrument_id bigint, document_id bigint, source text, doi text, license text,
-    release_date timestamptz, is_public boolean, member_of text, staff_of text, technique_ids bigint[]
+    release_date timestamptz, is_public boolean, grounds text[], technique_ids bigint[]
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -61,17 +62,22 @@ AS $$
         d.doi, coalesce(d.license_decided, p.license_decided, d.license, p.license),
         dataset_release(d, p, embargo_months),
         CASE
-            WHEN everything OR num_nonnulls(documents, instruments) > 0
+            WHEN everything OR num_nonnulls(documents, instruments, in_groups) > 0
                 THEN dataset_is_open(d, p, embargo_months, clock)
             ELSE true
         END,
-        CASE WHEN documents IS NOT NULL THEN (
-            SELECT min(q.pid) FROM document_dataset l JOIN document q ON q.id = l.document_id
-            WHERE l.dataset_id = d.id AND l.document_id = ANY(documents)
-        ) END,
-        CASE WHEN instruments IS NOT NULL THEN (
-            SELECT i.name FROM instrument i WHERE i.id = d.instrument_id AND i.id = ANY(instruments)
-        ) END,
+        ARRAY[
+            CASE WHEN documents IS NOT NULL THEN (
+                SELECT min(q.pid) FROM document_dataset l JOIN document q ON q.id = l.document_id
+                WHERE l.dataset_id = d.id AND l.document_id = ANY(documents)
+            ) END,
+            CASE WHEN instruments IS NOT NULL THEN (
+                SELECT i.name FROM instrument i WHERE i.id = d.instrument_id AND i.id = ANY(instruments)
+            ) END,
+            CASE WHEN in_groups IS NOT NULL THEN (
+                SELECT min(g) FROM unnest(d.groups) g WHERE g = ANY(in_groups)
+            ) END
+        ],
         d.technique_ids
     FROM dataset d LEFT JOIN document p ON p.id = d.document_id
     WHERE d.deleted_at IS NULL AND (NOT past_sealed OR NOT d.sealed)
@@ -81,6 +87,7 @@ AS $$
             SELECT FROM document_dataset l WHERE l.dataset_id = d.id AND l.document_id = ANY(documents)
         ))
         OR (instruments IS NOT NULL AND d.instrument_id = ANY(instruments))
+        OR (in_groups IS NOT NULL AND d.groups && in_groups)
         OR (
             NOT d.proprietary
             -- Also where it is not linked to the document that decides its embargo, which should not be.
@@ -175,7 +182,7 @@ WHEN (
 ) EXECUTE FUNCTION keep_proprietary_of_document();
 
 -- Documents are public from the start, but those of proprietary beamtime never: these are for whoever may see their
--- data, by the same arguments as of visible_dataset. Their release date is shown as it applies today, their licence
+-- data, by the same arguments as of visible_dataset, but for groups of single datasets. Their release date is shown as it applies today, their licence
 -- null where it is the policy's.
 CREATE FUNCTION visible_document(
     embargo_months integer,
@@ -184,7 +191,7 @@ CREATE FUNCTION visible_document(
 RETURNS TABLE (
     id bigint, pid text, is_public boolean, type text, title text, summary text, doi text,
     start_date timestamptz, end_date timestamptz, release_date timestamptz, license text, keywords text[],
-    member_of text, staff_of text
+    grounds text[]
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -198,12 +205,15 @@ AS $$
             p.released_at
         ),
         coalesce(p.license_decided, p.license), p.keywords,
-        CASE WHEN p.id = ANY(documents) THEN p.pid END,
-        CASE WHEN instruments IS NOT NULL THEN (
-            SELECT min(i.name)
-            FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id JOIN instrument i ON i.id = d.instrument_id
-            WHERE l.document_id = p.id AND d.deleted_at IS NULL AND i.id = ANY(instruments)
-        ) END
+        ARRAY[
+            CASE WHEN p.id = ANY(documents) THEN p.pid END,
+            CASE WHEN instruments IS NOT NULL THEN (
+                SELECT min(i.name)
+                FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id
+                JOIN instrument i ON i.id = d.instrument_id
+                WHERE l.document_id = p.id AND d.deleted_at IS NULL AND i.id = ANY(instruments)
+            ) END
+        ]
     FROM document p
     WHERE p.deleted_at IS NULL AND (
         everything
@@ -219,10 +229,17 @@ $$;
 CREATE VIEW visible_instrument AS SELECT * FROM instrument WHERE deleted_at IS NULL;
 CREATE VIEW visible_file AS SELECT * FROM file WHERE deleted_at IS NULL;
 
--- A person is named once per document and role, however many of its datasets say so; of proprietary beamtime
--- and of what was withdrawn not even that.
-CREATE VIEW visible_member AS
-    SELECT min(m.id) AS id, min(m.position) AS position, document_id, person_id, affiliation_id, role
-    FROM member m JOIN document p ON p.id = m.document_id
-    WHERE p.deleted_at IS NULL AND NOT coalesce(p.proprietary_decided, p.proprietary)
-    GROUP BY document_id, person_id, affiliation_id, role;
+-- A person is named once per document and role, however many of its datasets say so, to whoever may see the
+-- document, by the same arguments.
+CREATE FUNCTION visible_member(
+    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false
+)
+RETURNS TABLE (
+    id bigint, "position" integer, document_id bigint, person_id bigint, affiliation_id bigint, role text
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT min(m.id), min(m.position), m.document_id, m.person_id, m.affiliation_id, m.role
+    FROM member m JOIN visible_document(0, documents, instruments, everything) p ON p.id = m.document_id
+    GROUP BY m.document_id, m.person_id, m.affiliation_id, m.role
+$$;
