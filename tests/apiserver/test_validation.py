@@ -135,6 +135,7 @@ ACCEPTED = [
     (CATALOGUE, "spec.sources", [{"name": "x" * 63, "searchAPI": {"url": "http://x/api"}}]),
     (CATALOGUE, "spec.database", {"external": {"secret": "postgres"}}),
     (CATALOGUE, "spec.database", {"managed": {}}),
+    (FEDERATION, "spec.database", {"external": {"secret": "accounts-app"}}),
     (CATALOGUE, "metadata.name", "x" * 40),
 ]
 
@@ -478,6 +479,7 @@ REFUSED = [
         "Too many: 17",
     ),
     (CATALOGUE, "spec.database", {}, "set exactly one of: managed, external; set now: none"),
+    (FEDERATION, "spec.database", {}, "set exactly one of: managed, external; set now: none"),
     (
         CATALOGUE,
         "spec.database",

@@ -12,6 +12,7 @@ from support.cluster import Demo
 DATABASE = ("exec", "--stdin", "statefulset/login-postgres", f"--namespace={deploy.NAMESPACE}", "--")
 PODS = ("pods", "--selector=app.kubernetes.io/component=login", f"--namespace={deploy.NAMESPACE}")
 _ACCOUNT = ("--host=/tmp", "--username=keycloak")
+_AS_TOLD = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
 
 
 def _suspend(demo: Demo, *, suspended: bool) -> None:
@@ -120,7 +121,7 @@ def test_accounts_come_back_from_a_backup(demo: Demo, context: BrowserContext) -
     """By the commands of docs/how-to/federation.md."""
     account = "users", "-r", "panosc", "-q", "username=ada", "--fields", "id"
     before = demo.kcadm("get", *account)
-    dump = demo.kubectl(*DATABASE, "pg_dump", *_ACCOUNT, "--clean", "--if-exists", "keycloak")
+    dump = demo.kubectl(*DATABASE, "pg_dump", *_ACCOUNT, *_AS_TOLD, "keycloak")
     demo.kcadm("delete", f"users/{json.loads(before)[0]['id']}", "-r", "panosc")
     assert json.loads(demo.kcadm("get", *account)) == []
     with login_away(demo):

@@ -7,9 +7,9 @@ from panosc_common.catalogue import TechniqueOntology
 from panosc_common.model import Document
 from pydantic import ConfigDict, Field, StringConstraints
 
-from panosc_operator.api.cel import ListMap, Rule, exactly_one_of, rules
+from panosc_operator.api.cel import ListMap, rules
 from panosc_operator.api.conditions import CatalogueReason, ConditionType
-from panosc_operator.api.database import PostgreSQL, database_rules
+from panosc_operator.api.database import Choice, PostgreSQL, choice_rules, database_rules
 from panosc_operator.api.meta import (
     Count,
     DeletionPolicy,
@@ -48,16 +48,10 @@ class ExternalDatabase(Document):
     database."""
 
 
-class Database(Document):
+class Database(Choice):
     """Where the records are kept: exactly one of `managed` and `external`."""
 
-    model_config = rules(
-        exactly_one_of("managed", "external"),
-        Rule(
-            rule="has(self.managed) == has(oldSelf.managed) && has(self.external) == has(oldSelf.external)",
-            message="the records are in the database first chosen, which can't be changed: " + _NEW_CATALOGUE,
-        ),
-    )
+    model_config = choice_rules("records", _NEW_CATALOGUE)
 
     managed: ManagedDatabase | None = None
     """A PostgreSQL that the operator runs for this catalogue."""

@@ -61,6 +61,14 @@ class FederationReason(Described):
         "LoginTaken",
         "Another Federation has the login of this cluster: change that one, or delete it first.",
     )
+    DATABASE_SECRET_NOT_FOUND = (
+        "DatabaseSecretNotFound",
+        "The Secret in `spec.database.external.secret` isn't in the operator's namespace.",
+    )
+    DATABASE_SECRET_INVALID = (
+        "DatabaseSecretInvalid",
+        "The Secret of the database lacks `username`, `password` or a `jdbc-uri` of a PostgreSQL.",
+    )
     DATABASE_PROGRESSING = "DatabaseProgressing", "The database isn't ready yet."
     DATABASE_FAILED = "DatabaseFailed", "The database's pod fails; the message names it and its last words."
     SERVICE_FAILED = "ServiceFailed", "A pod of the login fails; the message names it and its last words."

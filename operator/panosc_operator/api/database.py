@@ -1,10 +1,27 @@
-"""A PostgreSQL that the operator runs, as several kinds have one."""
+"""Where a kind keeps what it has to keep: a PostgreSQL that the operator runs, or somebody else's."""
+
+from typing import Self
 
 from panosc_common.model import Document
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
-from panosc_operator.api.cel import Rule, grows_only, immutable, rules
+from panosc_operator.api.cel import Rule, exactly_one_of, grows_only, immutable, rules
 from panosc_operator.api.meta import ObjectName, Quantity
+
+
+def choice_rules(what: str, anew: str) -> ConfigDict:
+    """Rules of the choice between the two; `what` is kept there, `anew` says how to come to the other."""
+    return rules(
+        exactly_one_of("managed", "external"),
+        Rule(
+            rule=(
+                "has(self.managed) == has(oldSelf.managed) && has(self.external) == has(oldSelf.external)"
+                # As it is stored where the API server knew no choice yet.
+                " || !has(oldSelf.managed) && !has(oldSelf.external)"
+            ),
+            message=f"the {what} are in the database first chosen, which can't be changed: {anew}",
+        ),
+    )
 
 
 def database_rules(anew: str) -> ConfigDict:
@@ -24,6 +41,17 @@ def database_rules(anew: str) -> ConfigDict:
             field_path=".memory",
         ),
     )
+
+
+class Choice(Document):
+    """Where something is kept: exactly one of `managed` and `external`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        # What was stored before the rule was made: with neither, the database would be taken for unwanted.
+        if len(self.model_dump(exclude_none=True)) != 1:
+            raise ValueError("set exactly one of: managed, external")
+        return self
 
 
 class PostgreSQL(Document):

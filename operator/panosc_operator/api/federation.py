@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from panosc_operator.api.cel import ListMap, ListSet, Remedy, Rule, rules
 from panosc_operator.api.conditions import ConditionType, FederationReason
-from panosc_operator.api.database import PostgreSQL, database_rules
+from panosc_operator.api.database import Choice, PostgreSQL, choice_rules, database_rules
 from panosc_operator.api.facility import Email
 from panosc_operator.api.meta import (
     DeletionPolicy,
@@ -23,6 +23,15 @@ from panosc_operator.api.meta import (
 
 FACILITIES_SHOWN = 256
 """More have their login all the same; without a limit, a status could become too large to be written."""
+
+_OTHER_VOLUME = (
+    "back it up with the Secret login-administrator, delete this Federation with deletionPolicy Delete, make "
+    "it anew and restore both"
+)
+_OTHER_DATABASE = (
+    "restore a backup of it in the other one, delete this Federation with deletionPolicy Retain, and make it "
+    "anew"
+)
 
 Claim = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -203,14 +212,35 @@ class MailServer(Document):
     it isn't there. Unset: the server asks for none."""
 
 
-class AccountsDatabase(PostgreSQL):
-    """The PostgreSQL with accounts, groups and sessions, which the operator runs."""
+class ManagedAccounts(PostgreSQL):
+    """A PostgreSQL that the operator runs for the login."""
 
-    model_config = database_rules("restore a backup in a second Federation")
+    model_config = database_rules(_OTHER_VOLUME)
 
     size: Quantity = "2Gi"
     """Size of the database's volume, such as `5Gi`; it may grow later if the storage class allows it, never
     shrink."""
+
+
+class ExternalAccounts(Document):
+    """A PostgreSQL that somebody else runs."""
+
+    secret: ObjectName
+    """Name of the Secret in the operator's namespace with `jdbc-uri`, such as
+    jdbc:postgresql://host:5432/keycloak, `username` and `password`, as CloudNativePG makes it. Pods restart
+    when it changes; accounts aren't moved to another database."""
+
+
+class AccountsDatabase(Choice):
+    """Where accounts, groups and sessions are kept: exactly one of `managed` and `external`."""
+
+    model_config = choice_rules("accounts", _OTHER_DATABASE)
+
+    managed: ManagedAccounts | None = None
+    """A PostgreSQL that the operator runs for the login: one pod, without which nobody logs in."""
+
+    external: ExternalAccounts | None = None
+    """A PostgreSQL that somebody else runs, such as one of several pods."""
 
 
 class FederationSpec(Document):
@@ -255,13 +285,14 @@ class FederationSpec(Document):
     replicas: Annotated[int, Field(ge=1, le=16)] = 1
     """How many pods the login has. With two or more, it answers while one is replaced or its node fails."""
 
-    database: AccountsDatabase = Field(default_factory=AccountsDatabase)
-    """The PostgreSQL with accounts, groups and sessions."""
+    database: AccountsDatabase = Field(default_factory=lambda: AccountsDatabase(managed=ManagedAccounts()))
+    """Where accounts, groups and sessions are kept: exactly one of `managed` and `external`, which can't be
+    changed."""
 
     deletion_policy: DeletionPolicy = "Retain"
     """What deleting the Federation does to its accounts: Retain keeps them, and a Federation of the same name
     takes them up again; Delete deletes them for good, with everybody's identifiers. What is set at the
-    deletion counts."""
+    deletion counts. An external database always stays."""
 
     suspend: bool = False
     """While true, the operator leaves the federation's objects and its login as they are, whatever the spec

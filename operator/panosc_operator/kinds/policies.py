@@ -8,6 +8,7 @@ from panosc_operator.api import Facility
 from panosc_operator.engine.health import State
 from panosc_operator.engine.kind import Children, Finding, Policy
 from panosc_operator.engine.resources import DEPLOYMENT, HTTP_ROUTE
+from panosc_operator.kinds.external_database import Connection
 
 Observed = TypeVar("Observed")
 
@@ -40,6 +41,18 @@ class Resident(Protocol):
         """By component: what a pod that fails says."""
 
 
+class Keeper(Protocol):
+    """The observation of a resource that keeps something in a database."""
+
+    @property
+    def external(self) -> Connection | None:
+        """The database, if somebody else runs it."""
+
+    @property
+    def database_secret(self) -> str:
+        """Name of the Secret that has the connection to the database."""
+
+
 def no_facility(reason: str) -> Policy[Case[Any]]:
     """Host, data policy and fences come from the facility; what runs is left as it is."""
 
@@ -59,6 +72,32 @@ def refused(reason: str) -> Policy[Case[Any]]:
     def policy(case: Case[Any]) -> Finding | None:
         outcomes = case.children.refused()
         return Finding(reason, outcomes[0].message, stalled=True) if outcomes else None
+
+    return policy
+
+
+def no_database_secret(reason: str, where: str) -> Policy[Case[Any]]:
+    """Somebody else's Secret is waited for, never made; `where`: the namespace, in words."""
+
+    def policy(case: Case[Keeper]) -> Finding | None:
+        external = case.observed.external
+        if external is None or external.found:
+            return None
+        name = case.observed.database_secret
+        message = f"Secret {name} isn't in {where}: make it, or name another in spec.database.external.secret"
+        return Finding(reason, message, stalled=True)
+
+    return policy
+
+
+def wrong_database_secret(reason: str, wanted: str) -> Policy[Case[Any]]:
+    """Pods with it would only crash; `wanted`: what it has to have."""
+
+    def policy(case: Case[Keeper]) -> Finding | None:
+        external = case.observed.external
+        if external is None or external.usable:
+            return None
+        return Finding(reason, f"Secret {case.observed.database_secret} lacks {wanted}", stalled=True)
 
     return policy
 

@@ -1,6 +1,6 @@
 """Who asks, by the access token or signed link that came with the request, and which rows are theirs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import httpx2
@@ -24,7 +24,7 @@ _OWN = f"""
 WITH own AS (
     SELECT id FROM document WHERE type !~* %(publication)s AND pid = ANY(%(proposals)s::text[])
     UNION SELECT id FROM document
-    WHERE type !~* %(publication)s AND groups && %(groups)s::text[] AND deleted_at IS NULL
+    WHERE type !~* %(publication)s AND groups && %(groups_of_proposals)s::text[] AND deleted_at IS NULL
     UNION SELECT document_id FROM named_by_sources(%(identities)s::text[], %(publication)s)
 ), joined AS (
     SELECT DISTINCT ON (p.id) p.id, p.pid, t.said_by, t.entry
@@ -89,7 +89,7 @@ class Login:
         if not asking.may(scope):
             return Viewer(subject=asking.subject, name=asking.name)
         granted = access.grants(asking, self._group)
-        return await self._granted(granted, asking.subject, rows, asking.name)
+        return await self._granted(granted, asking.subject, rows, asking.name, granted.groups)
 
     async def signer(self, link: Link, rows: Rows) -> Viewer:
         """What a signed link shows: as much of what whoever had it signed may see as it says.
@@ -98,8 +98,17 @@ class Login:
         """
         return await self._granted(access.granted(link.reasons), link.subject, rows)
 
-    async def _granted(self, granted: Grants, subject: str, rows: Rows, name: str = "") -> Viewer:
-        ((documents, teams, instruments, groups),) = await rows(_OWN, self._named(granted))
+    async def _granted(
+        self,
+        granted: Grants,
+        subject: str,
+        rows: Rows,
+        name: str = "",
+        groups_of_proposals: Collection[str] = (),
+    ) -> Viewer:
+        """`groups_of_proposals`: groups that open whole proposals; reasons name what these opened."""
+        named = {**self._named(granted), "groups_of_proposals": list(groups_of_proposals)}
+        ((documents, teams, instruments, groups),) = await rows(_OWN, named)
         return Viewer(
             tuple(sorted(documents)),
             tuple(sorted(instruments)),

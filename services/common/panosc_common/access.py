@@ -2,9 +2,9 @@
 
 Metadata of proposals are public from the start, but those of proprietary beamtime, which are for whoever may
 see its data. Data are public from their release instant on; before, and where their beamtime is proprietary,
-they are for the people of the proposal, the staff of the instrument and the facility's administrators. What
-was withdrawn nobody sees. Who runs the federation runs its login, and is by that no member of anything: data
-are the facilities'.
+they are for the people of the proposal, those of groups that a source names for a dataset, the staff of the
+instrument and the facility's administrators. What was withdrawn nobody sees. Who runs the
+federation runs its login, and is by that no member of anything: data are the facilities'.
 
 Groups lie below the federation's namespace, as AARC-G069 entitlements:
 
@@ -235,7 +235,7 @@ def reason(
     `grounds`: pid of a proposal that is theirs, name of an instrument whose staff they are, and their group;
     `by`, `entry`: on whose word, and by which entry of a team, the proposal is theirs.
     """
-    member_of, staff_of, group = (*grounds, None)[:3]
+    member_of, staff_of, group = grounds
     if member_of is not None:
         return Reason(role=Role.MEMBER, of=member_of, by=by, entry=entry)
     if group is not None:

@@ -1,7 +1,7 @@
 """Access tokens, verified here by their issuer's published keys (RFC 7517, RFC 9068).
 
-Nobody is asked about a single token: the issuer may be away while its tokens are valid. Keys of an OpenID
-Connect provider are fetched when they are first needed, again when they are old, and at once when a token
+Nobody is asked whether a single token is valid: the issuer may be away meanwhile. Keys of an OpenID Connect
+provider are fetched when they are first needed, again when they are old, and at once when a token
 names one that is not known, which is how providers rotate them (OpenID Connect Discovery 1.0).
 """
 

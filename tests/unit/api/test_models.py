@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from panosc_operator.api import KINDS, Catalogue, DataArchive, Facility, Resource
+from panosc_operator.api import KINDS, Catalogue, DataArchive, Facility, Federation, Resource
 from panosc_operator.engine.reconciler import AVAILABLE, DELETING, SUSPENDED
 from panosc_operator.generate.crd import object_schema
 from panosc_operator.generate.reference import example
@@ -48,6 +48,15 @@ def test_a_client_has_an_issuer_and_its_secret_in_a_secret(aai: dict[str, Any], 
     with pytest.raises(ValidationError) as refused:
         Facility.model_validate({"metadata": {"name": "esrf"}, "spec": {"displayName": "E", "aai": aai}})
     assert ".".join(("spec.aai", field)) in {".".join(map(str, one["loc"])) for one in refused.value.errors()}
+
+
+@pytest.mark.parametrize("database", [{}, {"managed": {}, "external": {"secret": "accounts"}}])
+def test_without_a_choice_of_the_database_the_spec_is_invalid(database: dict[str, Any]) -> None:
+    """Not a wish to have none, by which the one that is there would be taken down."""
+    spec = {"displayName": "P", "identifierScope": "x.eu", "entitlementNamespace": "geant:x.eu"}
+    for kind, given in ((Federation, spec), (Catalogue, {})):
+        with pytest.raises(ValidationError, match="set exactly one of: managed, external"):
+            kind.model_validate({"metadata": {"name": "x"}, "spec": {**given, "database": database}})
 
 
 def test_a_number_is_a_quantity_too() -> None:

@@ -113,6 +113,12 @@ class Receiver:
         self.process.process.send_signal(signal.SIGKILL)
         self.process.process.wait()
 
+    def terminate(self) -> None:
+        """Stop as Kubernetes does: running requests have their time, and are cancelled."""
+        assert self.process
+        self.process.process.send_signal(signal.SIGTERM)
+        self.process.process.wait(30)
+
     def ask(self, method: str, url: str, bearer: str | None = None, **options: Any) -> httpx2.Response:
         headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {bearer or token(ADMIN)}"}
         headers |= options.pop("headers", {})

@@ -447,6 +447,19 @@ def test_a_service_that_is_killed_in_the_middle_goes_on(receiver: Receiver) -> N
     assert (receiver.root / PLACE).read_bytes() == content
 
 
+def test_a_service_that_is_stopped_in_the_middle_keeps_all_that_came(receiver: Receiver) -> None:
+    content = os.urandom(4 * 2**20)
+    url = receiver.begun(PLACE, content)
+    with half_sent(receiver, url, content, 2**21):
+        until(lambda: part_of(receiver) >= 2**20)
+        receiver.terminate()
+    receiver.start()
+    # Less than a step, of which a kill would have left nothing.
+    assert receiver.offset(url) == 2**21 < STEP
+    assert receiver.send(url, 2**21, content[2**21 :]).status_code == 204
+    assert (receiver.root / PLACE).read_bytes() == content
+
+
 def test_a_service_that_is_killed_before_a_whole_file_has_its_name_finishes_it(receiver: Receiver) -> None:
     url = receiver.begun(PLACE, CONTENT)
     store = Store(receiver.root, 3600)

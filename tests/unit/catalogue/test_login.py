@@ -91,8 +91,7 @@ INSIDERS = {
     *("member by the source", "member", "member by a group of the source", "member by the source's e-mail"),
     *("in a group of the dataset", "staff of the instrument", "staff", "admin", *BY_TEAM),
 }
-OF_THE_PROPOSAL = INSIDERS - {"in a group of the dataset"}
-"""Who sees the proposal where it is not public."""
+
 DECIDED = "UPDATE document SET {} WHERE pid = 'doc'"
 STATES = {
     "open": (RELEASE, ""),
@@ -257,8 +256,7 @@ def catalogue(
 def test_the_matrix(catalogue: tuple[str, Catalogue], who: str | None) -> None:
     state, asked = catalogue
     expected = state in PUBLIC or (who in INSIDERS and state != "withdrawn")
-    ways = ALL if state != "proprietary" or who in OF_THE_PROPOSAL else ALL - {"proposal's page"}
-    assert asked.seen(who) == (ways if expected else set())
+    assert asked.seen(who) == (ALL if expected else set())
 
 
 PROPOSAL = {
@@ -310,14 +308,14 @@ def test_the_proposal_of_proprietary_beamtime_is_shown_to_whoever_sees_its_data(
     recorded(capfd)
     for target in ("/documents/doc", "/documents/doc?format=jsonld"):
         answer = asked.client.get(target, headers=headers)
-        is_shown = state != "proprietary" or who in OF_THE_PROPOSAL
+        is_shown = state != "proprietary" or who in INSIDERS
         assert answer.status_code == (200 if is_shown else 404)
         is_closed = state == "proprietary" and is_shown
         assert ("Neither the data nor this description is public" in answer.text) == is_closed
         is_page = "format" not in target
         assert ("/dmp/doc" in answer.text) == (is_page and is_shown and not is_closed)
     assert proposal_seen(asked, who) == (PROPOSAL if is_shown else set())
-    if who in OF_THE_PROPOSAL and state == "proprietary":
+    if who in INSIDERS and state == "proprietary":
         # Also where it has no data that they could see.
         asked.connection.execute("UPDATE dataset SET deleted_at = '2025-01-01Z'")
         try:
@@ -326,8 +324,26 @@ def test_the_proposal_of_proprietary_beamtime_is_shown_to_whoever_sees_its_data(
             reasons = [told["reasons"] for told in recorded(capfd)]
         finally:
             asked.connection.execute("UPDATE dataset SET deleted_at = NULL")
-        expected = (404, []) if who == "staff of the instrument" else (200, [[REASONS[who]]])
-        assert (status, reasons) == expected
+        by_dataset = who in ("staff of the instrument", "in a group of the dataset")
+        assert (status, reasons) == ((404, []) if by_dataset else (200, [[REASONS[who]]]))
+        # Also that somebody has a part in it, and nothing else of it.
+        within: dict[str, Any] = {"include": [{"relation": "members"}]}
+        for relation in ("person", "members"):
+            within = {"include": [{"relation": relation, "scope": within}]}
+        query = {"filter": json.dumps({"where": {"pid": "another"}, **within})}
+        answer = asked.client.get("/api/Documents", params=query, headers=headers).json()
+        (member,) = answer[0]["members"]
+        assert len(member["person"]["members"]) == 2
+        assert [told["reasons"] for told in recorded(capfd)] == [[REASONS[who]]]
+        # No date opens it.
+        extended = "UPDATE document SET extended_until = {} WHERE pid = 'doc'"
+        asked.connection.execute(extended.format("'2099-01-01Z'"))
+        page = asked.client.get("/search?show=proposals", headers=headers).text
+        table = asked.client.get("/search?show=proposals&format=csv", headers=headers).text
+        asked.connection.execute(extended.format("NULL"))
+        assert "Not public" in page
+        assert ",not public," in table
+        assert "2099" not in page + table
 
 
 @pytest.mark.parametrize("who", [None, "member", "admin"])
@@ -656,8 +672,6 @@ def test_who_sees_what_is_not_public_is_recorded_with_the_reason(
         "/documents/doc": {},
     }
     is_closed = state not in PUBLIC and state != "withdrawn"
-    if state == "proprietary" and who not in OF_THE_PROPOSAL:
-        del targets["/api/Documents"], targets["/documents/doc"]
     recorded(capfd)
     for target, query in targets.items():
         asked.client.get(target, params=query or None, headers=headers)
@@ -718,6 +732,8 @@ def signed(folder: Path, *reasons: Reason, archive: str = "a", seconds: float = 
         (Reason(role=Role.MEMBER, of="pgroup 17"), False),
         (Reason(role=Role.GROUP, of="pgroup 19"), True),
         (Reason(role=Role.GROUP, of="other group"), False),
+        # Of the proposal: links are signed for its members then.
+        (Reason(role=Role.GROUP, of="pgroup 17"), False),
         (Reason(role=Role.INSTRUMENT_STAFF, of="I"), True),
         (Reason(role=Role.INSTRUMENT_STAFF, of="J"), False),
         (Reason(role=Role.STAFF), True),

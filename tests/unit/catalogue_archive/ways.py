@@ -159,8 +159,6 @@ class Record:
     """It has a tombstone of what was public once."""
     is_proposal: bool = False
     """It is there whatever its dataset is in; only proprietary beamtime is hidden."""
-    hides_proprietary: bool = False
-    """It shows no proprietary beamtime to anybody."""
     names_data: bool = True
     """It names the dataset where it shows it."""
 
@@ -182,7 +180,7 @@ OF_FILES = {formats.LINKSET, formats.FILE_LIST}
 
 def _plan(form: str) -> Record:
     target = f"/dmp/{{name}}?format={form}"
-    return Record(target, is_proposal=True, harvested=True, hides_proprietary=True, names_data=False)
+    return Record(target, is_proposal=True, harvested=True, names_data=False)
 
 
 _OAI = "/oai?metadataPrefix="
@@ -190,7 +188,7 @@ CATALOGUE = [
     Record("/api/Datasets/{pid}?filter=" + _IN_FULL.replace("{", "{{").replace("}", "}}")),
     Record("/api/Datasets/{pid}/files", names_data=False),
     Record("/api/Datasets/{pid}/files/count", names_data=False),
-    Record(f"/api/Documents/{{name}}?filter={_WITH_DATASETS}", is_proposal=True, hides_proprietary=True),
+    Record(f"/api/Documents/{{name}}?filter={_WITH_DATASETS}", is_proposal=True),
     *(
         Record(f"/datasets/{{path}}?format={form.name}", is_page=True, names_data=form not in OF_FILES)
         for form in formats.ALL
@@ -219,9 +217,7 @@ TOGETHER: dict[str, bool] = {
 """Lists of datasets, and whether they show what is public, whoever asks."""
 COUNTS: dict[str, Callable[[list[State]], int]] = {
     "/api/Datasets/count": len,
-    f"/api/Documents/count?filter={_WITH_ANY}": lambda seen: len(
-        [one for one in seen if not one.is_proprietary]
-    ),
+    f"/api/Documents/count?filter={_WITH_ANY}": len,
     f"/api/Instruments/count?filter={_WITH_ANY}": lambda seen: len({one.instrument for one in seen}),
 }
 """Counts, and what they are of what somebody sees."""

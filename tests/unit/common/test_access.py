@@ -125,7 +125,7 @@ def test_claims_of_another_form_grant_nothing(value: Any) -> None:
         (["HC-4123", "ID01", "beamline"], Role.ADMIN, "member of proposal HC-4123"),
         ([None, "ID01", "beamline"], Role.STAFF, "member of group beamline"),
         ([None, "ID01", None], Role.STAFF, "staff of instrument ID01"),
-        ([None, None], Role.STAFF, "staff of the facility"),
+        ([None, None, None], Role.STAFF, "staff of the facility"),
         ([None, None, None], Role.ADMIN, "administrator of the facility"),
     ],
 )
@@ -136,7 +136,7 @@ def test_the_narrowest_ground_is_the_reason(
 
 
 def test_a_reason_tells_on_whose_word() -> None:
-    told = reason(["HC-4123"], None, "user office")
+    told = reason(["HC-4123", None, None], None, "user office")
     assert str(told) == "member of proposal HC-4123 (user office)"
     # Without its entry nobody could tell whether the team still says so.
     assert access.granted([told]) == Grants()
@@ -158,13 +158,15 @@ def test_nothing_is_seen_without_a_reason() -> None:
 
 def test_reasons_grant_what_they_say_and_no_more() -> None:
     assert access.granted([]) == Grants()
-    assert access.granted([reason(["HC-1"], None), reason(["HC-2"], None)]) == Grants(
+    assert access.granted([reason(["HC-1", None, None], None), reason(["HC-2", None, None], None)]) == Grants(
         proposals=frozenset({"HC-1", "HC-2"})
     )
     assert access.granted([reason([None, None, "beamline"], None)]) == Grants(groups=frozenset({"beamline"}))
-    assert access.granted([reason([None, "ID01"], Role.ADMIN)]) == Grants(instruments=frozenset({"ID01"}))
-    assert access.granted([reason([None, None], Role.STAFF)]) == Grants(staff=True)
-    assert access.granted([reason([None, None], Role.ADMIN)]) == Grants(admin=True)
+    assert access.granted([reason([None, "ID01", None], Role.ADMIN)]) == Grants(
+        instruments=frozenset({"ID01"})
+    )
+    assert access.granted([reason([None, None, None], Role.STAFF)]) == Grants(staff=True)
+    assert access.granted([reason([None, None, None], Role.ADMIN)]) == Grants(admin=True)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from panosc_operator.api.federation import FederationStatus
 from panosc_operator.engine.kind import Judgement
 from panosc_operator.engine.resources import Object
 from support.judging import judge, resource, status_of
-from support.known import observe
+from support.known import kind_of, observe
 
 PROVIDER = {
     "name": "egi",
@@ -103,6 +103,59 @@ def test_what_is_missing_is_told(more: dict[str, Any], reason: str, words: str) 
     assert finding is not None
     assert finding.reason == reason
     assert words in finding.message
+
+
+JDBC_URI = "jdbc:postgresql://a.example:5432,b.example:6432/keycloak?sslmode=verify-full"
+ROLE = {"username": "keycloak", "password": "hidden"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "words"),
+    [
+        (None, "DatabaseSecretNotFound", "Secret accounts isn't in the operator's namespace: make it"),
+        ({**ROLE}, "DatabaseSecretInvalid", "Secret accounts lacks username, password, or a key jdbc-uri"),
+        ({**ROLE, "jdbc-uri": JDBC_URI.removeprefix("jdbc:")}, "DatabaseSecretInvalid", "jdbc:postgresql://"),
+        (
+            {**ROLE, "jdbc-uri": "jdbc:mysql://a.example/keycloak"},
+            "DatabaseSecretInvalid",
+            "jdbc:postgresql://",
+        ),
+        (
+            {**ROLE, "jdbc-uri": "jdbc:postgres://a.example/keycloak"},
+            "DatabaseSecretInvalid",
+            "jdbc:postgresql://",
+        ),
+        (
+            {**ROLE, "jdbc-uri": "jdbc:postgresql://a.example:0/k"},
+            "DatabaseSecretInvalid",
+            "jdbc:postgresql://",
+        ),
+        ({"jdbc-uri": JDBC_URI, "username": "keycloak"}, "DatabaseSecretInvalid", "password"),
+        ({**ROLE, "jdbc-uri": JDBC_URI}, None, ""),
+    ],
+)
+def test_somebody_elses_database_is_taken_by_its_secret(
+    given: dict[str, str] | None, reason: str | None, words: str
+) -> None:
+    obj = federation(database={"external": {"secret": "accounts"}})
+    world = [*WORLD, secret("accounts", **given)] if given else WORLD
+    finding = judged(obj, world).finding
+    plan = kind_of(obj).plan(observe(obj, world))
+    if reason:
+        assert finding is not None
+        assert (finding.reason, finding.stalled, plan) == (reason, True, None)
+        assert words in finding.message
+        assert "hidden" not in finding.message
+        return
+    assert finding is None
+    names = {f"{desired.type.kind} {desired.manifest['metadata']['name']}" for desired in plan or []}
+    assert not [name for name in names if "postgres" in name]
+    (gate,) = [one for one in plan or [] if one.manifest["metadata"]["name"] == "login-external-database"]
+    (rule,) = gate.manifest["spec"]["egress"]
+    assert [one["port"] for one in rule["ports"]] == [5432, 6432]
+    # The database stays whatever the deletion policy says, and knows the operator by this account alone.
+    (account,) = [one for one in plan or [] if one.manifest["metadata"]["name"] == "login-administrator"]
+    assert "panosc.eu/keep" in account.manifest["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from panosc_operator.kinds.catalogue.observe import SOURCE_SECRET_TYPE, Observat
 from panosc_operator.kinds.catalogue.plan import (
     DOIS_SUFFIX,
     INGEST_SUFFIX,
-    database_secret,
     migration_name,
     public_url,
 )
@@ -68,30 +67,6 @@ def _token_issuer(case: Case[Observation]) -> Finding | None:
     return Finding(CatalogueReason.TOKEN_ISSUER_UNKNOWN, message, stalled=True)
 
 
-def _secret_not_found(case: Case[Observation]) -> Finding | None:
-    # Somebody else's Secret is waited for, never made.
-    external = case.observed.external
-    if external is None or external.found:
-        return None
-    name = database_secret(case.observed.catalogue)
-    message = (
-        f"Secret {name} isn't in the namespace: make it, or name another in spec.database.external.secret"
-    )
-    return Finding(CatalogueReason.DATABASE_SECRET_NOT_FOUND, message, stalled=True)
-
-
-def _secret_invalid(case: Case[Observation]) -> Finding | None:
-    # Pods with it would only crash.
-    external = case.observed.external
-    if external is None or external.usable:
-        return None
-    name = database_secret(case.observed.catalogue)
-    message = (
-        f"Secret {name} lacks a key uri with an address such as postgresql://user:password@host:5432/database"
-    )
-    return Finding(CatalogueReason.DATABASE_SECRET_INVALID, message, stalled=True)
-
-
 def _secret_missing(source: str, secret: str) -> str:
     return (
         f"no Secret {secret} of type {SOURCE_SECRET_TYPE} with the credentials of source {source} is in the "
@@ -136,8 +111,11 @@ _POLICIES = (
     policies.no_facility(CatalogueReason.NO_FACILITY),
     _trust,
     _token_issuer,
-    _secret_not_found,
-    _secret_invalid,
+    policies.no_database_secret(CatalogueReason.DATABASE_SECRET_NOT_FOUND, "the namespace"),
+    policies.wrong_database_secret(
+        CatalogueReason.DATABASE_SECRET_INVALID,
+        "a key uri with an address such as postgresql://user:password@host:5432/database",
+    ),
     policies.refused(CatalogueReason.APPLY_FAILED),
     _database,
     _migration,
@@ -244,7 +222,7 @@ def _see_log(observed: Observation, suffix: str) -> str:
 
 def _status(observed: Observation) -> dict[str, Any]:
     catalogue, report = observed.catalogue, observed.report
-    database = {"secret": database_secret(catalogue)}
+    database = {"secret": observed.database_secret}
     if observed.external is None:
         database["host"] = host_in(observed.namespace, database_name(catalogue))
     status: dict[str, Any] = {"database": database}

@@ -1,10 +1,7 @@
 """What a Catalogue depends on: its facility, its sources' archives, its database, its worker's report."""
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from panosc_common.access import Login
 from panosc_common.service_accounts import Callers
@@ -27,7 +24,7 @@ from panosc_operator.engine.resources import (
     Object,
     is_controlled_by,
 )
-from panosc_operator.kinds.building import POSTGRES_PORT
+from panosc_operator.kinds.external_database import Connection, connection
 from panosc_operator.kinds.pods import failures
 from panosc_operator.kinds.relations import (
     data_claim,
@@ -45,18 +42,6 @@ take just any of the namespace, such as the database's, to an address that the s
 CALLERS_FILE = "callers.json"
 
 _MANY_NODES = frozenset({"ReadOnlyMany", "ReadWriteMany"})
-
-
-@dataclass(frozen=True)
-class External:
-    """A database that somebody else runs, as far as its Secret tells."""
-
-    found: bool = False
-    """Whether the Secret is there."""
-    usable: bool = False
-    """Whether it has a PostgreSQL connection URI."""
-    ports: tuple[int, ...] = ()
-    """Ports of the database's hosts, each once."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +64,7 @@ class Observation:
     """By archive that waits for its claim: what it says about it."""
     source_secrets: frozenset[str] = frozenset()
     """Names of the Secrets with sources' credentials, as far as they are there."""
-    external: External | None = None
+    external: Connection | None = None
     """The database, if somebody else runs it."""
     registrar_secret_found: bool = False
     """Whether the Secret of the registrar's account is there."""
@@ -134,6 +119,12 @@ class Observation:
         return data_cite.credentials_secret if data_cite and not self.registrar_secret_found else None
 
     @property
+    def database_secret(self) -> str:
+        """Name of the Secret that has the connection to the database."""
+        external = self.catalogue.spec.database.external
+        return external.secret if external else database_name(self.catalogue)
+
+    @property
     def missing_archives(self) -> list[str]:
         """The archives that the sources name and that aren't there."""
         named = [source.nexus.archive for source in self.catalogue.spec.sources if source.nexus]
@@ -182,7 +173,7 @@ async def observe(settings: Settings, catalogue: Catalogue, reader: Reader) -> O
     external = None
     if catalogue.spec.database.external:
         secret = await reader.read(SECRET, namespace, catalogue.spec.database.external.secret)
-        external = _external(secret)
+        external = connection(secret, "uri")
         ready = external.usable
     else:
         key = Key(STATEFUL_SET.group, STATEFUL_SET.kind, namespace, database_name(catalogue))
@@ -251,28 +242,3 @@ async def _is_pinned(archive: DataArchive, reader: Reader) -> bool:
         return _MANY_NODES.isdisjoint(wanted.access_modes)
     claim = await reader.read(PERSISTENT_VOLUME_CLAIM, archive.metadata.namespace, data_claim(archive))
     return claim is not None and _MANY_NODES.isdisjoint(claim["spec"]["accessModes"])
-
-
-def _external(secret: Object | None) -> External:
-    if secret is None:
-        return External()
-    try:
-        uri = urlsplit(base64.b64decode(secret.get("data", {}).get("uri", ""), validate=True).decode())
-        if uri.scheme not in ("postgresql", "postgres"):
-            return External(found=True)
-        return External(found=True, usable=True, ports=_ports(uri))
-    except (binascii.Error, ValueError):
-        return External(found=True)
-
-
-def _ports(uri: SplitResult) -> tuple[int, ...]:
-    """Ports of a connection URI as PostgreSQL reads it: hosts by commas, each with or without a port, and the
-    parameter `port`. Raises ValueError for what is no port."""
-    hosts = uri.netloc.rpartition("@")[2].split(",")
-    # The colons of an address of IPv6 are in brackets.
-    named = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
-    named += [port for ports in parse_qs(uri.query).get("port", []) for port in ports.split(",")]
-    ports = {int(port) if port else POSTGRES_PORT for port in named}
-    if not all(0 < port < 2**16 for port in ports):
-        raise ValueError("a port is a number from 1 to 65535")
-    return tuple(sorted(ports))

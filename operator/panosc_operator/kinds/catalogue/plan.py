@@ -8,7 +8,6 @@ from panosc_common.service_accounts import Callers, subject
 
 from panosc_operator.api import Catalogue, Facility
 from panosc_operator.api.facility import DoiIdentifiers
-from panosc_operator.api.meta import LABEL_COMPONENT
 from panosc_operator.api.sources import RemoteSource, Source
 from panosc_operator.engine.desired import Desired, digest
 from panosc_operator.engine.resources import JOB, SECRET, Object
@@ -25,10 +24,8 @@ from panosc_operator.kinds.building import (
     container,
     deployment,
     disruption_budget,
-    network_policy,
     path_match,
     pod,
-    ports,
     probes,
     resources,
     route,
@@ -37,6 +34,7 @@ from panosc_operator.kinds.building import (
     session_route,
 )
 from panosc_operator.kinds.catalogue.observe import CALLERS_FILE, Observation, callers_name, database_name
+from panosc_operator.kinds.external_database import external_database_gate
 from panosc_operator.kinds.gates import gate_to, login_gate, to_gateway
 from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import (
@@ -90,12 +88,6 @@ def ingest_name(catalogue: Catalogue) -> str:
     return f"{catalogue.metadata.name}{INGEST_SUFFIX}"
 
 
-def database_secret(catalogue: Catalogue) -> str:
-    """Name of the Secret that has the connection to the database."""
-    external = catalogue.spec.database.external
-    return external.secret if external else database_name(catalogue)
-
-
 def public_url(observed: Observation) -> str | None:
     """Where the catalogue is reached; None without a facility."""
     if observed.facility is None:
@@ -127,7 +119,7 @@ def plan(observed: Observation) -> list[Desired] | None:
             part("database", "postgresql"), database_name(catalogue), DATABASE, managed, settings
         )
     if observed.external:
-        objects.append(_external_database_gate(part("database"), name, observed.external.ports))
+        objects.append(external_database_gate(part("database"), name, observed.external))
     configuration = _configuration(observed)
     objects.append(config_map(part("config"), f"{name}-config", {"catalogue.json": configuration}))
     objects.append(_callers(observed, part("api")))
@@ -257,7 +249,7 @@ def _container(
     **fields: Any,
 ) -> Object:
     """`more`: directories of its own, by name of the volume."""
-    settings, catalogue = observed.settings, observed.catalogue
+    settings = observed.settings
     mounts = {
         "config": CONFIG_DIRECTORY,
         "policy": POLICY_DIRECTORY,
@@ -276,7 +268,7 @@ def _container(
         read_only_mounts=mounts,
         environment={
             "PANOSC_CATALOGUE_DATABASE_URL": {
-                "secretKeyRef": {"name": database_secret(catalogue), "key": "uri"}
+                "secretKeyRef": {"name": observed.database_secret, "key": "uri"}
             },
             "PANOSC_CATALOGUE_POLICY_FILE": f"{POLICY_DIRECTORY}/policy.json",
             "PANOSC_CATALOGUE_CONFIG_FILE": f"{CONFIG_DIRECTORY}/catalogue.json",
@@ -349,7 +341,7 @@ def _api(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         ),
         replicas=replicas,
         config=read_once,
-        restart_on=(database_secret(catalogue),),
+        restart_on=(observed.database_secret,),
     )
     budget = [disruption_budget(part, name)] if replicas > 1 else []
     gate = [login_gate(part, name, observed.login, observed.settings)] if observed.login else []
@@ -405,7 +397,7 @@ def _ingest(observed: Observation, part: Part, read_once: Any) -> list[Desired]:
         pod([ingest], [*_volumes(observed), *archives, *credentials], groups=groups, **affinity),
         alone=True,
         config=read_once,
-        restart_on=(database_secret(catalogue), *sorted(set(accounts.values()))),
+        restart_on=(observed.database_secret, *sorted(set(accounts.values()))),
     )
     urls = [source.url for source in remote.values()]
     gate = [gate_to(part, f"{name}-sources", urls, to_gateway(observed.settings))] if remote else []
@@ -432,14 +424,7 @@ def _dois(observed: Observation, dois: DoiIdentifiers, part: Part, read_once: An
         pod([worker], [*_volumes(observed), *account]),
         alone=True,
         config=read_once,
-        restart_on=(database_secret(observed.catalogue),),
+        restart_on=(observed.database_secret,),
     )
     gate = [gate_to(part, f"{name}-registrar", [data_cite.endpoint])] if data_cite else []
     return [deployed, *gate]
-
-
-def _external_database_gate(part: Part, name: str, numbers: tuple[int, ...]) -> Desired:
-    """The fence of the namespace lets nothing out; where the database is, only its owner knows."""
-    labels = {key: value for key, value in part.selector.items() if key != LABEL_COMPONENT}
-    egress: list[Object] = [{"ports": ports(*numbers)}]
-    return network_policy(part, f"{name}-external-database", {"matchLabels": labels}, egress=egress)

@@ -9,8 +9,13 @@ from panosc_operator.api.federation import FACILITIES_SHOWN
 from panosc_operator.engine.kind import Assessment, Children, Finding, Judgement, first_finding
 from panosc_operator.engine.resources import GATEWAY, STATEFUL_SET
 from panosc_operator.kinds import policies
-from panosc_operator.kinds.federation.observe import BIND_PASSWORD_KEY, CLIENT_SECRET_KEY, Observation
-from panosc_operator.kinds.federation.plan import DATABASE_NAME
+from panosc_operator.kinds.federation.observe import (
+    BIND_PASSWORD_KEY,
+    CLIENT_SECRET_KEY,
+    DATABASE_NAME,
+    JDBC_URI_KEY,
+    Observation,
+)
 from panosc_operator.kinds.policies import Case
 from panosc_operator.kinds.relations import LOGIN, REALM, issuer
 
@@ -39,6 +44,8 @@ def _taken(case: Case[Observation]) -> Finding | None:
 
 def _database(case: Case[Observation]) -> Finding | None:
     # Keycloak waits for it.
+    if case.observed.external:
+        return None
     health = case.children.health(STATEFUL_SET, DATABASE_NAME)
     if health.current:
         return None
@@ -81,6 +88,12 @@ def _mail(case: Case[Observation]) -> Finding | None:
 
 _POLICIES = (
     _taken,
+    policies.no_database_secret(FederationReason.DATABASE_SECRET_NOT_FOUND, "the operator's namespace"),
+    policies.wrong_database_secret(
+        FederationReason.DATABASE_SECRET_INVALID,
+        f"username, password, or a key {JDBC_URI_KEY} with an address such as "
+        "jdbc:postgresql://host:5432/keycloak",
+    ),
     policies.refused(FederationReason.APPLY_FAILED),
     _database,
     policies.service_failed(FederationReason.SERVICE_FAILED, {"login": ""}),

@@ -11,6 +11,7 @@ from panosc_operator.api.meta import GROUP
 from panosc_operator.clients.realm import Mail, Realm
 from panosc_operator.engine.kind import Reader
 from panosc_operator.engine.resources import SECRET, Key, Object, is_controlled_by
+from panosc_operator.kinds.external_database import Connection, connection
 from panosc_operator.kinds.federation.account import Account
 from panosc_operator.kinds.federation.mail import mail
 from panosc_operator.kinds.federation.realm import Login, realm
@@ -28,6 +29,8 @@ from panosc_operator.kinds.trust import bundle_objection, read_bundle
 from panosc_operator.settings import Settings
 
 CLIENT_SECRET_KEY, BIND_PASSWORD_KEY = "clientSecret", "bindPassword"
+JDBC_URI_KEY = "jdbc-uri"
+DATABASE_NAME = f"{LOGIN}-postgres"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Observation:
     """What the last look at the realm found."""
     report_is_current: bool = False
     """Whether Keycloak still answers."""
+    external: Connection | None = None
+    """The database, if somebody else runs it."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """By component: what a pod that fails says."""
     trust_bundle: str | None = None
@@ -66,6 +71,12 @@ class Observation:
     def name(self) -> str:
         """Name of the login's objects."""
         return LOGIN
+
+    @property
+    def database_secret(self) -> str:
+        """Name of the Secret that has the connection to the database."""
+        external = self.federation.spec.database.external
+        return external.secret if external else DATABASE_NAME
 
     @property
     def host(self) -> str:
@@ -101,6 +112,10 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
     if own is not None:
         letters = await _mail(federation, namespace, reader)
         wish = realm(federation, settings, own, logins, accounts, binders, letters)
+    external = None
+    if spec.database.external:
+        secret = await reader.read(SECRET, namespace, spec.database.external.secret)
+        external = connection(secret, JDBC_URI_KEY, "jdbc:", ("username", "password"))
     bundle = await read_bundle(settings, reader)
     key = Key(GROUP, federation.info.kind, None, name)
     report, current = reader.services.latest(key)
@@ -114,6 +129,7 @@ async def observe(settings: Settings, federation: Federation, reader: Reader) ->
         realm=wish,
         report=report,
         report_is_current=current,
+        external=external,
         # What is wrong with them, each Facility says.
         trust_bundle=None if bundle_objection(settings, bundle) else bundle,
         former=former_status(reader, federation),

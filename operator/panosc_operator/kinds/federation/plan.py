@@ -3,7 +3,7 @@
 from typing import Any
 
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
-from panosc_operator.engine.desired import Desired
+from panosc_operator.engine.desired import KEEP, Desired
 from panosc_operator.engine.resources import SECRET, Object
 from panosc_operator.kinds.building import (
     API_PORT,
@@ -28,15 +28,15 @@ from panosc_operator.kinds.building import (
     route,
     service,
 )
+from panosc_operator.kinds.external_database import external_database_gate
 from panosc_operator.kinds.federation.directories import port_of
-from panosc_operator.kinds.federation.observe import Observation
+from panosc_operator.kinds.federation.observe import DATABASE_NAME, JDBC_URI_KEY, Observation
 from panosc_operator.kinds.federation.realm import OPERATOR
 from panosc_operator.kinds.postgresql import postgresql
 from panosc_operator.kinds.relations import LOGIN, LOGIN_ADMINISTRATOR, REALM
 from panosc_operator.kinds.trust import BUNDLE, TRUST_DIRECTORY, TRUST_VOLUME, trust_volume
 
 DATABASE = "keycloak"
-DATABASE_NAME = f"{LOGIN}-postgres"
 SECRET_LENGTH = 43
 MANAGEMENT_PORT = 9000
 CLUSTERING_PORTS = (7800, 57800)
@@ -58,8 +58,8 @@ _VERIFIERS = [
 
 
 def plan(observed: Observation) -> list[Desired] | None:
-    """All objects of the login; None while another Federation has it."""
-    if observed.rival:
+    """All objects of the login; None while another Federation has it, or what it needs isn't there."""
+    if observed.rival or (observed.external and not observed.external.usable):
         return None
     spec, settings, host = observed.federation.spec, observed.settings, observed.host
 
@@ -67,16 +67,22 @@ def plan(observed: Observation) -> list[Desired] | None:
         return Part(software, observed.federation.metadata.name, component, observed.namespace)
 
     login, database = part("login"), part("database", "postgresql")
-    objects = postgresql(database, DATABASE_NAME, DATABASE, spec.database, settings)
+    managed = spec.database.managed
+    objects: list[Desired] = []
+    if managed:
+        objects += postgresql(database, DATABASE_NAME, DATABASE, managed, settings)
+        objects.append(_database_fence(login, database))
+    if observed.external:
+        objects.append(external_database_gate(login, LOGIN, observed.external))
     objects += [
-        _account(login),
+        _account(observed, login),
         deployment(
             login,
             LOGIN,
             pod([_container(observed)], [{"name": "data", "emptyDir": {}}, *_trust_volumes(observed)]),
             replicas=spec.replicas,
             config=observed.trust_bundle,
-            restart_on=(DATABASE_NAME,),
+            restart_on=(observed.database_secret,),
         ),
         service(login, LOGIN, API_PORT),
         *([disruption_budget(login, LOGIN)] if spec.replicas > 1 else []),
@@ -91,16 +97,19 @@ def plan(observed: Observation) -> list[Desired] | None:
             gateway_name=LOGIN,
         ),
     ]
-    return [*objects, *_fences(observed, login, database)]
+    return [*objects, _login_fence(observed, login, database)]
 
 
-def _account(part: Part) -> Desired:
+def _account(observed: Observation, part: Part) -> Desired:
     """The operator's account in Keycloak, which takes it over at its first start; it outlives the federation
     with the database, as that would not take another."""
     content = {"client-id": OPERATOR, "client-secret": "{secret}"}
+    metadata = part.metadata(LOGIN_ADMINISTRATOR)
+    if observed.external:
+        metadata["annotations"] = {KEEP: "true"}
     return Desired(
         SECRET,
-        {"metadata": part.metadata(LOGIN_ADMINISTRATOR), "type": "Opaque", "stringData": content},
+        {"metadata": metadata, "type": "Opaque", "stringData": content},
         retain=True,
         create_only=True,
         random={"secret": SECRET_LENGTH},
@@ -108,13 +117,12 @@ def _account(part: Part) -> Desired:
 
 
 def _container(observed: Observation) -> Object:
-    settings = observed.settings
-    database: dict[str, Any] = {
-        "KC_DB_URL_HOST": _key(DATABASE_NAME, "host"),
-        "KC_DB_URL_DATABASE": DATABASE,
-        "KC_DB_USERNAME": _key(DATABASE_NAME, "username"),
-        "KC_DB_PASSWORD": _key(DATABASE_NAME, "password"),
-    }
+    settings, secret = observed.settings, observed.database_secret
+    address: dict[str, Any] = (
+        {"KC_DB_URL": _key(secret, JDBC_URI_KEY)}
+        if observed.external
+        else {"KC_DB_URL_HOST": _key(secret, "host"), "KC_DB_URL_DATABASE": DATABASE}
+    )
     return container(
         "keycloak",
         settings.image_keycloak,
@@ -122,7 +130,9 @@ def _container(observed: Observation) -> Object:
         requirements=resources("100m", "512Mi", memory_limit="1Gi"),
         mounts={"data": _DATA, **({TRUST_VOLUME: TRUST_DIRECTORY} if observed.trust_bundle else {})},
         environment={
-            **database,
+            **address,
+            "KC_DB_USERNAME": _key(secret, "username"),
+            "KC_DB_PASSWORD": _key(secret, "password"),
             # For upstream providers with a certificate of such an authority.
             **({"KC_TRUSTSTORE_PATHS": f"{TRUST_DIRECTORY}/{BUNDLE}"} if observed.trust_bundle else {}),
             "KC_HOSTNAME": settings.url_of(observed.host),
@@ -157,8 +167,8 @@ def _key(secret: str, key: str) -> Object:
     return {"secretKeyRef": {"name": secret, "key": key}}
 
 
-def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]:
-    """Who reaches login and database, and what they reach; the operator's namespace has no other fence."""
+def _login_fence(observed: Observation, login: Part, database: Part) -> Desired:
+    """Who reaches the login, and what it reaches; the operator's namespace has no other fence."""
     spec, settings = observed.federation.spec, observed.settings
     logins, databases = pods_with(login.selector), pods_with(database.selector)
     clients = [
@@ -176,18 +186,20 @@ def _fences(observed: Observation, login: Part, database: Part) -> list[Desired]
             "to": [pods_in(settings.dns_namespace)],
             "ports": ports(settings.dns_port, protocols=("UDP", "TCP")),
         },
-        {"to": [databases], "ports": ports(POSTGRES_PORT)},
+        *([{"to": [databases], "ports": ports(POSTGRES_PORT)}] if spec.database.managed else []),
         {"to": [logins], "ports": ports(*CLUSTERING_PORTS)},
         # Upstream providers, directories and mail, wherever they are; providers also behind the same gateway.
         {"to": OUTSIDE, "ports": ports(*sorted({443, *map(port_of, spec.user_directories), *letters}))},
         {"to": [pods_in(settings.gateway_namespace)], "ports": ports(settings.gateway_target_port)},
     ]
-    to_database: list[Object] = [{"from": [logins], "ports": ports(POSTGRES_PORT)}]
-    return [
-        network_policy(
-            login, LOGIN, {"matchLabels": dict(login.selector)}, ingress=to_login, egress=from_login
-        ),
-        network_policy(
-            database, DATABASE_NAME, {"matchLabels": dict(database.selector)}, ingress=to_database, egress=[]
-        ),
-    ]
+    return network_policy(
+        login, LOGIN, {"matchLabels": dict(login.selector)}, ingress=to_login, egress=from_login
+    )
+
+
+def _database_fence(login: Part, database: Part) -> Desired:
+    """The login alone reaches its database, which reaches nothing."""
+    to_database: list[Object] = [{"from": [pods_with(login.selector)], "ports": ports(POSTGRES_PORT)}]
+    return network_policy(
+        database, DATABASE_NAME, {"matchLabels": dict(database.selector)}, ingress=to_database, egress=[]
+    )

@@ -20,10 +20,10 @@ from panosc_catalogue.datacite.description import (
     Sample,
     Technique,
 )
-from panosc_catalogue.query.model import CLOCK, IN_GROUPS, MONTHS, VIEWER, VISIBLE_DOCUMENTS
+from panosc_catalogue.query.model import CLOCK, MONTHS, VIEWER, VISIBLE_DOCUMENTS
 from panosc_catalogue.site import Site
 
-_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, false, {VIEWER}, {IN_GROUPS})"
+_DATASETS = f"visible_dataset({MONTHS}, {CLOCK}, false, {VIEWER})"
 _ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\b")
 _ROR = re.compile(r"\b0[a-hj-km-np-tv-z0-9]{6}\d{2}\b")
 

@@ -163,6 +163,8 @@ def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:
     release = _instant(item.get("releaseDate") or document.get("releaseDate"))
     is_released = release is not None and release <= now
     is_open = item["isPublic"] and (dataset or is_released)
+    # A proposal is public from the start, or never; a dataset's row cannot tell whether its date opens it.
+    is_closed_for_good = not dataset and not item["isPublic"]
     return Row(
         kind="datasets" if dataset else "documents",
         pid=item["pid"],
@@ -177,7 +179,7 @@ def _row(form: Form, item: dict[str, Any], now: datetime) -> Row:
         begin=_instant(item.get("creationDate") or item.get("startDate")),
         end=_instant(item.get("endDate")),
         # What stays closed after its date, as proprietary beamtime does, does not open by it.
-        release=release if is_open or not is_released else None,
+        release=release if is_open or not (is_released or is_closed_for_good) else None,
         size=item.get("size"),
         license=item.get("license") or document.get("license") or "",
         is_open=is_open,

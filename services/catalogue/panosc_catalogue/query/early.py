@@ -11,12 +11,12 @@ _NAME = "early"
 _GROUNDS = {
     "Dataset": "json_build_array({0}.pid, {0}.grounds)",
     # Records name datasets alone.
-    "Document": "json_build_array(NULL, {0}.grounds)",
+    **dict.fromkeys(("Document", "Member"), "json_build_array(NULL, {0}.grounds)"),
 }
 """Models that may show what is not public, and what tells of it."""
 
 Found = tuple[str | None, list[str | None]]
-"""Pid of what is not public if it is a dataset, and its column `grounds`."""
+"""Pid of what is not public if it is a dataset, and its column `grounds`, as `access.reason` takes it."""
 
 
 def early(query: Filter) -> Filter:

@@ -11,7 +11,8 @@ from panosc_common.policy import DataPolicy
 from psycopg.sql import Literal
 
 _NAMES = re.compile(
-    r"%\((embargo_months|policy_license|clock|past_sealed|viewer_documents|viewer_instruments|viewer_everything|viewer_groups)\)s"
+    r"%\((embargo_months|policy_license|clock|past_sealed"
+    r"|viewer_documents|viewer_instruments|viewer_everything|viewer_groups)\)s"
 )
 
 
@@ -41,7 +42,8 @@ class Viewer:
 
     def reason(self, grounds: Sequence[str | None]) -> Reason:
         """Why they see what is not public; `grounds` as visible_dataset and visible_document have it."""
-        by, entry = self.teams.get(grounds[0] or "", ("", None))
+        member_of, *_ = grounds
+        by, entry = self.teams.get(member_of or "", ("", None))
         return access.reason(grounds, self.everything, by, entry)
 
 

@@ -182,11 +182,12 @@ WHEN (
 ) EXECUTE FUNCTION keep_proprietary_of_document();
 
 -- Documents are public from the start, but those of proprietary beamtime never: these are for whoever may see their
--- data, by the same arguments as of visible_dataset, but for groups of single datasets. Their release date is shown as it applies today, their licence
--- null where it is the policy's.
+-- data, or some of them, by the same arguments and grounds as of visible_dataset. Their release date is shown as it
+-- applies today, their licence null where it is the policy's.
 CREATE FUNCTION visible_document(
     embargo_months integer,
-    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false
+    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false,
+    in_groups text[] DEFAULT NULL
 )
 RETURNS TABLE (
     id bigint, pid text, is_public boolean, type text, title text, summary text, doi text,
@@ -212,6 +213,11 @@ AS $$
                 FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id
                 JOIN instrument i ON i.id = d.instrument_id
                 WHERE l.document_id = p.id AND d.deleted_at IS NULL AND i.id = ANY(instruments)
+            ) END,
+            CASE WHEN in_groups IS NOT NULL THEN (
+                SELECT min(g)
+                FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id CROSS JOIN unnest(d.groups) g
+                WHERE l.document_id = p.id AND d.deleted_at IS NULL AND g = ANY(in_groups)
             ) END
         ]
     FROM document p
@@ -223,6 +229,10 @@ AS $$
             SELECT FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id
             WHERE l.document_id = p.id AND d.deleted_at IS NULL AND d.instrument_id = ANY(instruments)
         ))
+        OR (in_groups IS NOT NULL AND EXISTS (
+            SELECT FROM document_dataset l JOIN dataset d ON d.id = l.dataset_id
+            WHERE l.document_id = p.id AND d.deleted_at IS NULL AND d.groups && in_groups
+        ))
     )
 $$;
 
@@ -232,14 +242,16 @@ CREATE VIEW visible_file AS SELECT * FROM file WHERE deleted_at IS NULL;
 -- A person is named once per document and role, however many of its datasets say so, to whoever may see the
 -- document, by the same arguments.
 CREATE FUNCTION visible_member(
-    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false
+    documents bigint[] DEFAULT NULL, instruments bigint[] DEFAULT NULL, everything boolean DEFAULT false,
+    in_groups text[] DEFAULT NULL
 )
 RETURNS TABLE (
-    id bigint, "position" integer, document_id bigint, person_id bigint, affiliation_id bigint, role text
+    id bigint, "position" integer, document_id bigint, person_id bigint, affiliation_id bigint, role text,
+    is_public boolean, grounds text[]
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT min(m.id), min(m.position), m.document_id, m.person_id, m.affiliation_id, m.role
-    FROM member m JOIN visible_document(0, documents, instruments, everything) p ON p.id = m.document_id
-    GROUP BY m.document_id, m.person_id, m.affiliation_id, m.role
+    SELECT min(m.id), min(m.position), m.document_id, m.person_id, m.affiliation_id, m.role, p.is_public, p.grounds
+    FROM member m JOIN visible_document(0, documents, instruments, everything, in_groups) p ON p.id = m.document_id
+    GROUP BY m.document_id, m.person_id, m.affiliation_id, m.role, p.is_public, p.grounds
 $$;
