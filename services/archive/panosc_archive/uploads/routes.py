@@ -266,6 +266,10 @@ class Receiving:
                     piece = await anext(pieces, None)
             except (ClientDisconnect, TimeoutError):
                 break
+            except asyncio.CancelledError:
+                if buffer:
+                    await _to_its_end(append, bytes(buffer))
+                raise
             ended = piece is None
             buffer += piece or b""
             came += len(piece or b"")
