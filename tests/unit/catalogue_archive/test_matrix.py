@@ -1,5 +1,7 @@
 """Role × state × way: who is shown what by the archive and the catalogue, computed from one rule."""
 
+import re
+import statistics
 import time
 from collections import Counter
 from urllib.parse import quote, unquote, urlsplit
@@ -139,6 +141,68 @@ def test_lists_and_counts_are_of_what_the_rule_says(world: World, who: str) -> N
 
 
 @pytest.mark.parametrize("who", AT_THE_CATALOGUE)
+def test_single_records_are_harvested_as_the_rule_says_whoever_asks(world: World, who: str) -> None:
+    def asked(verb: str, kind: str, state: State, **more: str) -> httpx2.Response:
+        pid = state.pid if kind == "datasets" else state.name
+        query = {"verb": verb, "identifier": f"oai:catalogue.example.org:{kind}/{pid}", **more}
+        return world.catalogue.get("/oai", params=query, headers=world.headers(who))
+
+    def told(answer: httpx2.Response, state: State) -> str:
+        """What is said, but for when and of what."""
+        text = re.sub("<responseDate>.*?</responseDate>", "", answer.text)
+        return text.replace(state.pid, "…").replace(state.name, "…")
+
+    for state in STATES:
+        for kind in ("datasets", "documents"):
+            is_known = state.was_public if kind == "datasets" else not state.is_proprietary
+            formats = asked("ListMetadataFormats", kind, state)
+            assert ("idDoesNotExist" in formats.text) == (not is_known)
+            for prefix in ("oai_dc", "oai_datacite"):
+                answer = asked("GetRecord", kind, state, metadataPrefix=prefix)
+                is_deleted = kind == "datasets" and state.is_gone and state.was_public
+                assert ('status="deleted"' in answer.text) == is_deleted
+                if kind == "datasets":
+                    assert named(answer) == ({state.name} if state.is_public else set())
+                elif not state.is_public:
+                    assert named(answer) == set()
+                if not is_known:
+                    missing = asked("GetRecord", kind, MISSING, metadataPrefix=prefix)
+                    assert told(answer, state) == told(missing, MISSING)
+            if not is_known:
+                assert told(formats, state) == told(asked("ListMetadataFormats", kind, MISSING), MISSING)
+    assert named(world.catalogue.get("/oai?verb=ListSets", headers=world.headers(who))) == set()
+
+
+HIDDEN = next(one for one in STATES if one.name == "embargoed")
+ASKED_IN_TURN = 150
+
+
+@pytest.mark.parametrize(
+    ("service", "address"),
+    [
+        ("catalogue", "/api/Datasets/{pid}"),
+        ("catalogue", "/datasets/{path}?format=html"),
+        ("archive", "/files/{name}/run0.nxs"),
+        ("archive", "/datasets/{pid}/bundle.zip"),
+    ],
+)
+def test_what_is_hidden_is_answered_in_the_time_of_what_is_not_there(
+    world: World, service: str, address: str
+) -> None:
+    """Asked in turn, so that whatever else the machine does meets both alike."""
+    client: httpx2.Client = getattr(world, service)
+    took: dict[str, list[float]] = {HIDDEN.name: [], MISSING.name: []}
+    for _ in range(ASKED_IN_TURN):
+        for state in (HIDDEN, MISSING):
+            target = address.format(name=state.name, pid=quote(state.pid, safe=""), path=state.pid)
+            started = time.perf_counter()
+            assert client.get(target).status_code == 404
+            took[state.name].append(time.perf_counter() - started)
+    hidden, missing = (statistics.median(took[state.name]) for state in (HIDDEN, MISSING))
+    assert 2 / 3 < hidden / missing < 3 / 2, (hidden, missing)
+
+
+@pytest.mark.parametrize("who", AT_THE_CATALOGUE)
 def test_links_for_machines_lead_to_no_hidden_dataset(world: World, who: str) -> None:
     """Signposting (`Link` and the linkset) of each proposal's page."""
     for state in STATES:
@@ -155,9 +219,7 @@ def test_links_for_machines_lead_to_no_hidden_dataset(world: World, who: str) ->
 def asked_and_told(world: World, way: Way, state: State, number: int, who: str) -> tuple[object, ...]:
     """An answer and what the archive asked for it, but for what each has of its own, and its name."""
     # A token that was not used before has nothing kept for it.
-    person, fresh = PEOPLE[who], f"{way} {state.name}"
-    bearer = world.login.token(*person.groups, scope=person.scope, jti=fresh)
-    given = {} if person.is_public else {"Authorization": f"Bearer {bearer}"}
+    given = {} if PEOPLE[who].is_public else {"Authorization": f"Bearer {world.login.token(who)}"}
     world.noting.asked.clear()
     answer = ask(world, way, state, number, who, **given)
     # That a file is public that leads to others is kept from one of them to the next.

@@ -1,7 +1,7 @@
 """A facility with a dataset in every state and people of every role: real catalogue, archive and receiver.
 
 The catalogue runs in a server of the test's own, so that what the archive asks it can be noted; archive and
-receiver are processes. Tokens are signed by keys that a login publishes.
+receiver are processes. Tokens are those of a real Keycloak whose realm is as a Federation declares it.
 """
 
 import json
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -19,7 +18,7 @@ import httpx2
 import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from jwt.algorithms import RSAAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from panosc_catalogue import store
 from panosc_catalogue.migrate import migrate
 from panosc_catalogue.records import DocumentRecord
@@ -29,18 +28,16 @@ from panosc_common.access import Reason, Role
 from panosc_common.audit import EVENT
 from panosc_common.signed import Keys, Link
 from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from support import postgres
+from support import keycloak, postgres
+from support.federation import NAMESPACE, Community, declared
 from support.service_accounts import ARCHIVE, Issuer
 from unit.archive.harness import Process, archive_command, free_port, wait_for
 from unit.catalogue.service import serving
 
-ISSUER, AUDIENCE = "https://login.example.org/realms/panosc", "facility"
-NAMESPACE = "geant:panosc.example.org"
+FACILITY = "facility"
+TOKEN_SECONDS = 300.0
+"""Half of the time for which the realm's tokens are valid."""
 ARCHIVE_URL = "http://archive.example.org"
 FILES = 32
 """Files of each dataset: each way takes one of its own, as archives keep for a second what is visible."""
@@ -98,7 +95,6 @@ STATES = [
 ]
 """`foreign` is what another proposal measured elsewhere."""
 OPEN = STATES[0]
-DAY = 86_400
 MISSING = State("nowhere", is_gone=True)
 """What there has never been."""
 
@@ -162,32 +158,52 @@ def named(answer: httpx2.Response) -> set[str]:
 
 @dataclass
 class Login:
-    """Signs tokens, and publishes the keys for that."""
+    """A realm as a Federation declares it, which signs by a key that the tests have, too."""
 
-    keys: dict[str, RSAPrivateKey] = field(default_factory=lambda: {"1": generate_private_key(65537, 2048)})
-    published: set[str] = field(default_factory=lambda: {"1"})
+    community: Community
+    key: RSAPrivateKey
+    kid: str
 
-    def token(self, *groups: str, scope: str = "", kid: str = "1", key: Any = None, **changes: Any) -> str:
-        """A token of somebody in these groups, but for the changes."""
+    @property
+    def issuer(self) -> str:
+        return self.community.issuer
+
+    def token(self, who: str) -> str:
+        """A new token of one of PEOPLE."""
+        return self.community.token(_username(who), PEOPLE[who].scope)
+
+    def forged(self, *groups: str, kid: str | None = None, key: Any = None, **changes: Any) -> str:
+        """A token as the realm issues it to somebody in these groups, but for the changes."""
         now = int(time.time())
-        # Tests of a whole session share it.
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + DAY, "scope": scope}
+        claims = {
+            "iss": self.issuer,
+            "aud": self.community.audience,
+            "sub": "ada",
+            "iat": now,
+            "exp": now + 60,
+        }
         claims["entitlements"] = [f"urn:{NAMESPACE}:group:{group}" for group in groups]
-        return jwt.encode(claims | changes, key or self.keys[kid], "RS256", headers={"kid": kid})
+        return jwt.encode(claims | changes, key or self.key, "RS256", headers={"kid": kid or self.kid})
 
-    @contextmanager
-    def serving(self) -> Iterator[str]:
-        """Where the keys are."""
 
-        async def answer(request: Request) -> Response:
-            keys = [
-                RSAAlgorithm.to_jwk(self.keys[kid].public_key(), as_dict=True) | {"kid": kid, "use": "sig"}
-                for kid in sorted(self.published)
-            ]
-            return JSONResponse({"keys": keys})
+def _username(who: str) -> str:
+    return who.replace(" ", "-").replace("'", "")
 
-        with serving(Starlette(routes=[Route("/keys", answer)])) as client:
-            yield str(client.base_url.join("/keys"))
+
+def log_in_at(server: keycloak.Server) -> Login:
+    """The login with all PEOPLE, in groups as a Federation has them."""
+    community, key = declared(server, FACILITY, {}), generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    config = {"privateKey": [pem], "priority": ["200"], "algorithm": ["RS256"]}
+    component = {"name": "of the tests", "providerId": "rsa", "config": config}
+    server.admin("POST", "/panosc/components", component | {"providerType": "org.keycloak.keys.KeyProvider"})
+    for who, person in PEOPLE.items():
+        if not person.is_public:
+            groups = [f"/{group.replace(':', '/')}" for group in person.groups]
+            community.person(_username(who), *groups)
+    login = Login(community, key, "")
+    login.kid = str(jwt.get_unverified_header(login.token("nobody in particular"))["kid"])
+    return login
 
 
 @dataclass
@@ -228,16 +244,17 @@ class World:
     own: str
     """The token of the archive's service account."""
 
-    @cached_property
-    def tokens(self) -> dict[str, str]:
-        return {
-            name: self.login.token(*one.groups, scope=one.scope)
-            for name, one in PEOPLE.items()
-            if not one.is_public
-        }
+    _tokens: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def headers(self, who: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else {}
+        """With a token, the same for a while, if they send any."""
+        if PEOPLE[who].is_public:
+            return {}
+        since, token = self._tokens.get(who, (0.0, ""))
+        if time.monotonic() - since > TOKEN_SECONDS:
+            token = self.login.token(who)
+            self._tokens[who] = time.monotonic(), token
+        return {"Authorization": f"Bearer {token}"}
 
     def link(self, resource: str, proposals: frozenset[str], **changes: Any) -> str:
         """What the archive signs for a member of these proposals."""
@@ -298,7 +315,7 @@ def world(base: Path) -> Iterator[World]:
         for state in (*STATES, MISSING):
             leading[f"to {state.name}"] = h5py.ExternalLink(f"../{state.file(FILES - 1)}", "/entry")
     policy.write_text(json.dumps({"embargo": {"months": 36}}))
-    login, issuer = Login(), Issuer()
+    issuer = Issuer()
     keys, own = base / "links/archive", base / "tokens/127.0.0.1"
     for folder in (keys, own.parent):
         folder.mkdir(parents=True)
@@ -307,13 +324,15 @@ def world(base: Path) -> Iterator[World]:
     issuer.write_callers(base / "callers.json", {ARCHIVE: "archive"})
     with ExitStack() as cleanup:
         enter = cleanup.enter_context
-        url = enter(postgres.server()).url()
+        database = enter(postgres.server())
+        login = log_in_at(enter(keycloak.server(database)))
+        url = database.url()
         migrate(url)
         connection = enter(psycopg.connect(url, autocommit=True))
         with connection.transaction():
             store.write(connection, map(proposal, STATES), store.Origin("beamlines", "archive"))
-        aai = {"issuer": ISSUER, "audience": AUDIENCE, "entitlementNamespace": NAMESPACE}
-        aai["keys"] = enter(login.serving())
+        audience = login.community.audience
+        aai = {"issuer": login.issuer, "audience": audience, "entitlementNamespace": NAMESPACE}
         nexus = {"archive": "archive", "root": str(root), "archiveUrl": ARCHIVE_URL}
         source = {"name": "beamlines", "nexus": nexus}
         config = {"facility": {"contactEmail": "data@example.org"}, "sources": [source], "aai": aai}
@@ -343,7 +362,7 @@ def world(base: Path) -> Iterator[World]:
             "PANOSC_ARCHIVE_CATALOGUE_URLS": json.dumps([str(catalogue.base_url).rstrip("/")]),
             "PANOSC_ARCHIVE_UPLOADS": json.dumps(
                 {
-                    "facility": "facility",
+                    "facility": FACILITY,
                     "login": aai,
                     "proposalDirectory": 1,
                     "maxBytes": 1000,

@@ -1,80 +1,24 @@
 """A facility as people at home meet it: Keycloak as a Federation declares it, catalogue, archive, nginx."""
 
-import asyncio
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
-from panosc_operator.api import Facility as FacilityResource
-from panosc_operator.api import Federation
-from panosc_operator.clients.keycloak import KeptRealm
-from panosc_operator.kinds.federation.account import Account
-from panosc_operator.kinds.federation.realm import Login, realm
 from support import keycloak, postgres
-from support.known import settings
+from support.federation import NAMESPACE, declared
 from unit.archive.harness import NGINX, Process, archive_command, free_port, nginx_configuration, wait_for
 from unit.catalogue_archive.test_together import catalogue_command, measure
-from unit.cli.laptop import MEMBER, OTHER, PASSWORD, Facility, Laptop
+from unit.cli.laptop import MEMBER, OTHER, Facility, Laptop
 
-NAMESPACE = "geant:panosc.example.org"
 SMALL = "hc1/a scan/öpen.nxs"
 LARGE = "hc3/scan/large.nxs"
 EMBARGOED = "hc2/scan/embargoed.nxs"
-SECRET = "of-the-operator"
-DOMAIN = "esrf.panosc.localhost"
-
-
-def declare(login: keycloak.Server, hosts: Mapping[str, str]) -> None:
-    """The realm that a Federation with the facility `esrf` has, whose services are here, with two people."""
-    login.admit("panosc-operator", SECRET)
-    spec = {
-        "displayName": "PaNOSC",
-        "identifierScope": "panosc.example.org",
-        "entitlementNamespace": NAMESPACE,
-    }
-    federation = Federation.model_validate({"metadata": {"name": "panosc"}, "spec": spec})
-    facility = FacilityResource.model_validate(
-        {"metadata": {"name": "esrf"}, "spec": {"displayName": "ESRF"}}
-    )
-    part = Login(facility, Account("of-the-facility", "1"), ("archive", "catalogue"))
-    wanted = realm(federation, settings(), Account(SECRET, "1"), {"esrf": part}, {}, {})
-    claim = wanted.scopes["facility-esrf"].mappers["services"]["config"]
-    for name, address in hosts.items():
-        claim["claim.value"] = claim["claim.value"].replace(settings().url_of(f"{name}.{DOMAIN}"), address)
-
-    async def keep() -> None:
-        async with httpx2.AsyncClient(timeout=60) as client:
-            told = await KeptRealm(replace(wanted, url=login.url)).ask(client)
-        assert "error" not in told, told
-
-    asyncio.run(keep())
-    for who, proposal in ((MEMBER, "hc2"), (OTHER, "hc1")):
-        (proposals,) = [
-            group
-            for group in login.admin("GET", "/panosc/group-by-path/esrf")["subGroups"]
-            if group["name"] == "proposals"
-        ] or [login.admin("GET", "/panosc/group-by-path/esrf/proposals")]
-        login.admin("POST", f"/panosc/groups/{proposals['id']}/children", {"name": proposal})
-        login.admin(
-            "POST",
-            "/panosc/users",
-            {
-                "username": who,
-                "firstName": who.title(),
-                "lastName": "Marsh",
-                "email": f"{who}@example.org",
-                "enabled": True,
-                "groups": [f"/esrf/proposals/{proposal}"],
-                "credentials": [{"type": "password", "value": PASSWORD, "temporary": False}],
-            },
-        )
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +39,17 @@ def facility() -> Iterator[Facility]:
         database = cleanup.enter_context(postgres.server())
         login = cleanup.enter_context(keycloak.server(database))
         told = Facility(f"http://127.0.0.1:{search}", f"http://127.0.0.1:{front}", root, login)
-        declare(login, {"catalogue": told.catalogue, "archive": told.archive})
+        community = declared(login, "esrf", {"catalogue": told.catalogue, "archive": told.archive})
+        for who, proposal in ((MEMBER, "hc2"), (OTHER, "hc1")):
+            community.person(who, f"/esrf/proposals/{proposal}")
         source = {
             "name": "beamlines",
             "nexus": {"archive": "archive", "root": str(root), "archiveUrl": told.archive},
         }
         aai = {
-            "issuer": login.issuer("panosc"),
-            "audience": "facility-esrf",
-            "scope": "facility-esrf",
+            "issuer": community.issuer,
+            "audience": community.audience,
+            "scope": community.audience,
             "entitlementNamespace": NAMESPACE,
         }
         facility = {"name": "esrf", "displayName": "ESRF"}

@@ -13,8 +13,9 @@ from typing import IO
 
 import httpx2
 from support import keycloak
+from support.federation import PASSWORD
 
-MEMBER, OTHER, PASSWORD = "ada", "otto", "only-in-this-test"
+MEMBER, OTHER = "ada", "otto"
 
 
 def _listen_to_interrupts() -> None:
