@@ -21,6 +21,7 @@ PROVIDER = {
     "verifiesEmail": True,
     "claims": {"orcid": "orcid"},
 }
+SECOND = {**PROVIDER, "name": upstream.SECOND, "displayName": "EduTeams", "issuer": upstream.SECOND_ISSUER}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,11 +35,13 @@ def provider(demo: Demo) -> Iterator[None]:
         "stringData": {"clientSecret": upstream.SECRET},
     }
     demo.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(secret))
-    _offer(demo, [PROVIDER])
+    _offer(demo, [PROVIDER, SECOND])
     demo.kubectl("wait", "--for=condition=IdentityProvidersReady", "federation/panosc", "--timeout=150s")
     # The login's page, which nobody loads twice, follows what is declared a moment later.
     providers = ("get", "identity-provider/instances", "-r", "panosc")
-    demo.eventually(lambda: json.loads(demo.kcadm(*providers)), until=bool, seconds=150)
+    demo.eventually(
+        lambda: json.loads(demo.kcadm(*providers)), until=lambda offered: len(offered) == 2, seconds=150
+    )
     yield
     _offer(demo, [])
     demo.kubectl("delete", "namespace", upstream.NAMESPACE)
@@ -105,6 +108,35 @@ def test_somebody_new_comes_through_it_and_leaves_both(demo: Demo, context: Brow
     expect(page.get_by_label("Username")).to_be_visible()
 
 
+def test_an_account_without_a_password_is_linked_by_both_providers(
+    demo: Demo, context: BrowserContext
+) -> None:
+    before = _claims(demo, NORA.name)["sub"]
+    page = context.new_page()
+    page.goto(CATALOGUE)
+    page.get_by_role("link", name="Log in").click()
+    page.get_by_role("link", name="EduTeams").click()
+    page.wait_for_url(f"{upstream.SECOND_ISSUER}/**")
+    sign_in(page, NORA.name, upstream.PASSWORD)
+    page.get_by_role("button", name="Add to existing account").click()
+    picture(page, "upstream-8-proof-by-the-other-provider")
+    page.get_by_role("link", name="Umbrella").click()
+    page.wait_for_url(f"{upstream.ISSUER}/**")
+    sign_in(page, NORA.name, upstream.PASSWORD)
+    page.wait_for_url(f"{CATALOGUE}/**")
+    expect(page.get_by_text("Nora Vidal")).to_be_visible()
+    assert _claims(demo, NORA.name)["sub"] == before
+
+    page.get_by_role("link", name="Log out").click()
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    page.get_by_role("link", name="Log in").click()
+    page.get_by_role("link", name="EduTeams").click()
+    sign_in(page, NORA.name, upstream.PASSWORD)
+    page.wait_for_url(f"{CATALOGUE}/**")
+    expect(page.get_by_text("Nora Vidal")).to_be_visible()
+    assert _claims(demo, NORA.name)["sub"] == before
+
+
 def test_an_account_is_linked_by_both_logins_and_is_one_from_then_on(
     demo: Demo, context: BrowserContext
 ) -> None:
@@ -161,7 +193,7 @@ def test_a_provider_that_is_taken_out_is_no_longer_offered_and_its_people_come_b
 
     demo.eventually(offered, until=lambda shown: not shown, seconds=120)
     before = _claims(demo, NORA.name)["sub"]
-    _offer(demo, [PROVIDER])
+    _offer(demo, [PROVIDER, SECOND])
     demo.eventually(offered, until=bool, seconds=120)
     page = context.new_page()
     page.goto(CATALOGUE)

@@ -12,8 +12,10 @@ from support.cluster import GATEWAY_PORT, Demo
 NAMESPACE = "umbrella"
 HOST = f"umbrella.{addons.DOMAIN}"
 ISSUER = f"https://{HOST}/realms/umbrella"
+SECOND = "eduteams"
+"""A realm beside, as if it were another provider: of some people both know the address."""
+SECOND_ISSUER = f"https://{HOST}/realms/{SECOND}"
 CLIENT, SECRET, PASSWORD = "panosc", "between-the-two", "umbrella"
-CALLBACK = f"https://login.{addons.DOMAIN}/realms/panosc/broker/{NAMESPACE}/endpoint"
 PAGES = "pages"
 """Name of its client for the pages of a facility that logs people in here itself."""
 AUDIENCE, ENTITLEMENTS = "aurora-data", "geant:elsewhere.example"
@@ -64,7 +66,7 @@ def _objects(image: str) -> dict[str, Any]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "realm", "namespace": NAMESPACE},
-            "data": {"umbrella-realm.json": json.dumps(_realm())},
+            "data": {f"{name}-realm.json": json.dumps(_realm(name)) for name in (NAMESPACE, SECOND)},
         },
         {
             "apiVersion": "apps/v1",
@@ -149,8 +151,9 @@ def _container(image: str) -> dict[str, Any]:
     }
 
 
-def _realm() -> dict[str, Any]:
+def _realm(name: str) -> dict[str, Any]:
     """Says about everybody where they are at home, and each one's ORCID iD."""
+    callback = f"https://login.{addons.DOMAIN}/realms/panosc/broker/{name}/endpoint"
     constant = {
         "schac_home_organization": ORGANIZATION,
         "voperson_external_affiliation": f"staff@{ORGANIZATION}",
@@ -170,15 +173,15 @@ def _realm() -> dict[str, Any]:
         "config": {"kc.user.profile.config": [json.dumps(profile)]},
     }
     return {
-        "realm": "umbrella",
+        "realm": name,
         "enabled": True,
         "components": {"org.keycloak.userprofile.UserProfileProvider": [provider]},
         "clients": [
             {
                 "clientId": CLIENT,
                 "secret": SECRET,
-                "redirectUris": [CALLBACK],
-                "attributes": {"post.logout.redirect.uris": f"{CALLBACK}/logout_response"},
+                "redirectUris": [callback],
+                "attributes": {"post.logout.redirect.uris": f"{callback}/logout_response"},
                 "protocolMappers": mappers,
             },
             _pages(),

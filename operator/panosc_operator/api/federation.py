@@ -283,7 +283,8 @@ class FederationSpec(Document):
     after one day where it is 0."""
 
     replicas: Annotated[int, Field(ge=1, le=16)] = 1
-    """How many pods the login has. With two or more, it answers while one is replaced or its node fails."""
+    """How many pods the login has. With two or more, it answers while one is replaced or its node fails. A
+    managed database is one pod all the same."""
 
     database: AccountsDatabase = Field(default_factory=lambda: AccountsDatabase(managed=ManagedAccounts()))
     """Where accounts, groups and sessions are kept: exactly one of `managed` and `external`, which can't be

@@ -1,6 +1,7 @@
 """What a Federation becomes: a Keycloak with its database, its host, and its fences."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from panosc_operator.api.meta import LABEL_COMPONENT, LABEL_NAME
 from panosc_operator.engine.desired import KEEP, Desired
@@ -180,7 +181,12 @@ def _login_fence(observed: Observation, login: Part, database: Part) -> Desired:
         {"from": clients, "ports": ports(API_PORT)},
         {"from": [logins], "ports": ports(*CLUSTERING_PORTS)},
     ]
-    letters = [spec.mail.port] if spec.mail else []
+    elsewhere = {
+        443,
+        *(urlsplit(one.issuer).port or 443 for one in spec.identity_providers),
+        *map(port_of, spec.user_directories),
+        *([spec.mail.port] if spec.mail else []),
+    }
     from_login: list[Object] = [
         {
             "to": [pods_in(settings.dns_namespace)],
@@ -189,7 +195,7 @@ def _login_fence(observed: Observation, login: Part, database: Part) -> Desired:
         *([{"to": [databases], "ports": ports(POSTGRES_PORT)}] if spec.database.managed else []),
         {"to": [logins], "ports": ports(*CLUSTERING_PORTS)},
         # Upstream providers, directories and mail, wherever they are; providers also behind the same gateway.
-        {"to": OUTSIDE, "ports": ports(*sorted({443, *map(port_of, spec.user_directories), *letters}))},
+        {"to": OUTSIDE, "ports": ports(*sorted(elsewhere))},
         {"to": [pods_in(settings.gateway_namespace)], "ports": ports(settings.gateway_target_port)},
     ]
     return network_policy(
