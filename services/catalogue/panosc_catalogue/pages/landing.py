@@ -69,8 +69,8 @@ class Landing:
         if description is None:
             raise Problem(
                 404,
-                "there is no public record under this address; data under embargo are shown to their own people "
-                "alone, who log in for that",
+                "there is no public record under this address; data under embargo are shown to their own "
+                "people alone, who log in for that",
             )
         found = Details()
         if description.state == "live":
