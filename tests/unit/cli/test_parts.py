@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import httpx2
@@ -195,8 +196,10 @@ class Provider:
             self.waits.append(seconds)
             self.now += seconds
 
-        monkeypatch.setattr("panosc_cli.login.asyncio.sleep", sleep)
-        monkeypatch.setattr("panosc_cli.login.time.monotonic", lambda: self.now)
+        # For the program alone: servers of other tests in this process have loops that wait, too.
+        own = {**vars(asyncio), "sleep": sleep}
+        monkeypatch.setattr(login, "asyncio", SimpleNamespace(**own))
+        monkeypatch.setattr(login, "time", SimpleNamespace(**{**vars(time), "monotonic": lambda: self.now}))
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(str(request.url))
