@@ -224,7 +224,7 @@ REFUSED = [
         "between `urn:` and `:group:`, such as geant:panosc.eu",
     ),
     (FACILITY, "spec.aai", {"client": CLIENT}, "spec.aai.issuer: Required value"),
-    (FACILITY, "spec.aai", {**AAI, "group": "esrf:role=admin"}, "spec.aai.group in body should match"),
+    (FACILITY, "spec.aai", {**AAI, "group": "esrf:role=admin"}, "write groups with colons between them"),
     (
         FACILITY,
         "spec.aai",
