@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx2
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from panosc_dev import downloads, images
 from panosc_dev.paths import REPOSITORY, cache_directory
 from panosc_dev.toolchain import locked
@@ -203,6 +205,13 @@ def claim(name: str, value: Any, where: str = "access.token.claim") -> dict[str,
     """A mapper that says the same of everybody; `where`: the setting of the place where it says so."""
     config = {"claim.name": name, "claim.value": json.dumps(value), "jsonType.label": "JSON", where: "true"}
     return _mapper("oidc-hardcoded-claim-mapper", name, config)
+
+
+def signing(key: RSAPrivateKey, priority: int) -> dict[str, Any]:
+    """Component of a realm that signs with this key, where no other has a higher priority."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    config = {"privateKey": [pem], "priority": [str(priority)], "algorithm": ["RS256"]}
+    return {"name": f"key {priority}", "providerId": "rsa", "config": config}
 
 
 def claims(token: str) -> dict[str, Any]:

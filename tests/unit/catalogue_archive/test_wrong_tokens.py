@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from support import keycloak
 from unit.catalogue_archive.world import OPEN, Login, World
 
 ADMIN = "facility:role=admin"
@@ -25,7 +26,7 @@ def by_public_key(login: Login) -> str:
     def encoded(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
-    claims = jwt.decode(login.forged(ADMIN), options={"verify_signature": False})
+    claims = keycloak.claims(login.forged(ADMIN))
     message = encoded({"alg": "HS256", "typ": "JWT", "kid": login.kid}) + b"." + encoded(claims)
     secret = login.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     signature = base64.urlsafe_b64encode(hmac.digest(secret, message, hashlib.sha256)).rstrip(b"=")
@@ -33,7 +34,7 @@ def by_public_key(login: Login) -> str:
 
 
 def unsigned(login: Login) -> str:
-    claims = jwt.decode(login.forged(ADMIN), options={"verify_signature": False})
+    claims = keycloak.claims(login.forged(ADMIN))
     return jwt.encode(claims, "", "none", headers={"kid": login.kid})
 
 

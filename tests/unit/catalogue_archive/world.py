@@ -5,6 +5,7 @@ receiver are processes. Tokens are those of a real Keycloak whose realm is as a 
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,6 @@ import httpx2
 import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from panosc_catalogue import store
 from panosc_catalogue.migrate import migrate
 from panosc_catalogue.records import DocumentRecord
@@ -193,10 +193,8 @@ def _username(who: str) -> str:
 def log_in_at(server: keycloak.Server) -> Login:
     """The login with all PEOPLE, in groups as a Federation has them."""
     community, key = declared(server, FACILITY, {}), generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    config = {"privateKey": [pem], "priority": ["200"], "algorithm": ["RS256"]}
-    component = {"name": "of the tests", "providerId": "rsa", "config": config}
-    server.admin("POST", "/panosc/components", component | {"providerType": "org.keycloak.keys.KeyProvider"})
+    component = {**keycloak.signing(key, 200), "providerType": "org.keycloak.keys.KeyProvider"}
+    server.admin("POST", "/panosc/components", component)
     for who, person in PEOPLE.items():
         if not person.is_public:
             groups = [f"/{group.replace(':', '/')}" for group in person.groups]
@@ -250,7 +248,7 @@ class World:
         """With a token, the same for a while, if they send any."""
         if PEOPLE[who].is_public:
             return {}
-        since, token = self._tokens.get(who, (0.0, ""))
+        since, token = self._tokens.get(who, (-math.inf, ""))
         if time.monotonic() - since > TOKEN_SECONDS:
             token = self.login.token(who)
             self._tokens[who] = time.monotonic(), token

@@ -9,7 +9,6 @@ import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from panosc_common import tokens
 from panosc_common.provider import ANSWER_SECONDS
 from panosc_common.tokens import ProviderAway, PublishedKeys, Refused, Verifier
@@ -21,18 +20,8 @@ CLIENT = keycloak.credentials("script")
 KEY = generate_private_key(65537, 2048)
 
 
-def pem(key: RSAPrivateKey) -> str:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
-def signing(key: RSAPrivateKey, priority: int) -> dict[str, Any]:
-    """Keycloak's component for a key of ours."""
-    config = {"privateKey": [pem(key)], "priority": [str(priority)], "algorithm": ["RS256"]}
-    return {"name": f"key {priority}", "providerId": "rsa", "config": config}
-
-
 def realm(name: str, key: RSAPrivateKey) -> dict[str, Any]:
-    components = {"org.keycloak.keys.KeyProvider": [signing(key, 200)]}
+    components = {"org.keycloak.keys.KeyProvider": [keycloak.signing(key, 200)]}
     return keycloak.realm(name, AUDIENCE, {"script": {}}) | {"components": components}
 
 
@@ -155,7 +144,7 @@ def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Serve
         if component["name"] == "key 200"
     )
     new = generate_private_key(65537, 2048)
-    added = signing(new, 300) | {"providerType": "org.keycloak.keys.KeyProvider"}
+    added = keycloak.signing(new, 300) | {"providerType": "org.keycloak.keys.KeyProvider"}
     login.admin("POST", f"/{REALM}/components", added)
     after = login.token(REALM, **CLIENT)
     try:
@@ -174,7 +163,9 @@ def test_a_rotated_key_is_taken_and_the_former_one_no_more(login: keycloak.Serve
         assert asking.claims(after)
     finally:
         login.admin(
-            "POST", f"/{REALM}/components", signing(KEY, 400) | {"providerType": added["providerType"]}
+            "POST",
+            f"/{REALM}/components",
+            keycloak.signing(KEY, 400) | {"providerType": added["providerType"]},
         )
         asking.close()
 

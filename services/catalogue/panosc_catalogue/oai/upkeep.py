@@ -25,6 +25,7 @@ from panosc_catalogue.datacite import reading
 from panosc_catalogue.datacite.description import Kind
 from panosc_catalogue.query import measure
 from panosc_catalogue.query.model import CLOCK, MONTHS
+from panosc_catalogue.query.settled import PUBLIC
 from panosc_catalogue.site import Site
 
 log = structlog.stdlib.get_logger(__name__)
@@ -36,13 +37,6 @@ ONE_SECONDS = 600
 PATIENCE_SECONDS = 5.0
 """How long a harvester waits for looks before it is asked to come back."""
 _LOCK = 0x0A1_0A1
-# Harvests have what the public sees.
-_PUBLIC = {
-    "viewer_documents": None,
-    "viewer_instruments": None,
-    "viewer_everything": False,
-    "viewer_groups": None,
-}
 _MAPPING = 1
 """Version of how descriptions become XML; when it changes, every record's datestamp does."""
 
@@ -162,7 +156,7 @@ class _Look:
     async def _execute(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         given = {
             **parameters,
-            **_PUBLIC,
+            **PUBLIC.parameters,  # harvests have what the public sees
             "embargo_months": self.months,
             "clock": self.clock,
             "batch": self.batch,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from panosc_common import access
 from panosc_common.access import Grants, Reason, Role
@@ -40,6 +41,16 @@ class Viewer:
         """Whether it is no more than the public sees."""
         return not (self.documents or self.instruments or self.everything or self.groups)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Values for `query.model.VIEWER`."""
+        return {
+            "viewer_documents": list(self.documents) or None,
+            "viewer_instruments": list(self.instruments) or None,
+            "viewer_everything": self.everything is not None,
+            "viewer_groups": list(self.groups) or None,
+        }
+
     def reason(self, grounds: Sequence[str | None]) -> Reason:
         """Why they see what is not public; `grounds` as visible_dataset and visible_document have it."""
         member_of, *_ = grounds
@@ -63,9 +74,6 @@ def settled(
         "clock": clock,
         # What is sealed is closed to the public only.
         "past_sealed": past_sealed and viewer.is_public,
-        "viewer_documents": list(viewer.documents) or None,
-        "viewer_instruments": list(viewer.instruments) or None,
-        "viewer_everything": viewer.everything is not None,
-        "viewer_groups": list(viewer.groups) or None,
+        **viewer.parameters,
     }
     return _NAMES.sub(lambda name: Literal(values[name[1]]).as_string().replace("%", "%%"), sql)
